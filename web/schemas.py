@@ -1,0 +1,245 @@
+"""What the HTTP interface says and accepts. The UI's TypeScript types are generated from these.
+
+Times are UTC nanoseconds as decimal strings (a JavaScript number would lose digits) in `*_ns`, and
+milliseconds as numbers in `*_ms` where a plot wants them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SeverityName = Literal["not rated", "good", "watch", "warn", "stop"]
+AlarmStateName = Literal[
+    "active, unacknowledged", "active, acknowledged", "cleared, unacknowledged", "normal"
+]
+
+
+class Schema(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LearningView(Schema):
+    """How much of a machine's baseline is learned."""
+
+    percent: float = Field(ge=0, le=100)
+    complete: bool
+    provisional: bool
+    text: str  # "learning the baseline: 31 of 45 s", "baseline learned, limit provisional"
+
+
+class MachineSummary(Schema):
+    """One line of the machine list."""
+
+    asset_id: str
+    name: str
+    severity: SeverityName
+    headline: str  # the one line that matters
+    operating_state: str
+    shaft_hz: float | None
+    load: float | None
+    learning: LearningView
+    active_alarms: int
+    unacknowledged_alarms: int
+    velocity_rms_mm_s: float | None
+    score: float | None
+    updated_ms: float | None
+
+
+class ChannelView(Schema):
+    channel_id: str
+    name: str
+    measurand: str
+    unit: str
+    sample_rate_hz: float
+    features: list[str]
+    latest: dict[str, float | None]
+    quality: Literal["good", "uncertain", "bad"]
+    sensor_verdict: str | None
+
+
+class FaultMarker(Schema):
+    """A fault frequency drawn into the envelope spectrum."""
+
+    fault: str
+    label: str  # "BPFO"
+    frequency_hz: float
+    harmonics: int
+    level_db: float | None
+    over_baseline_db: float | None
+
+
+class DiagnosisView(Schema):
+    verdict: Literal["healthy", "fault", "abstain"]
+    fault: str | None
+    confidence: float
+    text: str
+    channel_id: str
+    ranking: list[tuple[str, float]]
+
+
+class MachineDetail(Schema):
+    summary: MachineSummary
+    channels: list[ChannelView]
+    diagnosis: DiagnosisView | None
+    bearing: str | None
+    markers: list[FaultMarker]
+
+
+class SpectrumView(Schema):
+    channel_id: str
+    kind: Literal["amplitude", "psd", "envelope", "order"]
+    time_ms: float
+    first_hz: float
+    step_hz: float
+    values: list[float]
+    unit: str
+    markers: list[FaultMarker]
+    shaft_hz: float | None
+
+
+class GapView(Schema):
+    start_ms: float
+    end_ms: float
+    cause: str
+    samples_missing: int | None
+
+
+class TrendView(Schema):
+    """One feature over time. A gap is a null between its neighbours; never interpolated."""
+
+    channel_id: str
+    feature: str
+    unit: str
+    times_ms: list[float]
+    values: list[float | None]
+    limit: float | None
+    limit_provisional: bool
+    gaps: list[GapView]
+
+
+class AlarmView(Schema):
+    alarm_id: str
+    asset_id: str
+    asset_name: str
+    channel_id: str | None
+    rule: str
+    severity: SeverityName
+    state: AlarmStateName
+    activation: int
+    raised_ms: float
+    changed_ms: float
+    time_trusted: bool
+    fault: str | None
+    confidence: float | None
+    text: str
+    evidence: dict[str, float | int | str | bool | None]
+    durable: bool
+    acknowledged_by: str | None
+    comment: str
+
+
+class AlarmTransitionView(Schema):
+    sequence: int
+    what: str
+    actor: str
+    time_ms: float
+    alarm: AlarmView
+
+
+class AcknowledgeRequest(Schema):
+    activation: int = Field(ge=1)
+    comment: str = Field(default="", max_length=500)
+
+
+class LinkView(Schema):
+    source_id: str
+    kind: str
+    address: str
+    state: str
+    reason: str
+    remedy: str
+    counts: dict[str, int]
+    figures: dict[str, float]
+
+
+class QueueView(Schema):
+    name: str
+    depth: int
+    capacity: int
+    dropped: int
+
+
+class BacklogView(Schema):
+    record_class: str
+    records: int
+    stored_bytes: int
+    budget_bytes: int
+    oldest_age_s: float | None
+    days_left: float | None
+    dropped: int
+    written_bytes_per_day: float
+
+
+class CounterView(Schema):
+    counter: str  # "running hours", "starts", "blocks", "gaps", ...
+    subject: str  # asset or channel
+    value: float
+    unit: str
+
+
+class ClockView(Schema):
+    trusted: bool
+    source: str
+    now_ms: float
+    text: str
+
+
+class DiskView(Schema):
+    path: str
+    total_bytes: int
+    free_bytes: int
+    journal_bytes: int
+    reserve_bytes: int
+
+
+class ApplianceView(Schema):
+    name: str
+    version: str
+    boot_id: str
+    uptime_s: float
+    rss_bytes: int
+    cpu_percent: float
+    links: list[LinkView]
+    queues: list[QueueView]
+    backlog: list[BacklogView]
+    counters: list[CounterView]
+    clock: ClockView
+    disk: DiskView
+    journal_durable: bool
+    central: str  # "not configured: everything is kept here"
+
+
+class LoginRequest(Schema):
+    user: str = Field(min_length=1, max_length=64)
+    password: str = Field(min_length=1, max_length=256)
+
+
+class PasswordChange(Schema):
+    old_password: str = Field(min_length=1, max_length=256)
+    new_password: str = Field(min_length=12, max_length=256)
+
+
+class SessionView(Schema):
+    user: str
+    must_change_password: bool
+    csrf_token: str
+
+
+class Problem(Schema):
+    """Every error: what was wrong, and what would be right."""
+
+    title: str
+    detail: str
+    remedy: str = ""

@@ -1,0 +1,66 @@
+"""All that the web floor may see of the appliance."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from web.schemas import (
+    AlarmTransitionView,
+    AlarmView,
+    ApplianceView,
+    MachineDetail,
+    MachineSummary,
+    SpectrumView,
+    TrendView,
+)
+
+
+class UnknownIdError(LookupError):
+    """Nothing has this id. `args[0]` names it; `known` lists what there is."""
+
+    def __init__(self, what: str, known: list[str]) -> None:
+        super().__init__(what)
+        self.known = known
+
+
+class StaleAcknowledgementError(Exception):
+    """The acknowledgement names an activation that is not the alarm's present one, or nothing to acknowledge."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveUpdate:
+    """One server-sent event. Alarm transitions carry their journal sequence and can be resumed; the rest is latest-only."""
+
+    event: Literal["alarm", "machines", "machine", "appliance"]
+    data: AlarmTransitionView | list[MachineSummary] | MachineDetail | ApplianceView
+    sequence: int | None = None
+
+
+class StationView(Protocol):
+    """The appliance as a person sees it. Methods raise UnknownIdError for ids that do not exist."""
+
+    def machines(self) -> list[MachineSummary]: ...
+
+    def machine(self, asset_id: str) -> MachineDetail: ...
+
+    def spectrum(self, channel_id: str, kind: Literal["amplitude", "envelope"]) -> SpectrumView | None: ...
+
+    async def trend(
+        self, channel_id: str, feature: str, start_ms: float | None, end_ms: float | None, max_points: int
+    ) -> TrendView: ...
+
+    async def alarms(self, include_closed: bool, limit: int) -> list[AlarmView]: ...
+
+    async def alarm_history(self, alarm_id: str) -> list[AlarmTransitionView]: ...
+
+    async def acknowledge(self, alarm_id: str, activation: int, user: str, comment: str) -> AlarmView:
+        """Returns after the acknowledgement is durable. Raises StaleAcknowledgementError."""
+        ...
+
+    def appliance(self) -> ApplianceView: ...
+
+    def updates(self, after_sequence: int | None) -> AsyncIterator[LiveUpdate]:
+        """Alarm transitions after that journal sequence, none missed, and latest states about once a second."""
+        ...
