@@ -1,7 +1,8 @@
 """Hops 5 to 8 without I/O: what one machine's blocks mean.
 
 Duty: framing, features, score, diagnosis, severity, alarm rules of one asset, in that order. A pure
-core: no clock, no queue, no journal; `process` is called in a worker thread by the pipeline and by replay alike.
+core: no clock, no queue, no journal; `process` is called in
+a worker thread by the pipeline, live and in replay alike.
 """
 
 from __future__ import annotations

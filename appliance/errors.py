@@ -1,4 +1,4 @@
-"""The three things that can be wrong at the appliance's border; adapters translate every foreign exception."""
+"""The three things that can be wrong at the border; adapters translate every foreign exception."""
 
 from __future__ import annotations
 

@@ -40,5 +40,5 @@ class FaultEvidence:
 def fault_evidence(
     record: Window, shaft_hz: float, multipliers: FaultMultipliers, speed_tolerance: float
 ) -> FaultEvidence:
-    """Evidence for each bearing fault in one record, at the measured speed +- `speed_tolerance` (relative)."""
+    """Evidence for each bearing fault in one record, at `shaft_hz` within +- `speed_tolerance` (relative)."""
     raise NotImplementedError

@@ -26,12 +26,12 @@ class UnknownIdError(LookupError):
 
 
 class StaleAcknowledgementError(Exception):
-    """The acknowledgement names an activation that is not the alarm's present one, or nothing to acknowledge."""
+    """The acknowledgement names an activation that is not the present one, or there is none to give."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveUpdate:
-    """One server-sent event. Alarm transitions carry their journal sequence and can be resumed; the rest is latest-only."""
+    """One server-sent event. Alarm transitions carry their journal sequence and resume; the rest is latest-only."""
 
     event: Literal["alarm", "machines", "machine", "appliance"]
     data: AlarmTransitionView | list[MachineSummary] | MachineDetail | ApplianceView
@@ -62,5 +62,5 @@ class StationView(Protocol):
     def appliance(self) -> ApplianceView: ...
 
     def updates(self, after_sequence: int | None) -> AsyncIterator[LiveUpdate]:
-        """Alarm transitions after that journal sequence, none missed, and latest states about once a second."""
+        """Alarm transitions after that sequence, none missed, and latest states about once a second."""
         ...

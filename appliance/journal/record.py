@@ -29,11 +29,16 @@ class RecordKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewRecord:
-    """A record before its commit. `key` makes it idempotent: the same key twice is stored once."""
+    """A record before its commit.
+
+    `key` makes it idempotent: the same key twice is stored once. `subject` is what it is about (alarm id,
+    channel id, counter): the newest record of a kind and subject is that thing's present state.
+    """
 
     record_class: RecordClass
     kind: RecordKind
     key: str
+    subject: str
     monotonic_ns: int
     payload: bytes  # orjson-encoded object; FEATURES: see journal.features
 
@@ -46,6 +51,7 @@ class Record:
     record_class: RecordClass
     kind: RecordKind
     key: str
+    subject: str
     boot_id: str
     monotonic_ns: int
     time_ns: int
