@@ -31,7 +31,7 @@ class StaleAcknowledgementError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LiveUpdate:
-    """One server-sent event. Alarm transitions carry their journal sequence and resume; the rest is latest-only."""
+    """One server-sent event. Alarm transitions carry their journal sequence; the rest is latest-only."""
 
     event: Literal["alarm", "machines", "machine", "appliance"]
     data: AlarmTransitionView | list[MachineSummary] | MachineDetail | ApplianceView
