@@ -1,0 +1,36 @@
+# make demo   one appliance with a simulated machine behind it: the main job, told as a story
+# make test   everything that can fail, run: linters, types, unit, real-data and end-to-end tests
+# make bench  figures beside those of the alternative, interleaved; make bench ONLY=name
+.PHONY: setup setup-test demo test lint bench lock help
+
+help:
+	@sed -n 's/^# \(make.*\)/\1/p' Makefile
+
+setup:
+	@tools/setup.sh
+
+setup-test:
+	@tools/setup.sh test
+
+demo: setup
+	@.venv/bin/stethos demo $(ARGS)
+
+lint: setup
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@tools/npm.sh run --silent check
+
+# The end-to-end tests start whole appliances and want the two cores for themselves: they run last and alone.
+test: setup-test lint
+	@tools/npm.sh run --silent test
+	@.venv/bin/pytest -q -n 2 -m "not end_to_end"
+	@.venv/bin/pytest -q -m end_to_end
+
+bench: setup
+	@.venv/bin/python -m tests.benchmarks $(ONLY)
+
+# Both locks are compiled for every platform and carry hashes; review the difference before committing it.
+lock: setup
+	@cd requirements && ../.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' ../pyproject.toml -o runtime.lock
+	@cd requirements && ../.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' -c runtime.lock --all-extras ../pyproject.toml -o dev.lock
