@@ -1,0 +1,184 @@
+"""Rules between settings that no single setting can break.
+
+Duty: what is contradictory, doubled, unknown or missing across a configuration. Looks at the file system only
+to see that files named by the configuration exist; opens no port and no connection.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.config import (
+    UNITS,
+    ApplianceSettings,
+    AssetSettings,
+    AxisSettings,
+    BearingSettings,
+    OpcUaSettings,
+    SerialSettings,
+    TagSettings,
+    WebSettings,
+)
+
+MULTIPLIERS = ("bpfo", "bpfi", "bsf", "ftf")
+GEOMETRY = ("n_rolling_elements", "rolling_element_diameter_mm", "pitch_diameter_mm")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One broken rule."""
+
+    key: str
+    reason: str
+    remedy: str
+
+
+def findings(settings: ApplianceSettings) -> list[Finding]:
+    """Every broken rule, in the order of the file."""
+    return [
+        *_web(settings.web),
+        *_assets(settings.assets),
+        *_sources(settings),
+        *_channels(settings),
+    ]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _web(web: WebSettings) -> Iterator[Finding]:
+    if (web.certificate_file is None) != (web.key_file is None):
+        missing = "key_file" if web.key_file is None else "certificate_file"
+        yield Finding(
+            f"web.{missing}", "is missing", "A certificate and its key belong together: give both or none."
+        )
+    for name, path in (("certificate_file", web.certificate_file), ("key_file", web.key_file)):
+        yield from _file(f"web.{name}", path)
+
+
+def _file(key: str, path: Path | None) -> Iterator[Finding]:
+    if path is not None and not path.is_file():
+        yield Finding(key, f"there is no file {path}", "Create it, or correct the path.")
+
+
+def _doubles(values: Iterable[tuple[str, str]], remedy: str) -> Iterator[Finding]:
+    """One finding per value seen before; `values` are (key, value)."""
+    first: dict[str, str] = {}
+    for key, value in values:
+        if value in first:
+            yield Finding(key, f'"{value}" is already used by {first[value]}', remedy)
+        else:
+            first[value] = key
+
+
+def _assets(assets: list[AssetSettings]) -> Iterator[Finding]:
+    each = list(enumerate(assets))
+    yield from _doubles(
+        ((f"assets[{i}].id", asset.id) for i, asset in each), "Give every machine its own id."
+    )
+    yield from _doubles(
+        ((f"assets[{i}].name", asset.name) for i, asset in each),
+        "Give every machine its own name: a technician must know which one is meant.",
+    )
+    for i, asset in each:
+        if asset.bearing is not None:
+            yield from _bearing(f"assets[{i}].bearing", asset.bearing)
+
+
+def _bearing(key: str, bearing: BearingSettings) -> Iterator[Finding]:
+    multipliers = [name for name in MULTIPLIERS if getattr(bearing, name) is not None]
+    geometry = [name for name in GEOMETRY if getattr(bearing, name) is not None]
+    if multipliers and geometry:
+        yield Finding(
+            key,
+            f"states both multipliers ({', '.join(multipliers)}) and geometry ({', '.join(geometry)})",
+            "Keep one of them: the maker's multipliers where you have them.",
+        )
+        return
+    wanted, given = (MULTIPLIERS, multipliers) if multipliers else (GEOMETRY, geometry)
+    for name in wanted:
+        if name not in given:
+            yield Finding(
+                f"{key}.{name}",
+                "is missing",
+                f"A bearing needs {', '.join(MULTIPLIERS)}, or else {', '.join(GEOMETRY)}.",
+            )
+    element, pitch = bearing.rolling_element_diameter_mm, bearing.pitch_diameter_mm
+    if element is not None and pitch is not None and element >= pitch:
+        yield Finding(
+            f"{key}.rolling_element_diameter_mm",
+            f"{element} mm is not smaller than the pitch diameter of {pitch} mm",
+            "Check both, and their unit: millimetres.",
+        )
+
+
+def _sources(settings: ApplianceSettings) -> Iterator[Finding]:
+    each = list(enumerate(settings.sources))
+    yield from _doubles(
+        ((f"sources[{i}].id", source.id) for i, source in each), "Give every source its own id."
+    )
+    yield from _doubles(
+        (
+            (f"sources[{i}].device", str(source.device))
+            for i, source in each
+            if isinstance(source, SerialSettings)
+        ),
+        "One port belongs to one sensor.",
+    )
+    for i, source in each:
+        if isinstance(source, OpcUaSettings):
+            yield from _file(f"sources[{i}].password_file", source.password_file)
+            if source.password_file is not None and not source.user:
+                yield Finding(f"sources[{i}].user", "is missing", "A password needs the user it belongs to.")
+            for k, tag in enumerate(source.tags):
+                units = UNITS[tag.measurand]
+                if tag.unit not in units:
+                    yield Finding(
+                        f"sources[{i}].tags[{k}].unit",
+                        f'"{tag.unit}" is not a unit of {tag.measurand.replace("_", " ")}',
+                        f"Write one of: {', '.join(units)}.",
+                    )
+        else:
+            yield from _doubles(
+                ((f"sources[{i}].axes[{k}].axis", axis.axis) for k, axis in enumerate(source.axes)),
+                "An axis becomes one channel.",
+            )
+
+
+def _channels(settings: ApplianceSettings) -> Iterator[Finding]:
+    known = [asset.id for asset in settings.assets]
+    named: list[tuple[str, str]] = []
+    measured: set[tuple[str, str]] = set()
+    for i, source in enumerate(settings.sources):
+        entries: Sequence[AxisSettings | TagSettings] = (
+            source.axes if isinstance(source, SerialSettings) else source.tags
+        )
+        part = "axes" if isinstance(source, SerialSettings) else "tags"
+        for k, entry in enumerate(entries):
+            key = f"sources[{i}].{part}[{k}]"
+            named.append((f"{key}.channel", entry.channel))
+            if entry.asset not in known:
+                close = difflib.get_close_matches(entry.asset, known, n=1, cutoff=0.5)
+                hint = f"Did you mean {close[0]}?" if close else f"Machines are: {', '.join(known)}."
+                yield Finding(f"{key}.asset", f'there is no machine "{entry.asset}"', hint)
+            if isinstance(entry, TagSettings):
+                measurand = entry.measurand
+                if (entry.asset, measurand) in measured:
+                    yield Finding(
+                        f"{key}.measurand",
+                        f'{measurand.replace("_", " ")} of "{entry.asset}" is already given by another tag',
+                        "A machine has one shaft speed, one load, one temperature: remove one tag.",
+                    )
+                measured.add((entry.asset, measurand))
+    yield from _doubles(named, "Give every channel its own name.")
