@@ -79,7 +79,7 @@ def test_good_configuration_is_read_and_paths_become_absolute(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("given", "written", "key", "reason", "remedy"),
     [
-        ('name = "Pump"', 'name = "Pump"\ncolour = "red"', "assets[0].colour", "no such setting", "Known here:"),
+        ('name = "Pump"', 'name = "Pump"\ncolour = "red"', "assets[0].colour", "no such", "Known here:"),
         ("nominal_speed_rpm", "nominal_sped_rpm", "assets[0].nominal_sped_rpm", "no such", "l_speed_rpm?"),
         ("speed_rpm = 1480", "speed_hz = 24.7", "assets[0].nominal_speed_hz", "no such", "_rpm (mind"),
         ("= 1480", '= "1480 rpm"', "assets[0].nominal_speed_rpm", '"1480 rpm"', "rated shaft speed in rpm"),
