@@ -1,14 +1,38 @@
-"""Windows to feature vectors: the trend features of every window."""
+"""Windows to feature vectors: the trend features of every window.
+
+Duty: which features a channel has, in which order and under which names, and computing them for a batch of
+channels at once. Definitions live beside their formulas (`time_features`, `band_features`, `severity`); a row
+for each feature stands in `dsp/README.md`.
+
+Names end in their unit (`rms_mps2`, `velocity_rms_mm_s`, `band_2500_4000_hz_db`); a name without one is a
+ratio, or is in the unknown unit of a channel whose recording does not state it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from scipy import fft
+
+from dsp import kernels
+from dsp.band_features import Band, band_powers, envelope_kurtosis, high_band, level_bands, level_db
+from dsp.errors import DspError
 from dsp.framing import WindowBatch
-from dsp.samples import Float32Array, Quality
+from dsp.samples import Float32Array, Float64Array, Quality
+from dsp.severity import velocity_rms_mm_s, velocity_statable
+from dsp.time_features import time_features
 
 EXTRACTOR_VERSION = "trend-1"
+
+# The unit a channel's samples may have, and what names of features in that unit end in.
+_SUFFIXES = {"m/s2": "_mps2", "1": ""}
+_UNITS_BY_SUFFIX = (("_mm_s", "mm/s"), ("_mps2", "m/s2"), ("_db", "dB"))
+# Windows transformed together: as many as keep the scratch arrays within a core's second-level cache.
+_SAMPLES_AT_ONCE = 131_072
+# The rate may have drifted this far from the nominal one that the names were made for.
+_RATE_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +60,128 @@ class FeatureExtractor(Protocol):
     def extract(self, windows: WindowBatch) -> list[FeatureVector]: ...
 
 
+def unit_of(feature_name: str) -> str:
+    """Unit that a feature's name states: "m/s2", "mm/s", "dB" (re 1 unit of the channel) or "1"."""
+    for suffix, unit in _UNITS_BY_SUFFIX:
+        if feature_name.endswith(suffix):
+            return unit
+    return "1"
+
+
 class TrendExtractor:
     """Time features, log band levels, velocity RMS and envelope level of each window.
 
     Built for one window length and nominal rate: `names` depend on the rate (bands end below Nyquist).
+    `unit` is "m/s2", or "1" where a recording does not state it (then velocity is always NaN).
+    Raises DspError for another unit, an odd window length or one below 64 samples.
     """
 
     names: tuple[str, ...]
 
     def __init__(self, sample_rate_hz: float, window_samples: int, unit: str) -> None:
-        raise NotImplementedError
+        if unit not in _SUFFIXES:
+            raise DspError(f"unit is {unit!r}; features are made of {' or '.join(map(repr, _SUFFIXES))}")
+        if window_samples % 2:
+            raise DspError(f"window_samples is {window_samples}; an even number is needed")
+        self.sample_rate_hz = float(sample_rate_hz)
+        self.window_samples = window_samples
+        self.unit = unit
+        self.bands: tuple[Band, ...] = level_bands(sample_rate_hz, window_samples)
+        self.high_band: Band = high_band(sample_rate_hz)
+        self._states_velocity = unit == "m/s2" and velocity_statable(sample_rate_hz, window_samples)
+        suffix = _SUFFIXES[unit]
+        self.names = (
+            f"rms{suffix}",
+            f"peak{suffix}",
+            f"peak_to_peak{suffix}",
+            "crest_factor",
+            "skewness",
+            "kurtosis",
+            "velocity_rms_mm_s",
+            f"{self.high_band.name}_rms{suffix}",
+            f"{self.high_band.name}_envelope_kurtosis",
+            *(f"{band.name}_db" for band in self.bands),
+        )
+
+    def warm_up(self) -> None:
+        """Compile the kernels, or load them from the cache (seconds, or a fraction of one), ahead of data."""
+        ramp = np.linspace(-1.0, 1.0, self.window_samples, dtype=np.float32)
+        self._features(ramp[np.newaxis, :], np.array([self.sample_rate_hz]))
 
     def extract(self, windows: WindowBatch) -> list[FeatureVector]:
-        raise NotImplementedError
+        """One vector per window of the batch, in its order; values float32.
+
+        A window that holds NaN or infinity has NaN for every feature; a constant one has RMS 0, band levels
+        of -200 dB and NaN for ratios. Raises DspError for windows of another length, or a rate more than 1 %
+        from the one this extractor was built for.
+        """
+        n_windows = len(windows.channel_ids)
+        if windows.samples.shape != (n_windows, self.window_samples):
+            raise DspError(
+                f"windows of shape {windows.samples.shape}; ({n_windows}, {self.window_samples}) is needed"
+            )
+        rates_hz = np.array(windows.sample_rate_hz, np.float64)
+        off = np.abs(rates_hz / self.sample_rate_hz - 1.0) > _RATE_TOLERANCE
+        if off.any():
+            worst = int(np.argmax(off))
+            raise DspError(
+                f"channel {windows.channel_ids[worst]!r} has a rate of {rates_hz[worst]} Hz; this extractor "
+                f"was built for {self.sample_rate_hz} Hz"
+            )
+        samples = np.ascontiguousarray(windows.samples, np.float32)
+        at_once = max(1, _SAMPLES_AT_ONCE // self.window_samples)
+        vectors: list[FeatureVector] = []
+        for start in range(0, n_windows, at_once):
+            part = slice(start, start + at_once)
+            for i, values in enumerate(self._features(samples[part], rates_hz[part]), start):
+                vectors.append(
+                    FeatureVector(
+                        channel_id=windows.channel_ids[i],
+                        start_ns=windows.start_ns[i],
+                        duration_s=self.window_samples / windows.sample_rate_hz[i],
+                        names=self.names,
+                        values=values,
+                        operating_state=windows.operating_states[i],
+                        quality=windows.qualities[i],
+                        extractor_version=EXTRACTOR_VERSION,
+                    )
+                )
+        return vectors
+
+    def _features(self, samples: Float32Array, rates_hz: Float64Array) -> Float32Array:
+        """Values `(n_windows, n_features)` in the order of `names`."""
+        n = self.window_samples
+        step_hz = self.sample_rate_hz / n
+        shape = time_features(samples)
+        # Rows are scaled to +-1 so that neither tiny nor huge values leave float32's range in the transform.
+        usable = np.isfinite(shape.peak) & (shape.peak > 0.0)
+        scale = np.where(usable, shape.peak, 1.0)
+        rows = np.zeros_like(samples)
+        kernels.centred(samples, np.where(usable, shape.mean, 0.0), np.where(usable, 1.0 / scale, 0.0), rows)
+        rows[~usable] = 0.0
+        spectra = fft.rfft(rows, axis=1, workers=1, overwrite_x=True)
+        hann = np.empty(spectra.shape)
+        kernels.hann_power(spectra, hann)
+        # One-sided mean square per bin: 2 |H|^2 / (n sum w^2), with sum w^2 = 3 n / 8 for the Hann window.
+        power = hann * (scale**2 * (16.0 / (3.0 * n * n)))[:, np.newaxis]
+        levels = level_db(band_powers(power, self.bands, step_hz), shape.rms**2)
+        in_high_band = band_powers(power, (self.high_band,), step_hz)[:, 0]
+        velocity = np.full(len(samples), np.nan)
+        if self._states_velocity:
+            velocity = velocity_rms_mm_s(power, step_hz * rates_hz / self.sample_rate_hz)
+        values = np.column_stack(
+            (
+                shape.rms,
+                shape.peak,
+                shape.peak_to_peak,
+                shape.crest_factor,
+                shape.skewness,
+                shape.kurtosis,
+                velocity,
+                np.sqrt(in_high_band),
+                envelope_kurtosis(spectra, self.high_band, step_hz, in_high_band),
+                levels,
+            )
+        )
+        values[~np.isfinite(shape.rms)] = np.nan
+        return values.astype(np.float32)
