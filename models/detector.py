@@ -1,17 +1,42 @@
-"""Feature vector to anomaly score: a robust baseline per channel and operating state, learned on the box."""
+"""Feature vector to anomaly score: a robust baseline per channel and operating state, learned on the box.
+
+Duty: when to learn, when to score, and what a score consists of. The arithmetic is `models.baseline`, which
+the `numpy_reference` backend runs too. A baseline, once learned, is never changed: a machine that gets worse
+slowly must not teach its detector that this is normal. Learning anew is a person's decision (`forget`).
+"""
 
 from __future__ import annotations
 
+import math
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
 from dsp.extractor import FeatureVector
 from dsp.samples import Float32Array
+from models.backends.numpy_reference import NUMPY_REFERENCE
+from models.baseline import Baseline, BaselineRules, FeatureScale, deviations, fit, rises, worst_mask
+from models.errors import ArtefactError, ModelStateError
+from models.feature_words import scale_of, words_of
+from models.learning import ROBUST_BASELINE, LearnedState, as_package
+from models.manifest import ModelManifest
+
+STATE_FORMAT = "robust-baseline-state-1"
+SMOOTHED_WINDOWS = 5
+_MIN_EXPLAINED_DB = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class AnomalyScore:
-    """How far one window is from what was learned: 1.0 stands at the limit."""
+    """How far one window is from what was learned: 1.0 stands at the limit.
+
+    `value` is the median of the last five windows' scores. `contributions` are this window's own: each
+    feature's share, summing to the window's unsmoothed score. `rises` are the differences to the baseline,
+    dB for levels, NaN where a feature is not scored.
+    """
 
     channel_id: str
     start_ns: int
@@ -19,6 +44,8 @@ class AnomalyScore:
     model_version: str
     backend: str
     contributions: Float32Array  # (n_features,), each feature's share, same order as the vector's names
+    operating_state: str = ""
+    rises: Float32Array | None = None  # (n_features,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +66,7 @@ class LearningSettings:
 
     learn_s: float  # healthy running per operating state before scores are given
     min_windows: int
+    confirm_s: float = 7 * 86_400.0  # running at this limit before it is no longer provisional
 
 
 class Detector(Protocol):
@@ -59,3 +87,171 @@ class Detector(Protocol):
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a state from the journal. Raises ModelStateError if it does not fit."""
         ...
+
+
+class BaselineDetector:
+    """Robust statistical baseline; implements Detector. One instance may serve any number of channels.
+
+    A window in an operating state that can never be learned (`unlearnable`: tags are stale) is scored
+    against every learned state of its channel and gets the lowest score: it is an anomaly only where it is
+    one in whatever state the machine may be in.
+    """
+
+    model_version = ROBUST_BASELINE
+
+    def __init__(
+        self,
+        settings: LearningSettings,
+        rules: BaselineRules | None = None,
+        unlearnable: frozenset[str] = frozenset(),
+    ) -> None:
+        self._settings = settings
+        self._rules = rules or BaselineRules()
+        self._unlearnable = unlearnable
+        self._learned: dict[tuple[str, str], LearnedState] = {}
+        self._recent: dict[str, deque[float]] = {}
+
+    def observe(self, features: FeatureVector) -> AnomalyScore | None:
+        """Learn from this vector while its operating state is being learned (returns None), else score it.
+
+        None also for a vector that states no scored feature. Raises ModelStateError when features of
+        another extractor arrive than the baseline was learned from.
+        """
+        state = features.operating_state
+        if state in self._unlearnable:
+            candidates = [
+                learned
+                for (channel_id, _), learned in self._learned.items()
+                if channel_id == features.channel_id and learned.baseline is not None
+            ]
+            for learned in candidates:
+                self._check_fit(learned, features)
+            return self._lowest(features, candidates)
+        key = (features.channel_id, state)
+        learned = self._learned.get(key) or LearnedState(features.names, features.extractor_version)
+        self._check_fit(learned, features)
+        if learned.baseline is not None:
+            score = self._lowest(features, [learned])
+            if score is not None and score.value < 1.0:
+                learned.confirmed_s += learned.running_s(features)
+            return score
+        if not np.isfinite(features.values).any():
+            return None
+        self._learned[key] = learned
+        learned.learned_s += learned.running_s(features)
+        learned.keep(features.values)
+        if learned.learned_s >= self._settings.learn_s and learned.windows >= self._settings.min_windows:
+            scales = [scale_of(name) for name in learned.names]
+            learned.load(fit(np.array(learned.rows), learned.names, scales, self._rules))
+        return None
+
+    def is_learned(self, channel_id: str, operating_state: str) -> bool:
+        """Whether windows of this channel in this operating state are scored."""
+        learned = self._learned.get((channel_id, operating_state))
+        return learned is not None and learned.baseline is not None
+
+    def baseline_of(self, channel_id: str, operating_state: str) -> Baseline | None:
+        """What was learned there; None while it is being learned."""
+        learned = self._learned.get((channel_id, operating_state))
+        return None if learned is None else learned.baseline
+
+    def package_of(self, channel_id: str, operating_state: str) -> tuple[bytes, ModelManifest] | None:
+        """The baseline as artefact and manifest, which every backend for baselines runs to equal scores."""
+        learned = self._learned.get((channel_id, operating_state))
+        if learned is None or learned.baseline is None:
+            return None
+        return as_package(learned.baseline, learned.extractor_version)
+
+    def forget(self, channel_id: str) -> None:
+        """Drop all that was learned of a channel, because a person said so (after a repair): learn anew."""
+        self._learned = {key: value for key, value in self._learned.items() if key[0] != channel_id}
+        self._recent.pop(channel_id, None)
+
+    def progress(self) -> list[LearningProgress]:
+        """One entry per channel and operating state that was seen, in the order they were first seen."""
+        return [
+            LearningProgress(
+                channel_id=channel_id,
+                operating_state=operating_state,
+                learned_s=learned.learned_s,
+                needed_s=self._settings.learn_s,
+                complete=learned.baseline is not None,
+                provisional=learned.learned_s + learned.confirmed_s < self._settings.confirm_s,
+            )
+            for (channel_id, operating_state), learned in self._learned.items()
+        ]
+
+    def state(self) -> dict[str, Any]:
+        """Everything learned, JSON-ready, and what is half learned: a restart does not begin anew."""
+        return {
+            "format": STATE_FORMAT,
+            "learned": [
+                {"channel_id": channel_id, "operating_state": operating_state, **learned.to_json()}
+                for (channel_id, operating_state), learned in self._learned.items()
+            ],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a state from the journal, in place of all that was learned here.
+
+        Raises ModelStateError if it does not fit; this detector is then unchanged.
+        """
+        if state.get("format") != STATE_FORMAT:
+            raise ModelStateError(
+                f"learned state has format {state.get('format')!r}; expected {STATE_FORMAT!r}"
+            )
+        try:
+            learned = {
+                (str(entry["channel_id"]), str(entry["operating_state"])): LearnedState.from_json(entry)
+                for entry in state["learned"]
+            }
+        except (KeyError, TypeError, ValueError, AttributeError, ArtefactError) as error:
+            raise ModelStateError(f"learned state cannot be read: {type(error).__name__} {error}") from error
+        self._learned = learned
+        self._recent = {}
+
+    def _check_fit(self, learned: LearnedState, features: FeatureVector) -> None:
+        if learned.extractor_version != features.extractor_version or learned.names != features.names:
+            raise ModelStateError(
+                f"channel {features.channel_id!r} was learned from {len(learned.names)} features of extractor"
+                f" {learned.extractor_version!r}, but {len(features.names)} features of extractor"
+                f" {features.extractor_version!r} arrive; learn it anew"
+            )
+
+    def _lowest(self, features: FeatureVector, candidates: Sequence[LearnedState]) -> AnomalyScore | None:
+        """The score against that one of the candidates which explains the window best."""
+        batch = features.values[np.newaxis, :]
+        raw = [(float(learned.model.infer(batch)[0]), i) for i, learned in enumerate(candidates)]
+        raw = [(value, i) for value, i in raw if math.isfinite(value)]
+        if not raw:
+            return None
+        value, best = min(raw)
+        learned = candidates[best]
+        assert learned.baseline is not None
+        recent = self._recent.setdefault(features.channel_id, deque(maxlen=SMOOTHED_WINDOWS))
+        recent.append(value)
+        z = deviations(learned.baseline, batch)
+        shares = worst_mask(z, learned.baseline.worst) * np.nan_to_num(np.maximum(z, 0.0))
+        return AnomalyScore(
+            channel_id=features.channel_id,
+            start_ns=features.start_ns,
+            value=float(np.median(recent)),
+            model_version=learned.version,
+            backend=NUMPY_REFERENCE,
+            contributions=(shares[0] / learned.baseline.limit).astype(np.float32),
+            operating_state=features.operating_state,
+            rises=rises(learned.baseline, batch)[0].astype(np.float32),
+        )
+
+
+def explain(score: AnomalyScore, names: Sequence[str]) -> str:
+    """Which features made the score, strongest first: "band 2-2.5 kHz +11 dB, overall level +6 dB"."""
+    order = [int(i) for i in np.argsort(-score.contributions, kind="stable") if score.contributions[i] > 0.0]
+    parts: list[str] = []
+    for i in order:
+        rise = float("nan") if score.rises is None else float(score.rises[i])
+        if math.isfinite(rise) and rise < _MIN_EXPLAINED_DB:
+            continue
+        unit = " dB" if scale_of(names[i]) in (FeatureScale.LEVEL, FeatureScale.DECIBEL) else ""
+        parts.append(words_of(names[i]) + (f" {rise:+.0f}{unit}" if math.isfinite(rise) else ""))
+    return ", ".join(parts) if parts else "no single feature stands out"

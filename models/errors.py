@@ -1,0 +1,23 @@
+"""What can be wrong with a model: each error names the offender and what would be right."""
+
+from __future__ import annotations
+
+
+class ModelError(Exception):
+    """Base of the errors of floor 2."""
+
+
+class ManifestError(ModelError):
+    """A manifest is not what it must be: the message names the field, its value and what is expected."""
+
+
+class TensorError(ModelError):
+    """Features do not fit a model's input: the message names the features that are missing or too many."""
+
+
+class ArtefactError(ModelError):
+    """A model file is refused before it is used: wrong checksum, wrong backend, or not parseable."""
+
+
+class ModelStateError(ModelError):
+    """A learned state from the journal does not fit this detector; nothing of it was taken over."""
