@@ -1,0 +1,290 @@
+"""Process values of an OPC UA server, by subscription.
+
+Duty: connect, subscribe, translate each notification into a one-sample block, notice silence. One call of
+`blocks` is one connection: when it is lost the whole client is thrown away and `SourceLost` is raised,
+because the library's own reconnection can leave a subscription dead without a word. Reads only; never writes.
+
+A server does not repeat a value that stays equal. While its keep-alives arrive, the last value is therefore
+delivered again each `repeat_s`: the server vouches for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+
+import numpy as np
+from asyncua import ua
+from asyncua.client.client import Client
+from asyncua.common.subscription import DataChangeEvent, StatusChangeEvent, Subscription
+
+from appliance.sources.opcua_values import (
+    OpcUaTag,
+    ServerClock,
+    ValueRefusedError,
+    checked_value,
+    quality_of,
+)
+from appliance.sources.source import LinkReport, LinkState, SourceLost
+from dsp.samples import Channel, Gap, GapCause, Quality, SampleBlock, SourceItem, TimeQuality
+
+logger = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S = 4.0
+CLOSE_TIMEOUT_S = 1.0
+QUEUE_SIZE = 64  # per item on the server; without it a server keeps only the newest value between publishes
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_REFUSALS = (
+    ua.uaerrors.BadUserAccessDenied,
+    ua.uaerrors.BadIdentityTokenRejected,
+    ua.uaerrors.BadIdentityTokenInvalid,
+    ua.uaerrors.BadSecurityChecksFailed,
+    ua.uaerrors.BadCertificateUntrusted,
+    ua.uaerrors.BadSecurityPolicyRejected,
+)
+
+
+class _NoPlainPasswordClient(Client):
+    """A client that does not send a password which others on the network could read."""
+
+    def _add_user_auth(
+        self, params: ua.ActivateSessionParameters, username: str | None, password: str | None
+    ) -> None:
+        policy = self.server_policy(ua.UserTokenType.UserName)
+        encrypted = bool(policy.SecurityPolicyUri) and not str(policy.SecurityPolicyUri).endswith("#None")
+        if password and not encrypted:
+            raise PermissionError("the server asks for the password in plain text")
+        super()._add_user_auth(params, username, password)
+
+
+class OpcUaSource:
+    """An OPC UA server's tags as a Source; counts and the last error survive reconnections."""
+
+    def __init__(
+        self,
+        source_id: str,
+        url: str,
+        tags: tuple[OpcUaTag, ...],
+        *,
+        user: str = "",
+        password: str = "",
+        publish_interval_ms: int = 250,
+        silence_s: float = 5.0,
+        repeat_s: float = 1.0,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.source_id = source_id
+        self.channels: tuple[Channel, ...] = tuple(tag.channel for tag in tags)
+        self._url = url
+        self._tags = tags
+        self._user = user
+        self._password = password
+        self._publish_interval_ms = publish_interval_ms
+        self._silence_s = silence_s
+        self._repeat_s = repeat_s
+        self._monotonic_ns = monotonic_ns
+        self._counts = dict.fromkeys(("connections", "values", "repeated", "refused", "bad status"), 0)
+        self._sequences = dict.fromkeys((tag.channel.channel_id for tag in tags), 0)
+        self._last: dict[str, SampleBlock] = {}  # newest block per channel
+        self._without_value: set[str] = {tag.channel.channel_id for tag in tags}
+        self._report = (LinkState.CONNECTING, "", "")
+        self._note = ""  # what is wrong although the link stands
+
+    def report(self) -> LinkReport:
+        """State of the link, for an operator."""
+        state, reason, remedy = self._report
+        if state is LinkState.CONNECTED and self._note:
+            reason, remedy = self._note, "Check the tag's node id, type and unit at the server."
+        return LinkReport(self.source_id, "opcua", self._url, state, reason, remedy, dict(self._counts), {})
+
+    async def blocks(self) -> AsyncIterator[SourceItem]:
+        """Blocks of one connection. Raises SourceLost when the server cannot be reached or falls silent."""
+        self._set(LinkState.CONNECTING)
+        client = _NoPlainPasswordClient(self._url, timeout=CONNECT_TIMEOUT_S, auto_reconnect=False)
+        client.name = "Stethos"
+        client.application_uri = "urn:stethos:appliance"
+        client.set_user(self._user)
+        client.set_password(self._password)
+        # The library would recreate a silent subscription and so hide the silence; this class decides.
+        client._stale_check_margin = math.inf
+        try:
+            subscription = await self._open(client)
+            self._set(LinkState.CONNECTED)
+            self._counts["connections"] += 1
+            async for item in self._follow(client, subscription):
+                yield item
+        except SourceLost:
+            raise
+        except (OSError, TimeoutError, ua.uaerrors.UaError, asyncio.IncompleteReadError, ValueError) as error:
+            raise self._lost(error) from error
+        finally:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(client.disconnect(), CLOSE_TIMEOUT_S)
+            client.disconnect_socket()
+
+    async def _open(self, client: Client) -> Subscription:
+        await asyncio.wait_for(client.connect(), 2 * CONNECT_TIMEOUT_S)
+        parameters = ua.CreateSubscriptionParameters()
+        parameters.RequestedPublishingInterval = self._publish_interval_ms
+        # Three keep-alives must fit into the silence that counts as loss.
+        keep_alive = max(1, int(self._silence_s * 1000 / self._publish_interval_ms / 3))
+        parameters.RequestedMaxKeepAliveCount = keep_alive
+        parameters.RequestedLifetimeCount = 10 * keep_alive
+        parameters.MaxNotificationsPerPublish = 10_000
+        parameters.PublishingEnabled = True
+        subscription = await client.create_subscription(parameters, queue_maxsize=10_000)
+        results = await subscription.subscribe_data_change(
+            [client.get_node(tag.node) for tag in self._tags],
+            queuesize=QUEUE_SIZE,
+            sampling_interval=ua.Double(self._publish_interval_ms),
+        )
+        missing = [
+            f"{tag.node} ({result.name})"
+            for tag, result in zip(self._tags, results, strict=True)
+            if isinstance(result, ua.StatusCode)
+        ]
+        self._note = f"the server does not give {', '.join(missing)}" if missing else ""
+        if len(missing) == len(self._tags):
+            raise SourceLost(
+                self.source_id,
+                *self._set(LinkState.REFUSED, self._note, "Check the node ids of this source."),
+            )
+        return subscription
+
+    async def _follow(self, client: Client, subscription: Subscription) -> AsyncIterator[SourceItem]:
+        clock = ServerClock()
+        tags = {client.get_node(tag.node).nodeid: tag for tag in self._tags}
+        opened_s = time.monotonic()
+        repeated_s = opened_s
+        while True:
+            event = await subscription.next_event(timeout=self._repeat_s / 4)
+            if isinstance(event, StatusChangeEvent):
+                raise SourceLost(
+                    self.source_id,
+                    *self._set(
+                        LinkState.LOST,
+                        f"the server ended the subscription ({event.notification.Status.name})",
+                    ),
+                )
+            if isinstance(event, DataChangeEvent):
+                for item in self._taken(tags[event.node.nodeid], event, clock):
+                    yield item
+            now_s = time.monotonic()
+            heard_s = subscription.last_publish_at or opened_s
+            if now_s - heard_s > self._silence_s:
+                raise SourceLost(
+                    self.source_id,
+                    *self._set(
+                        LinkState.LOST,
+                        f"neither data nor keep-alive for {self._silence_s:g} s",
+                        "Check the server and the network between.",
+                    ),
+                )
+            if now_s - repeated_s >= self._repeat_s:
+                repeated_s = now_s
+                for block in self._repeats():
+                    yield block
+
+    def _taken(self, tag: OpcUaTag, event: DataChangeEvent, clock: ServerClock) -> list[SourceItem]:
+        """What one notification is worth: a block, after a gap if there was none for a while; or nothing."""
+        arrival_ns = self._monotonic_ns()
+        data = event.data.monitored_item.Value
+        channel_id = tag.channel.channel_id
+        quality = (
+            Quality.BAD if data is None else quality_of(int(data.StatusCode.value) if data.StatusCode else 0)
+        )
+        if data is None or quality is Quality.BAD:
+            self._counts["bad status"] += 1
+            self._without_value.add(channel_id)
+            name = data.StatusCode.name if data is not None and data.StatusCode else "no value"
+            self._note = f"{tag.node} has no good value ({name})"
+            return []
+        try:
+            value = checked_value(tag, event.value)
+        except ValueRefusedError as error:
+            self._counts["refused"] += 1
+            self._without_value.add(channel_id)
+            self._note = str(error)
+            logger.warning("value refused source=%s reason=%s", self.source_id, error)
+            return []
+        stamp = data.SourceTimestamp or data.ServerTimestamp
+        start_ns = clock.host_ns(None if stamp is None else _utc_ns(stamp), arrival_ns)
+        self._counts["values"] += 1
+        return self._block(tag.channel, value, start_ns, quality)
+
+    def _block(self, channel: Channel, value: float, start_ns: int, quality: Quality) -> list[SourceItem]:
+        channel_id = channel.channel_id
+        before = self._last.get(channel_id)
+        items: list[SourceItem] = []
+        if before is not None:
+            start_ns = max(start_ns, before.start_ns + 1)  # time never runs backwards within a channel
+            if channel_id in self._without_value:
+                items.append(Gap(channel_id, before.start_ns, start_ns, GapCause.OPCUA_DOWN))
+        self._without_value.discard(channel_id)
+        if not self._without_value:
+            self._note = ""
+        self._sequences[channel_id] += 1
+        block = SampleBlock(
+            channel_id,
+            self._sequences[channel_id],
+            start_ns,
+            TimeQuality.FITTED,
+            0.0,
+            np.array([value], np.float32),
+            quality,
+        )
+        self._last[channel_id] = block
+        return [*items, block]
+
+    def _repeats(self) -> list[SourceItem]:
+        """The last value again of every tag that was not heard of for a while and that still has one."""
+        now_ns = self._monotonic_ns()
+        items: list[SourceItem] = []
+        for tag in self._tags:
+            last = self._last.get(tag.channel.channel_id)
+            if last is None or tag.channel.channel_id in self._without_value:
+                continue
+            if now_ns - last.start_ns >= self._repeat_s * 1e9:
+                self._counts["repeated"] += 1
+                items.extend(self._block(tag.channel, float(last.samples[0]), now_ns, last.quality))
+        return items
+
+    def _set(self, state: LinkState, reason: str = "", remedy: str = "") -> tuple[LinkState, str, str]:
+        if state is not LinkState.CONNECTED and state is not LinkState.CONNECTING:
+            self._without_value = {channel.channel_id for channel in self.channels}
+        if state is LinkState.CONNECTING and self._report[0] is not LinkState.CONNECTED:
+            return self._report  # while it is tried again, the operator keeps reading why it failed
+        self._report = (state, reason, remedy)
+        return self._report
+
+    def _lost(self, error: Exception) -> SourceLost:
+        """The link state that a foreign error means."""
+        was_connected = self._report[0] is LinkState.CONNECTED
+        if isinstance(error, (*_REFUSALS, PermissionError)):
+            told = self._set(
+                LinkState.REFUSED,
+                f"the server refuses this appliance: {error}",
+                "Check user, password and security of this source and of the server.",
+            )
+        elif isinstance(error, OSError | TimeoutError) and not was_connected:
+            told = self._set(
+                LinkState.NOT_FOUND,
+                f"nothing answers at {self._url} ({type(error).__name__})",
+                "Check that the server runs, its address, and the network between.",
+            )
+        else:
+            told = self._set(LinkState.LOST, f"{type(error).__name__}: {error}", "Check the server.")
+        return SourceLost(self.source_id, *told)
+
+
+def _utc_ns(stamp: datetime) -> int:
+    """UTC ns of a datetime; the library gives naive ones in UTC."""
+    aware = stamp if stamp.tzinfo is not None else stamp.replace(tzinfo=UTC)
+    elapsed = aware - _EPOCH
+    return (elapsed.days * 86_400 + elapsed.seconds) * 1_000_000_000 + elapsed.microseconds * 1000

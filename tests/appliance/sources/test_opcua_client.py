@@ -1,0 +1,323 @@
+"""The OPC UA client against a real asyncua server on loopback: values, refusals, silence, return."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import socket
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from asyncua import Server, ua
+
+from appliance.sources.opcua_client import OpcUaSource
+from appliance.sources.opcua_values import (
+    OpcUaTag,
+    ServerClock,
+    ValueRefusedError,
+    checked_value,
+    quality_of,
+)
+from appliance.sources.source import LinkState, SourceLost
+from dsp.samples import Channel, Gap, GapCause, Measurand, Quality, SampleBlock, SourceItem
+
+SPEED = Channel("m.speed", "m", Measurand.SHAFT_SPEED, "Hz", 0.0, math.inf)
+LOAD = Channel("m.load", "m", Measurand.LOAD, "1", 0.0, math.inf)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Plant:
+    """A real server with two variables."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"opc.tcp://127.0.0.1:{port}/"
+        self.server = Server()
+
+    async def start(self) -> None:
+        await self.server.init()
+        self.server.set_endpoint(self.url)
+        self.server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        index = await self.server.register_namespace("urn:test")
+        assert index == 2
+        objects = self.server.nodes.objects
+        self.speed = await objects.add_variable(ua.NodeId("Speed", 2), "Speed", 1500.0, ua.VariantType.Double)
+        self.load = await objects.add_variable(ua.NodeId("Load", 2), "Load", 50.0)
+        await self.server.start()
+
+    async def stop(self) -> None:
+        await self.server.stop()
+
+
+@pytest.fixture
+async def plant() -> AsyncIterator[Plant]:
+    plant = Plant(free_port())
+    await plant.start()
+    yield plant
+    await plant.stop()
+
+
+def source_of(url: str, speed_node: str = "ns=2;s=Speed", silence_s: float = 2.0) -> OpcUaSource:
+    tags = (OpcUaTag(speed_node, SPEED, 1 / 60), OpcUaTag("ns=2;s=Load", LOAD, 0.01))
+    return OpcUaSource("plc", url, tags, publish_interval_ms=50, silence_s=silence_s, repeat_s=0.5)
+
+
+class Reader:
+    """Collects what a source delivers until its end."""
+
+    def __init__(self, source: OpcUaSource) -> None:
+        self.source = source
+        self.items: list[SourceItem] = []
+        self.task = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        async for item in self.source.blocks():
+            self.items.append(item)
+
+    def values(self, channel: Channel) -> list[float]:
+        return [
+            round(float(item.samples[0]), 6)
+            for item in self.items
+            if isinstance(item, SampleBlock) and item.channel_id == channel.channel_id
+        ]
+
+    async def until(self, condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+        async with asyncio.timeout(timeout_s):
+            while not condition():
+                if self.task.done():
+                    await self.task
+                    raise AssertionError("the source ended")
+                await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        await asyncio.wait([self.task])
+
+
+async def test_values_arrive_in_si_with_their_quality(plant: Plant) -> None:
+    reader = Reader(source_of(plant.url))
+    await reader.until(lambda: bool(reader.values(SPEED)) and bool(reader.values(LOAD)))
+    assert reader.values(SPEED)[0] == 25.0
+    assert reader.values(LOAD)[0] == 0.5
+    assert reader.source.report().state is LinkState.CONNECTED
+    uncertain = ua.DataValue(
+        ua.Variant(1800.0), StatusCode=ua.StatusCode(ua.StatusCodes.UncertainLastUsableValue)
+    )
+    await plant.speed.write_value(uncertain)
+    await reader.until(lambda: 30.0 in reader.values(SPEED))
+    blocks = [item for item in reader.items if isinstance(item, SampleBlock) and item.channel_id == "m.speed"]
+    assert next(block.quality for block in blocks if block.samples[0] == 30.0) is Quality.UNCERTAIN
+    assert all(later.start_ns > earlier.start_ns for earlier, later in itertools.pairwise(blocks))
+    assert [block.sequence for block in blocks] == list(range(1, len(blocks) + 1))
+    await reader.stop()
+
+
+async def test_fast_changes_are_all_delivered(plant: Plant) -> None:
+    """The queue on the server keeps what changes between two publishes."""
+    reader = Reader(source_of(plant.url))
+    await reader.until(lambda: bool(reader.values(SPEED)))
+    for rpm in range(1510, 1530):
+        await plant.speed.write_value(float(rpm))
+    await reader.until(lambda: round(1529 / 60, 4) in [round(v, 4) for v in reader.values(SPEED)])
+    got = {round(value * 60) for value in reader.values(SPEED)}
+    assert set(range(1510, 1530)) <= got
+    await reader.stop()
+
+
+async def test_unchanged_value_is_repeated_while_the_server_vouches_for_it(plant: Plant) -> None:
+    reader = Reader(source_of(plant.url))
+    await reader.until(lambda: len(reader.values(SPEED)) >= 3)
+    assert set(reader.values(SPEED)) == {25.0}
+    counts = reader.source.report().counts
+    assert counts is not None
+    assert counts["repeated"] >= 2
+    assert not [item for item in reader.items if isinstance(item, Gap)]
+    await reader.stop()
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [(float("nan"), "nan"), (float("inf"), "inf"), (9e9, "check its unit"), (-4e6, "check its unit")],
+)
+async def test_absurd_value_is_refused_by_name_and_counted(plant: Plant, value: float, named: str) -> None:
+    reader = Reader(source_of(plant.url))
+    await reader.until(lambda: bool(reader.values(SPEED)))
+    await plant.speed.write_value(value)
+    await reader.until(lambda: (reader.source.report().counts or {})["refused"] == 1)
+    report = reader.source.report()
+    assert report.state is LinkState.CONNECTED
+    assert "ns=2;s=Speed" in report.reason
+    assert named in report.reason
+    before = reader.values(SPEED)
+    await plant.speed.write_value(1200.0)
+    await reader.until(lambda: 20.0 in reader.values(SPEED))
+    assert set(before) == {25.0}
+    gap = next(item for item in reader.items if isinstance(item, Gap))
+    assert gap.cause is GapCause.OPCUA_DOWN
+    assert gap.channel_id == "m.speed"
+    assert gap.end_ns > gap.start_ns
+    assert reader.source.report().reason == ""
+    await reader.stop()
+
+
+async def test_bad_status_is_no_value(plant: Plant) -> None:
+    reader = Reader(source_of(plant.url))
+    await reader.until(lambda: bool(reader.values(SPEED)))
+    bad = ua.DataValue(ua.Variant(1800.0), StatusCode=ua.StatusCode(ua.StatusCodes.BadSensorFailure))
+    await plant.speed.write_value(bad)
+    await reader.until(lambda: (reader.source.report().counts or {})["bad status"] == 1)
+    assert "BadSensorFailure" in reader.source.report().reason
+    assert 30.0 not in reader.values(SPEED)
+    await reader.stop()
+
+
+async def test_node_that_the_server_does_not_have_is_named(plant: Plant) -> None:
+    reader = Reader(source_of(plant.url, speed_node="ns=2;s=Sped"))
+    await reader.until(lambda: bool(reader.values(LOAD)))
+    report = reader.source.report()
+    assert report.state is LinkState.CONNECTED
+    assert "ns=2;s=Sped" in report.reason
+    assert "BadNodeIdUnknown" in report.reason
+    await reader.stop()
+
+
+async def test_nobody_at_the_address() -> None:
+    source = source_of(f"opc.tcp://127.0.0.1:{free_port()}/")
+    with pytest.raises(SourceLost) as caught:
+        async for _ in source.blocks():
+            pass
+    assert caught.value.state is LinkState.NOT_FOUND
+    assert "nothing answers" in source.report().reason
+    assert source.report().remedy
+
+
+async def test_something_else_listens_there() -> None:
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH_9.2p1\r\n" * 20)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        source = source_of(f"opc.tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        with pytest.raises(SourceLost):
+            async for _ in source.blocks():
+                pass
+    assert source.report().state in (LinkState.NOT_FOUND, LinkState.LOST)
+
+
+async def test_password_never_travels_in_plain_text(plant: Plant) -> None:
+    source = OpcUaSource(
+        "plc", plant.url, (OpcUaTag("ns=2;s=Load", LOAD, 0.01),), user="u", password="secret"
+    )
+    with pytest.raises(SourceLost) as caught:
+        async for _ in source.blocks():
+            pass
+    assert caught.value.state is LinkState.REFUSED
+    assert "plain text" in caught.value.reason
+
+
+async def test_silent_server_is_noticed_and_taken_up_again(plant: Plant) -> None:
+    """A black hole between: the TCP connection stands, nothing comes. The next call recovers, with a gap."""
+    target = plant.url.split("//")[1].strip("/").split(":")
+    hole = asyncio.Event()
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        other_reader, other_writer = await asyncio.open_connection(target[0], int(target[1]))
+
+        async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            while data := await source.read(65536):
+                if not hole.is_set():
+                    sink.write(data)
+
+        try:
+            await asyncio.gather(pump(reader, other_writer), pump(other_reader, writer))
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+            other_writer.close()
+
+    async with await asyncio.start_server(forward, "127.0.0.1", 0) as proxy:
+        source = source_of(f"opc.tcp://127.0.0.1:{proxy.sockets[0].getsockname()[1]}/", silence_s=1.0)
+        reader = Reader(source)
+        await reader.until(lambda: bool(reader.values(SPEED)))
+        hole.set()
+        with pytest.raises(SourceLost) as caught:
+            await asyncio.wait_for(reader.task, 10)
+        assert caught.value.state is LinkState.LOST
+        assert source.report().state is LinkState.LOST
+        hole.clear()
+        again = Reader(source)
+        await again.until(lambda: bool(again.values(SPEED)))
+        assert isinstance(again.items[0], Gap)
+        assert again.items[0].cause is GapCause.OPCUA_DOWN
+        assert source.report().state is LinkState.CONNECTED
+        await again.stop()
+
+
+async def test_server_that_stops_and_returns() -> None:
+    port = free_port()
+    first = Plant(port)
+    await first.start()
+    source = source_of(first.url)
+    reader = Reader(source)
+    await reader.until(lambda: bool(reader.values(SPEED)))
+    await first.stop()
+    with pytest.raises(SourceLost):
+        await asyncio.wait_for(reader.task, 10)
+    with pytest.raises(SourceLost) as caught:
+        async for _ in source.blocks():
+            pass
+    assert caught.value.state is LinkState.NOT_FOUND
+    second = Plant(port)
+    await second.start()
+    again = Reader(source)
+    await again.until(lambda: bool(again.values(SPEED)))
+    counts = source.report().counts
+    assert counts is not None
+    assert counts["connections"] == 2
+    await again.stop()
+    await second.stop()
+
+
+@pytest.mark.parametrize("value", [True, "1500", None, b"\x01", [1.0, 2.0], datetime(2020, 1, 1, tzinfo=UTC)])
+def test_what_is_no_number_is_refused(value: object) -> None:
+    with pytest.raises(ValueRefusedError, match="a number is needed"):
+        checked_value(OpcUaTag("ns=2;s=Speed", SPEED, 1 / 60), value)
+
+
+def test_reverse_rotation_is_a_speed() -> None:
+    assert checked_value(OpcUaTag("ns=2;s=Speed", SPEED, 1 / 60), np.float32(-1500.0)) == 25.0
+
+
+@pytest.mark.parametrize(
+    ("code", "quality"),
+    [
+        (0, Quality.GOOD),
+        (0x40900000, Quality.UNCERTAIN),
+        (0x808C0000, Quality.BAD),
+        (0xC0000000, Quality.BAD),
+    ],
+)
+def test_status_code_becomes_quality(code: int, quality: Quality) -> None:
+    assert quality_of(code) is quality
+
+
+def test_server_clock_follows_the_fastest_notification() -> None:
+    clock = ServerClock()
+    server_start = int((datetime(2026, 1, 1, tzinfo=UTC) - timedelta(hours=1)).timestamp()) * 10**9
+    hour = 3600 * 10**9
+    # The first value stood for an hour: it is placed at its arrival.
+    assert clock.host_ns(server_start, 5_000) == 5_000
+    fresh = clock.host_ns(server_start + hour, 1_000_000_000)
+    assert fresh == 1_000_000_000
+    # 100 ms later, delayed by 40 ms on the way: placed where the server measured it.
+    assert clock.host_ns(server_start + hour + 100_000_000, 1_140_000_000) == 1_100_000_000
+    assert clock.host_ns(None, 77) == 77
