@@ -137,3 +137,88 @@ def squared_envelope_moments(analytic: npt.NDArray[np.complex64], moments: Float
             fours[0] += square * square
         moments[i, 0] = twos.sum() / n
         moments[i, 1] = fours.sum() / n
+
+
+@njit(cache=True, nogil=True, fastmath=False)
+def extremes(samples: Float32Array, found: Float64Array) -> None:
+    """Fill `found` with greatest value, its count, count of the next lower value; least value, count, next.
+
+    A value that has no next one (constant samples) gets 0 there. Samples must be finite.
+    """
+    infinity = np.float32(np.inf)
+    high = low = samples[0]
+    at_high = at_low = 0
+    next_high = -infinity
+    next_low = infinity
+    at_next_high = at_next_low = 0
+    for value in samples:
+        if value > high:
+            next_high, at_next_high = high, at_high
+            high, at_high = value, 1
+        elif value == high:
+            at_high += 1
+        elif value > next_high:
+            next_high, at_next_high = value, 1
+        elif value == next_high:
+            at_next_high += 1
+        if value < low:
+            next_low, at_next_low = low, at_low
+            low, at_low = value, 1
+        elif value == low:
+            at_low += 1
+        elif value < next_low:
+            next_low, at_next_low = value, 1
+        elif value == next_low:
+            at_next_low += 1
+    found[0] = high
+    found[1] = at_high
+    found[2] = at_next_high
+    found[3] = low
+    found[4] = at_low
+    found[5] = at_next_low
+
+
+@njit(cache=True, nogil=True, fastmath=False)
+def run_statistics(samples: Float32Array, found: Float64Array) -> None:
+    """Fill `found` with the share of runs of equal samples longer than 1, and the least step between runs."""
+    runs = 1
+    longer = 0
+    length = 1
+    least_step = np.inf
+    for i in range(1, len(samples)):
+        if samples[i] == samples[i - 1]:
+            length += 1
+            if length == 2:
+                longer += 1
+        else:
+            runs += 1
+            length = 1
+            least_step = min(least_step, abs(np.float64(samples[i]) - samples[i - 1]))
+    found[0] = longer / runs
+    found[1] = least_step
+
+
+@njit(cache=True, nogil=True, fastmath=False)
+def frozen_runs(samples: Float32Array, run_samples: int, leap: float, found: Float64Array) -> None:
+    """Fill `found` with number, total length and greatest length of frozen runs, and that one's value.
+
+    A run is frozen if it has `run_samples` or more equal samples and is entered or left by more than `leap`.
+    """
+    n = len(samples)
+    found[:] = 0.0
+    start = 0
+    for i in range(1, n + 1):
+        if i < n and samples[i] == samples[start]:
+            continue
+        length = i - start
+        if length >= run_samples:
+            value = np.float64(samples[start])
+            entered = start > 0 and abs(value - samples[start - 1]) > leap
+            left = i < n and abs(value - samples[i]) > leap
+            if entered or left:
+                found[0] += 1
+                found[1] += length
+                if length > found[2]:
+                    found[2] = length
+                    found[3] = value
+        start = i
