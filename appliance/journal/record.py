@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dsp.samples import GapCause
+
 
 class RecordClass(StrEnum):
     """Pressure in one class never evicts another; alarm, counter and limit are never evicted while unsent."""
@@ -31,7 +33,8 @@ class RecordKind(StrEnum):
 class NewRecord:
     """A record before its commit.
 
-    `key` makes it idempotent: the same key twice is stored once. `subject` is what it is about (alarm id,
+    `key` makes it idempotent: the same key twice is stored once (telemetry: once per boot, so that a key may
+    be made of monotonic times). `subject` is what it is about (alarm id,
     channel id, counter): the newest record of a kind and subject is that thing's present state.
     """
 
@@ -71,3 +74,50 @@ class ClassBacklog:
     days_left: float | None  # None: no rate yet
     dropped: int
     written_bytes_per_day: float
+
+
+class GapState(StrEnum):
+    """What became of an interval without data."""
+
+    OPEN = "open"  # may still be backfilled
+    BACKFILLED = "backfilled"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGap:
+    """One entry of the gap ledger. Times are UTC ns."""
+
+    gap_id: int
+    channel_id: str
+    start_ns: int
+    end_ns: int
+    cause: GapCause
+    state: GapState
+    samples_missing: int | None
+    boot_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommitResult:
+    """What became of a commit.
+
+    `durable` True: the records are on stable storage, each with its sequence. False: the disk did not take
+    them in time; they are held in memory (their `sequence` is 0 until then) and committed on recovery, in
+    order. A record whose key was stored before comes back as it was stored.
+    """
+
+    records: tuple[Record, ...]
+    durable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DamageReport:
+    """What was found broken, what was saved from it, and where the broken file lies."""
+
+    found_time_ns: int
+    what: str  # what the check said
+    set_aside: str  # path of the file kept for inspection
+    salvaged: int  # records
+    lost_from_ns: int | None  # UTC of the newest salvaged record: what came after it may be lost
+    text: str  # the sentence for the operator

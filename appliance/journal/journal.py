@@ -1,0 +1,394 @@
+"""The journal: hop 9. What is in it is on stable storage, in order, and survives the appliance.
+
+Duty: the one door to the store for the rest of the appliance. Gives records their wall time, waits for the
+disk but never longer than it may, tells who follows that there is more, and says when it is not durable.
+Writing is the writer thread's work, reading that of the query threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator, Collection, Sequence
+from pathlib import Path
+
+from appliance.clock import Clock, kernel_boot_id
+from appliance.errors import Fatal
+from appliance.journal.admission import check
+from appliance.journal.durability import Durability, DurabilityCallback
+from appliance.journal.errors import JournalRejected
+from appliance.journal.features import duration_ns
+from appliance.journal.ledger import first_state
+from appliance.journal.pending import PendingGap, PendingRecord, Ticket
+from appliance.journal.queries import Float32Array, Int64Array, Queries
+from appliance.journal.record import (
+    ClassBacklog,
+    CommitResult,
+    DamageReport,
+    GapState,
+    NewRecord,
+    Record,
+    RecordClass,
+    RecordKind,
+    StoredGap,
+)
+from appliance.journal.recovery import Recovery, lock_folder
+from appliance.journal.reserve import Reserve
+from appliance.journal.retention import Budgets, Timing, backlog_of
+from appliance.journal.store import FILE_NAME
+from appliance.journal.writer import Writer
+from dsp.samples import Gap, GapCause
+
+_OPEN_LIMIT_S = 30.0
+_CLOSE_LIMIT_S = 10.0
+
+
+class Journal:
+    """An open journal. Build it with `Journal.open`, use it from one event loop, `close` it."""
+
+    def __init__(self, folder: Path, budgets: Budgets, clock: Clock, timing: Timing, lock: int) -> None:
+        self.folder = folder
+        self.budgets = budgets
+        self.reserve = Reserve(folder, budgets.reserve_bytes)
+        # The kernel's boot names the life of the monotonic clock; the suffix names this start of the service.
+        self.kernel_boot_id = kernel_boot_id()
+        self.boot_id = f"{self.kernel_boot_id}.{uuid.uuid4().hex[:8]}"
+        self._clock = clock
+        self._timing = timing
+        self._lock = lock
+        self._loop = asyncio.get_running_loop()
+        self._recovery = Recovery(folder, self.boot_id, self._wall_now)
+        self._queries = Queries(folder / FILE_NAME)
+        self._writer = Writer(
+            self._recovery.open_store,
+            self.reserve,
+            budgets=budgets,
+            timing=timing,
+            wall_now=self._wall_now,
+            on_commit=self._tell_commit,
+        )
+        self._durability = Durability()
+        self._committed = asyncio.Event()
+        self._seen_channels: set[str] = set()
+        self._closing = False
+        self._watch_task: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(
+        cls, folder: Path | str, budgets: Budgets, clock: Clock, timing: Timing | None = None
+    ) -> Journal:
+        """Open the journal in `folder`, or create it (mode 0700).
+
+        A damaged file is set aside and salvaged (`damage_report`). A disk that refuses does not stop the
+        appliance: the journal opens not durable and tries on. Raises JournalLocked when another process has
+        it open, Fatal when a newer release has written it.
+        """
+        folder = Path(folder)
+        lock = await asyncio.to_thread(lock_folder, folder)
+        journal = cls(folder, budgets, clock, timing or Timing(), lock)
+        await journal._start()
+        return journal
+
+    @property
+    def incarnation(self) -> str:
+        """Names this life of the store: minted when it is created or had to be replaced."""
+        return self._recovery.incarnation
+
+    @property
+    def damage_report(self) -> DamageReport | None:
+        """What was found damaged at this start or since; None if nothing was."""
+        return self._recovery.report
+
+    @property
+    def durable(self) -> bool:
+        """Whether the journal can commit. False: records are held in memory, alarms go out unsaved."""
+        return self._durability.durable
+
+    @property
+    def not_durable_because(self) -> str:
+        return self._durability.reason
+
+    @property
+    def space_low(self) -> bool:
+        """The disk is full: alarms are written from the reserve, telemetry replaces older telemetry."""
+        return self._writer.space_low
+
+    @property
+    def last_sequence(self) -> int:
+        store = self._writer.store
+        return 0 if store is None else store.last_sequence
+
+    def watch_durability(self, callback: DurabilityCallback) -> None:
+        """Call `callback(durable, reason)` in the event loop at every change (and at once if not durable)."""
+        self._durability.watch(callback)
+
+    async def commit(self, records: Sequence[NewRecord]) -> CommitResult:
+        """Put records on stable storage, together. Concurrent commits share one flush.
+
+        Returns when they are durable, or with `durable=False` when the disk did not take them within 2 s
+        (at once, while it is known not to). Cancelling the call does not take the records back.
+        Raises JournalRejected.
+        """
+        for record in records:
+            check(record)
+        if not records:
+            return CommitResult((), self._durability.durable)
+        loop = self._loop
+        done: asyncio.Future[tuple[Record, ...]] = loop.create_future()
+
+        def resolve(stored: tuple[Record, ...]) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_set_result, done, stored)
+
+        ticket = Ticket(len(records), resolve)
+        pending = [self._pending(record, ticket) for record in records]
+        self._writer.add_critical(pending)
+        limit_s = self._timing.commit_limit_s if self._durability.durable else 0.0
+        if limit_s > 0.0:
+            await asyncio.wait({done}, timeout=limit_s)
+        if done.done() and not done.cancelled():
+            return CommitResult(done.result(), True)
+        self._durability.set(False, self._reason())
+        return CommitResult(tuple(self._held(one) for one in pending), False)
+
+    def submit(self, record: NewRecord) -> None:
+        """Hand over telemetry: on the disk within a second, with what else comes. Never blocks.
+
+        When the queue is full its oldest records leave, counted and told as a gap. The first FEATURES or TAG
+        record of a channel after a start also closes the gap since the previous start (`power off`).
+        Raises JournalRejected.
+        """
+        check(record)
+        if record.record_class is not RecordClass.TELEMETRY:
+            raise JournalRejected(
+                f"record {record.key}: class {record.record_class} must be durable, use `commit`"
+            )
+        pending = self._pending(record, None)
+        if record.kind in {RecordKind.FEATURES, RecordKind.TAG} and record.subject not in self._seen_channels:
+            self._note_absence(record, pending)
+        self._writer.add_telemetry(pending)
+
+    def record_gap(self, gap: Gap, state: GapState | None = None) -> None:
+        """Enter an interval without data in the ledger. One that touches a known one extends it.
+
+        `gap` times are monotonic ns of this boot. Without `state` the cause decides: what a server may still
+        have is open, what no one has is lost.
+        """
+        start, end = self._clock.wall(gap.start_ns), self._clock.wall(gap.end_ns)
+        self._writer.add_gap(
+            PendingGap(
+                gap.channel_id,
+                start.time_ns,
+                end.time_ns,
+                gap.cause,
+                state or first_state(gap.cause),
+                gap.samples_missing,
+                gap.start_ns,
+                start.trusted and end.trusted,
+            )
+        )
+
+    def latest(self, kind: RecordKind) -> list[Record]:
+        """The newest committed record of every subject of a kind, in order of sequence."""
+        store = self._writer.store
+        return [] if store is None else store.latest(kind)
+
+    def channels_last_seen(self) -> dict[str, int]:
+        """UTC ns of the end of the newest data of every channel that ever had any."""
+        seen: dict[str, int] = {}
+        for kind in (RecordKind.TAG, RecordKind.FEATURES):
+            for record in self.latest(kind):
+                seen[record.subject] = max(seen.get(record.subject, 0), _end_ns(record))
+        return seen
+
+    async def read(
+        self, after_sequence: int, kinds: Collection[RecordKind] | None = None, limit: int = 1_000
+    ) -> list[Record]:
+        """Records after a sequence, in order; of all kinds if `kinds` is None. Raises Retryable."""
+        return await self._queries.read(after_sequence, kinds, limit)
+
+    async def history(self, kind: RecordKind, subject: str, limit: int = 1_000) -> list[Record]:
+        """The newest `limit` records of one subject (an alarm's transitions), oldest first."""
+        return await self._queries.history(kind, subject, limit)
+
+    async def between(
+        self, kind: RecordKind, subject: str, start_ns: int, end_ns: int, limit: int = 10_000
+    ) -> list[Record]:
+        """Records of one subject in an interval of UTC time, in order of time."""
+        return await self._queries.between(kind, subject, start_ns, end_ns, limit)
+
+    async def follow(
+        self, after_sequence: int, kinds: Collection[RecordKind] | None = None
+    ) -> AsyncIterator[Record]:
+        """Records after a sequence, then every new one as it is committed; none missed, none twice.
+
+        Ends when the journal is closed. Raises Retryable if the file cannot be read.
+        """
+        sequence = after_sequence
+        while not self._closing:
+            # The event is taken before the read: a commit in between sets the one that is waited for.
+            committed = self._committed
+            records = await self._queries.read(sequence, kinds, 500)
+            for record in records:
+                sequence = record.sequence
+                yield record
+            if not records:
+                await committed.wait()
+
+    async def features(
+        self, channel_id: str, feature: str, start_ns: int, end_ns: int
+    ) -> tuple[Int64Array, Float32Array]:
+        """One feature of a channel over UTC time: (times ns, values); NaN where the window had none."""
+        series = await self._queries.features(channel_id, feature, start_ns, end_ns)
+        return series.times_ns, series.values
+
+    async def feature_names(self, channel_id: str) -> tuple[str, ...]:
+        """The names of the channel's newest feature vector; empty if there is none."""
+        return await self._queries.feature_names(channel_id)
+
+    async def scores(self, channel_id: str, start_ns: int, end_ns: int) -> tuple[Int64Array, Float32Array]:
+        """The anomaly score of a channel over UTC time (1.0 = limit)."""
+        series = await self._queries.values(RecordKind.SCORE, channel_id, start_ns, end_ns)
+        return series.times_ns, series.values
+
+    async def tags(self, channel_id: str, start_ns: int, end_ns: int) -> tuple[Int64Array, Float32Array]:
+        """A process value over UTC time, in its channel's unit."""
+        series = await self._queries.values(RecordKind.TAG, channel_id, start_ns, end_ns)
+        return series.times_ns, series.values
+
+    async def gaps(self, channel_id: str, start_ns: int, end_ns: int) -> list[StoredGap]:
+        """The ledger's entries of a channel that overlap an interval of UTC time."""
+        return await self._queries.gaps(channel_id, start_ns, end_ns)
+
+    def backlog(self) -> list[ClassBacklog]:
+        """What each class holds, from running accounts; reads nothing from the disk."""
+        store = self._writer.store
+        now_ns = self._wall_now()[0]
+        table = []
+        for record_class in RecordClass:
+            if store is None:
+                continue
+            oldest_ns = store.oldest_ns.get(record_class)
+            age_s = None if oldest_ns is None else max(0.0, (now_ns - oldest_ns) / 1e9)
+            table.append(
+                backlog_of(record_class, store.accounts[record_class], self.budgets.of(record_class), age_s)
+            )
+        return table
+
+    async def close(self) -> None:
+        """Flush what waits and end. Gives up on a disk that hangs."""
+        if self._closing:
+            return
+        self._closing = True
+        if self._watch_task is not None:
+            self._watch_task.cancel()
+        self._committed.set()
+        await asyncio.to_thread(self._writer.stop, _CLOSE_LIMIT_S)
+        self._queries.close()
+        os.close(self._lock)
+
+    # ---- inside ----
+
+    async def _start(self) -> None:
+        self._writer.start()
+        await asyncio.to_thread(self._writer.opened.wait, _OPEN_LIMIT_S)
+        failure = self._writer.failure
+        if isinstance(failure, Fatal):
+            await self.close()
+            raise failure
+        if self._writer.store is None:
+            self._durability.set(False, self._reason())
+        self._watch_task = asyncio.create_task(self._watch(), name="journal-durability")
+
+    async def _watch(self) -> None:
+        """Notice a disk that hangs or refuses even when no alarm is waiting for it."""
+        while True:
+            await asyncio.sleep(self._timing.commit_limit_s / 8)
+            if self._writer.stalled_s() > self._timing.commit_limit_s:
+                self._durability.set(False, self._reason())
+            elif not self._durability.durable:
+                self._check_recovered()
+
+    def _check_recovered(self) -> None:
+        if self._writer.stalled_s() == 0.0 and self._writer.backlog_in_memory()[0] == 0:
+            self._durability.set(True, "")
+
+    def _reason(self) -> str:
+        failure = self._writer.failure
+        if failure is not None:
+            return f"the disk refuses: {failure}"
+        return "the disk does not answer"
+
+    def _tell_commit(self) -> None:
+        """From the writer thread: wake whoever follows."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        committed, self._committed = self._committed, asyncio.Event()
+        committed.set()
+        if self._recovery.take_replaced():
+            self._queries.reopen()
+        if not self._durability.durable:
+            self._check_recovered()
+
+    def _wall_now(self) -> tuple[int, bool]:
+        wall = self._clock.wall(self._clock.monotonic_ns())
+        return wall.time_ns, wall.trusted
+
+    def _pending(self, record: NewRecord, ticket: Ticket | None) -> PendingRecord:
+        wall = self._clock.wall(record.monotonic_ns)
+        # Real time, not the appliance's clock: it says how long the disk has kept the record waiting.
+        return PendingRecord(record, wall.time_ns, wall.trusted, time.monotonic_ns(), ticket)
+
+    def _held(self, pending: PendingRecord) -> Record:
+        new = pending.record
+        return Record(
+            0,
+            new.record_class,
+            new.kind,
+            new.key,
+            new.subject,
+            self.boot_id,
+            new.monotonic_ns,
+            pending.time_ns,
+            pending.time_trusted,
+            new.payload,
+        )
+
+    def _note_absence(self, record: NewRecord, pending: PendingRecord) -> None:
+        """The first data of a channel in this start: what lies since the last of an earlier one is a gap."""
+        self._seen_channels.add(record.subject)
+        store = self._writer.store
+        known = None if store is None else store.newest(record.kind, record.subject)
+        if known is None or known.boot_id == self.boot_id:
+            return
+        start_ns = _end_ns(known)
+        if start_ns < pending.time_ns:
+            cause = GapCause.POWER_OFF if self.damage_report is None else GapCause.DAMAGED_STORE
+            self._writer.add_gap(
+                PendingGap(
+                    record.subject,
+                    start_ns,
+                    pending.time_ns,
+                    cause,
+                    GapState.LOST,
+                    None,
+                    record.monotonic_ns,
+                    known.time_trusted and pending.time_trusted,
+                )
+            )
+
+
+def _end_ns(record: Record) -> int:
+    if record.kind is RecordKind.FEATURES:
+        return record.time_ns + duration_ns(record.payload)
+    return record.time_ns
+
+
+def _set_result(done: asyncio.Future[tuple[Record, ...]], stored: tuple[Record, ...]) -> None:
+    if not done.done():
+        done.set_result(stored)

@@ -1,0 +1,99 @@
+"""The gap ledger: intervals that should have data and have none, as stored objects.
+
+Duty: the `gap` table and the GAP record that announces each entry. A gap that touches one of the same
+channel, cause and state extends it, so that a bad hour is one entry and not a thousand. Nothing is
+ever interpolated. Called by the writer thread inside a transaction; queries get a reader's connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+import orjson
+
+from appliance.journal.pending import PendingGap
+from appliance.journal.record import GapState, NewRecord, RecordClass, RecordKind, StoredGap
+from dsp.samples import GapCause
+
+# Causes whose data may still exist elsewhere (a server's history, the device's buffer).
+BACKFILLABLE = frozenset({GapCause.OPCUA_DOWN, GapCause.CLOCK_UNSET})
+
+
+def first_state(cause: GapCause) -> GapState:
+    """The state a new gap is born in."""
+    return GapState.OPEN if cause in BACKFILLABLE else GapState.LOST
+
+
+@dataclass(frozen=True, slots=True)
+class GapPayload:
+    """What a GAP record says. Times are UTC ns."""
+
+    gap_id: int
+    start_ns: int
+    end_ns: int
+    cause: str
+    state: str
+    samples_missing: int | None
+
+
+def write_gap(connection: sqlite3.Connection, gap: PendingGap, boot: int) -> NewRecord:
+    """Enter a gap or extend the one it touches; returns the record that announces it."""
+    end_ns = max(gap.end_ns, gap.start_ns)
+    touching = connection.execute(
+        "SELECT id, start_ns, end_ns, samples_missing FROM gap WHERE channel=? AND end_ns>=? AND start_ns<=? "
+        "AND cause=? AND state=? ORDER BY end_ns DESC LIMIT 1",
+        (gap.channel_id, gap.start_ns, end_ns, gap.cause.value, gap.state.value),
+    ).fetchone()
+    start_ns, missing = gap.start_ns, gap.samples_missing
+    if touching is None:
+        gap_id = connection.execute(
+            "INSERT INTO gap (channel, start_ns, end_ns, cause, state, samples_missing, boot) "
+            "VALUES (?,?,?,?,?,?,?)",
+            (gap.channel_id, start_ns, end_ns, gap.cause.value, gap.state.value, missing, boot),
+        ).lastrowid
+    else:
+        gap_id, known_start_ns, known_end_ns, known_missing = touching
+        overlapping = known_end_ns > start_ns
+        if missing is None or known_missing is None:
+            missing = None
+        else:  # the same gap told again, longer: its own count holds; a neighbour: both counts hold
+            missing = max(missing, known_missing) if overlapping else missing + known_missing
+        start_ns, end_ns = min(start_ns, known_start_ns), max(end_ns, known_end_ns)
+        connection.execute(
+            "UPDATE gap SET start_ns=?, end_ns=?, samples_missing=? WHERE id=?",
+            (start_ns, end_ns, missing, gap_id),
+        )
+    assert gap_id is not None
+    stored = GapPayload(gap_id, start_ns, end_ns, gap.cause.value, gap.state.value, missing)
+    return gap_record(gap.channel_id, gap.monotonic_ns, stored)
+
+
+def gap_record(channel_id: str, monotonic_ns: int, stored: GapPayload) -> NewRecord:
+    """The record that announces an entry, or its change."""
+    return NewRecord(
+        record_class=RecordClass.TELEMETRY,
+        kind=RecordKind.GAP,
+        key=f"gap/{stored.gap_id}/{stored.end_ns}/{stored.state}",
+        subject=channel_id,
+        monotonic_ns=monotonic_ns,
+        payload=orjson.dumps(stored),
+    )
+
+
+def gaps_between(
+    connection: sqlite3.Connection, channel_id: str, start_ns: int, end_ns: int
+) -> list[StoredGap]:
+    """Entries of a channel that overlap the interval, in order of time."""
+    rows = connection.execute(
+        "SELECT g.id, g.channel, g.start_ns, g.end_ns, g.cause, g.state, g.samples_missing, b.boot_id "
+        "FROM gap g LEFT JOIN boot b ON b.id=g.boot WHERE g.channel=? AND g.end_ns>=? AND g.start_ns<=? "
+        "ORDER BY g.start_ns, g.id",
+        (channel_id, start_ns, end_ns),
+    )
+    return [
+        StoredGap(
+            row[0], row[1], row[2], row[3], GapCause(row[4]), GapState(row[5]), row[6], row[7] or "unknown"
+        )
+        for row in rows
+    ]

@@ -1,0 +1,219 @@
+"""What can be asked of the journal: read-only, in threads, beside the writer.
+
+Duty: records after a sequence, series of one feature, score or tag over time, gaps. Each worker thread has a
+connection of its own; the event loop never waits for the disk. Rows whose CRC does not fit are left out and
+counted: a broken byte becomes a missing record, never a wrong one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from appliance.errors import Retryable
+from appliance.journal import ledger, schema
+from appliance.journal.features import NAMES_ID, NameList, decode_name_list, value_at
+from appliance.journal.record import Record, RecordKind, StoredGap
+
+Int64Array = npt.NDArray[np.int64]
+Float32Array = npt.NDArray[np.float32]
+Answer = TypeVar("Answer")
+
+_THREADS = 2
+MAX_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Values over time. `times_ns` UTC, ascending; gaps are not marked here, ask the ledger."""
+
+    times_ns: Int64Array  # (n,)
+    values: Float32Array  # (n,)
+
+
+class Queries:
+    """Reads one journal file from a few threads. `path` may not exist yet: then there is nothing to read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="journal-read")
+        self._local = threading.local()
+        self._open: list[sqlite3.Connection] = []
+        self._generation = 0
+        self._name_lists: dict[bytes, NameList] = {}
+        self.damaged_rows = 0
+
+    def reopen(self) -> None:
+        """The file was replaced: every thread connects anew at its next query."""
+        self._generation += 1
+
+    async def run(self, query: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        """One query in a thread. Raises Retryable if the file cannot be read now."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._in_thread, query)
+
+    def close(self) -> None:
+        """Does not wait for a query that hangs on a dead disk."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for connection in self._open:
+            connection.interrupt()
+
+    async def read(
+        self, after_sequence: int, kinds: Collection[RecordKind] | None, limit: int
+    ) -> list[Record]:
+        wanted = frozenset(RecordKind if kinds is None else kinds)
+        count = max(0, min(limit, MAX_LIMIT))
+        codes = ",".join(str(schema.KIND_CODES[kind]) for kind in sorted(wanted))
+        if wanted & schema.TELEMETRY_KINDS:
+            source, where = "NOT INDEXED", ""
+        else:
+            source, where = "INDEXED BY record_durable", f"class<>{schema.TELEMETRY} AND "
+        sql = (
+            f"SELECT {schema.RECORD_COLUMNS} FROM record {source} "  # noqa: S608 - codes are ours
+            f"WHERE {where}kind IN ({codes}) AND sequence>? ORDER BY sequence LIMIT ?"
+        )
+        return await self.run(lambda connection: self._records(connection, sql, (after_sequence, count)))
+
+    async def history(self, kind: RecordKind, subject: str, limit: int) -> list[Record]:
+        """The newest `limit` records of one subject, oldest first."""
+        sql = (
+            f"SELECT {schema.RECORD_COLUMNS} FROM record INDEXED BY record_time "  # noqa: S608
+            "WHERE kind=? AND subject=? ORDER BY time_ns DESC, sequence DESC LIMIT ?"
+        )
+        arguments = (schema.KIND_CODES[kind], subject, max(0, min(limit, MAX_LIMIT)))
+        records = await self.run(lambda connection: self._records(connection, sql, arguments))
+        return sorted(records, key=lambda record: record.sequence)
+
+    async def between(
+        self, kind: RecordKind, subject: str, start_ns: int, end_ns: int, limit: int
+    ) -> list[Record]:
+        """Records of one subject in an interval of UTC time, in order of time."""
+        sql = (
+            f"SELECT {schema.RECORD_COLUMNS} FROM record INDEXED BY record_time "  # noqa: S608
+            "WHERE kind=? AND subject=? AND time_ns BETWEEN ? AND ? ORDER BY time_ns LIMIT ?"
+        )
+        arguments = (schema.KIND_CODES[kind], subject, start_ns, end_ns, max(0, min(limit, MAX_LIMIT)))
+        return await self.run(lambda connection: self._records(connection, sql, arguments))
+
+    async def features(self, channel_id: str, feature: str, start_ns: int, end_ns: int) -> Series:
+        return await self.run(
+            lambda connection: self._features(connection, channel_id, feature, start_ns, end_ns)
+        )
+
+    async def values(self, kind: RecordKind, subject: str, start_ns: int, end_ns: int) -> Series:
+        """The field `value` of JSON payloads (scores, tags) over time."""
+        return await self.run(
+            lambda connection: _series(
+                (time_ns, orjson.loads(payload).get("value"))
+                for time_ns, payload in _payloads(connection, kind, subject, start_ns, end_ns)
+            )
+        )
+
+    async def gaps(self, channel_id: str, start_ns: int, end_ns: int) -> list[StoredGap]:
+        return await self.run(
+            lambda connection: ledger.gaps_between(connection, channel_id, start_ns, end_ns)
+        )
+
+    async def feature_names(self, channel_id: str) -> tuple[str, ...]:
+        """Names of the channel's newest vector; empty if it has none."""
+        records = await self.history(RecordKind.FEATURES, channel_id, 1)
+        if not records:
+            return ()
+        names_id = records[0].payload[NAMES_ID]
+        name_list = await self.run(lambda connection: self._name_list(connection, names_id))
+        return () if name_list is None else name_list.names
+
+    async def name_list(self, names_id: bytes) -> NameList | None:
+        """The names that FEATURES payloads refer to by this id."""
+        return await self.run(lambda connection: self._name_list(connection, names_id))
+
+    # ---- in a worker thread ----
+
+    def _in_thread(self, query: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        try:
+            return query(self._connection())
+        except sqlite3.Error as error:
+            self._local.generation = -1  # whatever it was, the next query starts with a new connection
+            raise Retryable(f"the journal cannot be read now: {error}") from error
+
+    def _connection(self) -> sqlite3.Connection:
+        known: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if known is not None and self._local.generation == self._generation:
+            return known
+        if known is not None:
+            self._open.remove(known)
+            known.close()
+            self._local.connection = None
+        generation = self._generation
+        connection = schema.connect_reader(self._path)
+        self._local.connection, self._local.generation = connection, generation
+        self._open.append(connection)
+        return connection
+
+    def _records(
+        self, connection: sqlite3.Connection, sql: str, arguments: tuple[object, ...]
+    ) -> list[Record]:
+        boots: dict[int, str] = dict(connection.execute("SELECT id, boot_id FROM boot"))
+        records: list[Record] = []
+        for row in connection.execute(sql, arguments):
+            record = schema.record_of(row, boots)
+            if record is None:
+                self.damaged_rows += 1
+            else:
+                records.append(record)
+        return records
+
+    def _name_list(self, connection: sqlite3.Connection, names_id: bytes) -> NameList | None:
+        known = self._name_lists.get(names_id)
+        if known is None:
+            row = connection.execute("SELECT encoded FROM name_list WHERE names_id=?", (names_id,)).fetchone()
+            known = None if row is None else decode_name_list(names_id, row[0])
+            if known is not None:
+                self._name_lists[names_id] = known
+        return known
+
+    def _features(
+        self, connection: sqlite3.Connection, channel_id: str, feature: str, start_ns: int, end_ns: int
+    ) -> Series:
+        times: list[int] = []
+        values: list[float] = []
+        index_of: dict[bytes, int] = {}
+        for time_ns, payload in _payloads(connection, RecordKind.FEATURES, channel_id, start_ns, end_ns):
+            names_id = payload[NAMES_ID]
+            index = index_of.get(names_id)
+            if index is None:
+                name_list = self._name_list(connection, names_id)
+                names = () if name_list is None else name_list.names
+                index = index_of[names_id] = names.index(feature) if feature in names else -1
+            if index >= 0:
+                times.append(time_ns)
+                values.append(value_at(payload, index))
+        return Series(np.array(times, dtype=np.int64), np.array(values, dtype=np.float32))
+
+
+def _payloads(
+    connection: sqlite3.Connection, kind: RecordKind, subject: str, start_ns: int, end_ns: int
+) -> sqlite3.Cursor:
+    return connection.execute(
+        "SELECT time_ns, payload FROM record INDEXED BY record_time "
+        "WHERE kind=? AND subject=? AND time_ns BETWEEN ? AND ? ORDER BY time_ns",
+        (schema.KIND_CODES[kind], subject, start_ns, end_ns),
+    )
+
+
+def _series(pairs: Iterable[tuple[int, float | None]]) -> Series:
+    times: list[int] = []
+    values: list[float] = []
+    for time_ns, value in pairs:
+        times.append(time_ns)
+        values.append(float("nan") if value is None else float(value))
+    return Series(np.array(times, dtype=np.int64), np.array(values, dtype=np.float32))

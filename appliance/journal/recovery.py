@@ -1,0 +1,136 @@
+"""Opening the store whatever state it is in.
+
+Duty: check the file, set a damaged one aside, save its records into a new one, and say what was lost. A
+damaged file never stops the appliance.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import sqlite3
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from appliance.journal import schema
+from appliance.journal.errors import JournalLocked
+from appliance.journal.record import DamageReport
+from appliance.journal.salvage import Salvage, salvage_into
+from appliance.journal.store import FILE_NAME, Store
+
+_log = logging.getLogger(__name__)
+SET_ASIDE = "damaged"
+
+
+class Recovery:
+    """Opens the store of one folder, as often as it must be."""
+
+    def __init__(self, folder: Path, boot_id: str, wall_now: Callable[[], tuple[int, bool]]) -> None:
+        self._folder = folder
+        self._path = folder / FILE_NAME
+        self._boot_id = boot_id
+        self._wall_now = wall_now
+        self._lock = threading.Lock()
+        self._replaced = False
+        self.report: DamageReport | None = None
+        # Stands until a store says otherwise; a store created later in this start takes it over.
+        self.incarnation = str(uuid.uuid4())
+
+    def open_store(self, error: Exception | None) -> Store:
+        """The store, sound. `error` is the damage that made a new opening necessary, None for a plain one.
+
+        Raises sqlite3.Error or OSError when the disk refuses, Fatal when a newer release wrote the file.
+        """
+        damage = str(error) if error is not None else self._damage()
+        if damage is None:
+            try:
+                store = Store(self._path, self._boot_id, self.incarnation)
+            except sqlite3.Error as failure:
+                if not schema.is_damage(failure):
+                    raise
+                damage = str(failure)
+            else:
+                self.incarnation = store.incarnation
+                return store
+        return self._replace(damage)
+
+    def take_replaced(self) -> bool:
+        """Whether the file was replaced since the last call: readers must connect anew."""
+        with self._lock:
+            replaced, self._replaced = self._replaced, False
+        return replaced
+
+    def _damage(self) -> str | None:
+        """What the check finds wrong with the file; None if it is sound or not there."""
+        if not self._path.exists() or self._path.stat().st_size == 0:
+            return None
+        try:
+            connection = sqlite3.connect(self._path, isolation_level=None, timeout=5.0)
+            try:
+                (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            finally:
+                connection.close()
+        except sqlite3.DatabaseError as error:
+            if not schema.is_damage(error):
+                raise
+            return str(error)
+        return None if verdict == "ok" else str(verdict)
+
+    def _replace(self, damage: str) -> Store:
+        """Set the file aside and begin a new life with what can be saved from the old one."""
+        now_ns, _ = self._wall_now()
+        stamp = datetime.fromtimestamp(now_ns / 1e9, UTC).strftime("%Y%m%dT%H%M%S")
+        aside = self._folder / f"{FILE_NAME}.{SET_ASIDE}-{stamp}-{uuid.uuid4().hex[:4]}"
+        for suffix in ("", "-wal", "-shm"):
+            part = self._path.with_name(FILE_NAME + suffix)
+            if part.exists():
+                part.rename(aside.with_name(aside.name + suffix))
+        life = 1 + sum(1 for path in self._folder.glob(f"{FILE_NAME}.{SET_ASIDE}-*") if not _is_part(path))
+        self.incarnation = str(uuid.uuid4())
+        store = Store(self._path, self._boot_id, self.incarnation, life)
+        salvaged = salvage_into(store, aside)
+        with self._lock:
+            self._replaced = True
+        self.report = _report(now_ns, damage, aside, salvaged)
+        _log.error("journal damaged, set aside what=%s aside=%s salvaged=%d", damage, aside, salvaged.records)
+        return store
+
+
+def _is_part(path: Path) -> bool:
+    return path.name.endswith(("-wal", "-shm"))
+
+
+def _report(now_ns: int, damage: str, aside: Path, salvaged: Salvage) -> DamageReport:
+    if salvaged.newest_time_ns is None:
+        lost = "nothing could be saved from it"
+    else:
+        until = datetime.fromtimestamp(salvaged.newest_time_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        lost = f"{salvaged.records} records up to {until} were saved from it"
+    return DamageReport(
+        found_time_ns=now_ns,
+        what=damage,
+        set_aside=str(aside),
+        salvaged=salvaged.records,
+        lost_from_ns=salvaged.newest_time_ns,
+        text=f"The journal's file was damaged ({damage}). It was set aside as {aside.name}; {lost}. "
+        "The appliance goes on with a new file. Check the disk.",
+    )
+
+
+def lock_folder(folder: Path) -> int:
+    """Create the folder, private to us, and hold its lock while the process lives."""
+    folder.mkdir(mode=schema.FOLDER_MODE, parents=True, exist_ok=True)
+    folder.chmod(schema.FOLDER_MODE)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, schema.FILE_MODE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise JournalLocked(
+            f"journal {folder} is open in another process: stop that one, or give this one its own folder"
+        ) from None
+    return descriptor

@@ -1,0 +1,296 @@
+"""The journal's file as its writer sees it: batches in, records with sequences out.
+
+Duty: one durable transaction per call, the newest record of every subject, the accounts of the classes.
+Synchronous and single-threaded: only the writer thread calls it, but for `latest` and `accounts`, which are
+safe from any thread. Decides nothing about when to write, what to do when the disk refuses, or what to trim.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from appliance.journal import ledger, schema
+from appliance.journal.features import NAMES_ID, seen_name_list
+from appliance.journal.pending import PendingGap, PendingRecord
+from appliance.journal.record import NewRecord, Record, RecordClass, RecordKind
+from appliance.journal.retention import Accounts, stored_bytes
+
+FILE_NAME = "journal.sqlite"
+# Each life of the store numbers its records from its own base, so that a sequence that a client has seen
+# never names another record after the store was lost. 2**53 (exact in JSON) leaves room for 8,000 lives.
+LIFE_STEP = 1 << 40
+
+
+class Store:
+    """An open journal file. `incarnation` names this life of it."""
+
+    def __init__(self, path: Path, boot_id: str, incarnation: str | None = None, life: int = 0) -> None:
+        """Open or create. A new file gets `incarnation` (or a fresh one) and numbers from `life`.
+
+        Raises sqlite3.Error, OSError or appliance.errors.Fatal (written by a newer release).
+        """
+        self.path = path
+        self.boot_id = boot_id
+        self._connection = schema.connect_writer(path)
+        self._lock = threading.Lock()
+        self._newest: dict[RecordKind, dict[str, Record]] = {kind: {} for kind in RecordKind}
+        self._known_names: set[bytes] = set()
+        self._boots: dict[int, str] = {}
+        self._boot = 0
+        self._sequence = 0
+        self.incarnation = ""
+        self.life = life
+        self.accounts = Accounts()
+        self.oldest_ns: dict[RecordClass, int | None] = {}
+        try:
+            with self.transaction():
+                self._open_meta(incarnation or str(uuid.uuid4()), life)
+            self.reload()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For trimming and the ledger, in the writer thread."""
+        return self._connection
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, flushed to the disk on leaving."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            # A full disk or an I/O error may have rolled back already.
+            with contextlib.suppress(sqlite3.Error):
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+            raise
+
+    def write(self, batch: Sequence[PendingRecord], gaps: Sequence[PendingGap]) -> list[Record]:
+        """Commit a batch in one flushed transaction; returns its records in order, sequences given.
+
+        A record whose key is stored already is returned as stored. Raises sqlite3.Error or OSError with
+        nothing written.
+        """
+        sequence = self._sequence
+        records: list[Record] = []
+        added: list[Record] = []
+        name_lists: set[bytes] = set()
+        with self.transaction():
+            for pending in batch:
+                record = self._insert(pending.record, pending.time_ns, pending.time_trusted, sequence + 1)
+                if record.sequence == sequence + 1:
+                    sequence += 1
+                    added.append(record)
+                    if record.kind is RecordKind.FEATURES:
+                        name_lists.add(record.payload[NAMES_ID])
+                records.append(record)
+            for gap in gaps:
+                new = ledger.write_gap(self._connection, gap, self._boot)
+                record = self._insert(new, gap.start_ns, gap.time_trusted, sequence + 1)
+                if record.sequence == sequence + 1:
+                    sequence += 1
+                    added.append(record)
+            newest = {(record.kind, record.subject): record for record in added}
+            self._connection.executemany(
+                "INSERT INTO newest VALUES (?,?,?) ON CONFLICT DO UPDATE SET sequence=excluded.sequence",
+                [(schema.KIND_CODES[kind], subject, r.sequence) for (kind, subject), r in newest.items()],
+            )
+            for names_id in name_lists - self._known_names:
+                name_list = seen_name_list(names_id)
+                if name_list is not None:
+                    self._connection.execute(
+                        "INSERT OR IGNORE INTO name_list VALUES (?,?)", (names_id, name_list.encoded())
+                    )
+        self._known_names |= name_lists
+        self._sequence = sequence
+        with self._lock:
+            for (kind, subject), record in newest.items():
+                self._newest[kind][subject] = record
+        for record in added:
+            self._count(record)
+        return records
+
+    def latest(self, kind: RecordKind) -> list[Record]:
+        """The newest record of every subject, in order of sequence."""
+        with self._lock:
+            records = list(self._newest[kind].values())
+        return sorted(records, key=lambda record: record.sequence)
+
+    def newest(self, kind: RecordKind, subject: str) -> Record | None:
+        with self._lock:
+            return self._newest[kind].get(subject)
+
+    @property
+    def last_sequence(self) -> int:
+        return self._sequence
+
+    def save_accounts(self) -> None:
+        """Store the accounts, so that the next start needs to count only what came after."""
+        with self.transaction():
+            self.write_accounts()
+
+    def write_accounts(self) -> None:
+        """The same, inside a transaction that is open already."""
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO account VALUES (?,?,?,?,?,?,?)",
+            [
+                (
+                    schema.CLASS_CODES[record_class],
+                    account.records,
+                    account.stored_bytes,
+                    account.dropped,
+                    account.written_bytes,
+                    account.active_s,
+                    account.stored_total,
+                )
+                for record_class, account in self.accounts.by_class.items()
+            ],
+        )
+        self._set_meta("accounts_through", str(self._sequence))
+
+    def delivered(self, record_class: RecordClass) -> int:
+        """Sequence up to which every record of the class is confirmed elsewhere; 0 if none is."""
+        return int(self.get_meta(f"delivered/{record_class}") or 0)
+
+    def set_delivered(self, record_class: RecordClass, sequence: int) -> None:
+        with self.transaction():
+            self._set_meta(f"delivered/{record_class}", str(max(sequence, self.delivered(record_class))))
+
+    def checkpoint(self) -> None:
+        """Bring the log's pages into the file, as far as no reader needs them where they are."""
+        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def durability_settings(self) -> tuple[str, int]:
+        """(journal mode, synchronous) of the live connection: ("wal", 2) is what durability rests on."""
+        (mode,) = self._connection.execute("PRAGMA journal_mode").fetchone()
+        (synchronous,) = self._connection.execute("PRAGMA synchronous").fetchone()
+        return str(mode), int(synchronous)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def get_meta(self, name: str) -> str | None:
+        row = self._connection.execute("SELECT value FROM meta WHERE name=?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def refresh_oldest(self) -> None:
+        """Look up the time of the oldest record of every class (after a start and after trimming)."""
+        for record_class, code in schema.CLASS_CODES.items():
+            if record_class is RecordClass.TELEMETRY:
+                sql = "SELECT time_ns FROM record NOT INDEXED WHERE class=? ORDER BY sequence LIMIT 1"
+            else:
+                sql = (
+                    "SELECT time_ns FROM record WHERE sequence=(SELECT sequence FROM record "  # noqa: S608
+                    f"INDEXED BY record_durable WHERE class<>{schema.TELEMETRY} AND class=? "
+                    "ORDER BY sequence LIMIT 1)"
+                )
+            row = self._connection.execute(sql, (code,)).fetchone()
+            self.oldest_ns[record_class] = None if row is None else row[0]
+
+    def _insert(self, new: NewRecord, time_ns: int, trusted: bool, sequence: int) -> Record:
+        class_code = schema.CLASS_CODES[new.record_class]
+        kind_code = schema.KIND_CODES[new.kind]
+        crc = schema.crc_of(
+            class_code, kind_code, new.monotonic_ns, subject=new.subject, key=new.key, payload=new.payload
+        )
+        row: schema.Row = (
+            sequence,
+            class_code,
+            kind_code,
+            self._boot,
+            new.monotonic_ns,
+            time_ns,
+            int(trusted),
+            crc,
+            new.subject,
+            new.key,
+            new.payload,
+        )
+        if self._connection.execute(schema.INSERT_RECORD, row).rowcount == 1:
+            return Record(
+                sequence,
+                new.record_class,
+                new.kind,
+                new.key,
+                new.subject,
+                self.boot_id,
+                new.monotonic_ns,
+                time_ns,
+                trusted,
+                new.payload,
+            )
+        scope = self._boot if class_code == schema.TELEMETRY else 0
+        stored = self._connection.execute(
+            f"SELECT {schema.RECORD_COLUMNS} FROM record WHERE key=? AND "  # noqa: S608
+            f"(CASE class WHEN {schema.TELEMETRY} THEN boot ELSE 0 END)=?",
+            (new.key, scope),
+        ).fetchone()
+        known = schema.record_of(stored, self._boots)
+        if known is None:
+            raise sqlite3.DatabaseError(f"the stored record with key {new.key} is damaged")
+        return known
+
+    def _count(self, record: Record) -> None:
+        size_bytes = stored_bytes(len(record.key), len(record.subject), len(record.payload))
+        account = self.accounts[record.record_class]
+        account.records += 1
+        account.stored_bytes += size_bytes
+        account.stored_total += size_bytes
+        if self.oldest_ns.get(record.record_class) is None:
+            self.oldest_ns[record.record_class] = record.time_ns
+
+    def _set_meta(self, name: str, value: str) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (name, value))
+
+    def _open_meta(self, incarnation: str, life: int) -> None:
+        if self.get_meta("incarnation") is None:
+            self._set_meta("incarnation", incarnation)
+            self._set_meta("life", str(life))
+        self._connection.execute("INSERT OR IGNORE INTO boot (boot_id) VALUES (?)", (self.boot_id,))
+        self.incarnation = self.get_meta("incarnation") or incarnation
+        self.life = int(self.get_meta("life") or 0)
+
+    def reload(self) -> None:
+        """Take up what the file holds (at opening, and after a salvage has filled it)."""
+        self.accounts = Accounts()
+        self._boots = dict(self._connection.execute("SELECT id, boot_id FROM boot"))
+        self._boot = next(boot for boot, boot_id in self._boots.items() if boot_id == self.boot_id)
+        (last,) = self._connection.execute("SELECT max(sequence) FROM record").fetchone()
+        through = int(self.get_meta("accounts_through") or 0)
+        self._sequence = max(last or 0, through, self.life * LIFE_STEP)
+        columns = ", ".join(f"r.{name}" for name in schema.RECORD_COLUMNS.split(", "))
+        for row in self._connection.execute(
+            f"SELECT {columns} FROM newest n JOIN record r ON r.sequence=n.sequence"  # noqa: S608
+        ):
+            record = schema.record_of(row, self._boots)
+            if record is not None:
+                self._newest[record.kind][record.subject] = record
+        self._known_names = {row[0] for row in self._connection.execute("SELECT names_id FROM name_list")}
+        self._load_accounts(through)
+        self.refresh_oldest()
+
+    def _load_accounts(self, through: int) -> None:
+        for code, *figures in self._connection.execute("SELECT * FROM account"):
+            account = self.accounts[schema.CLASS_OF_CODE[code]]
+            account.records, account.stored_bytes, account.dropped = figures[0], figures[1], figures[2]
+            account.written_bytes, account.active_s, account.stored_total = figures[3:6]
+        for code, records, key_bytes, subject_bytes, payload_bytes in self._connection.execute(
+            "SELECT class, count(*), sum(length(key)), sum(length(subject)), sum(length(payload)) "
+            "FROM record NOT INDEXED WHERE sequence>? GROUP BY class",
+            (through,),
+        ):
+            account = self.accounts[schema.CLASS_OF_CODE[code]]
+            size_bytes = stored_bytes(key_bytes, subject_bytes, payload_bytes)
+            size_bytes += (records - 1) * stored_bytes(0, 0, 0)
+            account.records += records
+            account.stored_bytes += size_bytes
+            account.stored_total += size_bytes
