@@ -1,0 +1,302 @@
+"""When a machine's windows and diagnoses are an alarm, and when a sensor is: the decisions, without I/O.
+
+Duty: debounce and hysteresis, one alarm for one failure however many channels show it, and when a standing
+alarm has changed enough to be told again. Scores, zones and diagnoses come in judged by the floors below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from appliance.alarms.debounce import Debounce
+from appliance.alarms.lifecycle import Alarm, AlarmTransition, Condition, Severity
+from appliance.alarms.register import AlarmRegister, alarm_id_of
+from models.diagnosis import Diagnosis, Verdict
+
+MACHINE_CONDITION = "machine condition"
+CHECK_SENSOR = "check sensor"
+
+_RATINGS = (Severity.STOP, Severity.WARN, Severity.WATCH)  # worst first
+_CHALLENGE_RATIO = 1.5  # another fault must be this much stronger to replace the one that was named
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSettings:
+    """Figures of the rules; windows come about 1.5 a second, diagnoses one each 2 s."""
+
+    windows_needed: int = 5
+    windows_of: int = 6
+    windows_off: int = 45
+    off_score: float = 0.8  # hysteresis: below it a window denies the condition
+    diagnoses_needed: int = 2
+    diagnoses_of: int = 3
+    diagnoses_off: int = 8
+    sensor_needed: int = 2
+    sensor_of: int = 3
+    sensor_off: int = 15
+    update_db: float = 3.0  # a named fault that grew by this is told again
+    update_interval_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class WindowJudgement:
+    """What one window of one channel says of the machine."""
+
+    channel_id: str
+    time_ns: int
+    rating: Severity  # good, watch (criterion II), warn or stop after ISO 20816; not rated outside it
+    rating_reason: str = ""  # "3.10 mm/s is in zone C (2.8 to 4.5)"
+    score: float | None = None  # 1.0 = limit; None: no baseline
+    explanation: str = ""  # the features behind the score
+    provisional: bool = False
+    velocity_mm_s: float | None = None
+
+
+@dataclass(slots=True)
+class _Standing:
+    """What stands on one channel."""
+
+    score: Debounce
+    ratings: dict[Severity, Debounce]  # that velocity is rated so, or worse
+    faults: dict[str, tuple[Debounce, Diagnosis]] = field(default_factory=dict)
+    latest: WindowJudgement | None = None
+
+    def severity(self) -> Severity:
+        """Worst of what stands; good or not rated where nothing does."""
+        rating = self.rating()
+        if rating is not None:
+            return rating
+        if self.score.on or any(debounce.on for debounce, _ in self.faults.values()):
+            return Severity.WATCH
+        return (
+            Severity.NOT_RATED if self.latest is None else min(self.latest.rating, Severity.GOOD, key=_rank)
+        )
+
+    def rating(self) -> Severity | None:
+        """Worst rating of velocity that stands; None where none is worse than good."""
+        return next((severity for severity in _RATINGS if self.ratings[severity].on), None)
+
+
+class MachineConditionRule:
+    """One machine's alarm "machine condition": changed, severe, or a fault named, on whichever channel."""
+
+    def __init__(self, asset_id: str, settings: RuleSettings) -> None:
+        self.alarm_id = alarm_id_of(asset_id, MACHINE_CONDITION)
+        self._asset_id = asset_id
+        self._settings = settings
+        self._channels: dict[str, _Standing] = {}
+        self._restored: Debounce | None = None
+        self._told_db: float | None = None
+
+    def observe_window(self, judgement: WindowJudgement) -> None:
+        """Take a window that was judged. Windows in run-up, at rest or of a bad sensor are not given."""
+        standing = self._standing(judgement.channel_id)
+        standing.latest = judgement
+        value = judgement.score
+        if value is not None:
+            standing.score.observe(value >= 1.0, value < self._settings.off_score)
+        rank = judgement.rating.rank
+        for severity, debounce in standing.ratings.items():
+            debounce.observe(rank >= severity.rank, rank < severity.rank)
+        if self._restored is not None:
+            quiet = (value is None or value < self._settings.off_score) and rank < Severity.WATCH.rank
+            self._restored.observe(False, quiet)
+
+    def observe_diagnosis(self, diagnosis: Diagnosis) -> None:
+        """Take a diagnosis. An abstention neither names a fault nor denies one."""
+        faults = self._standing(diagnosis.channel_id).faults
+        named = diagnosis.fault if diagnosis.verdict is Verdict.FAULT else None
+        if named is not None:
+            fresh = Debounce(
+                self._settings.diagnoses_needed, self._settings.diagnoses_of, self._settings.diagnoses_off
+            )
+            faults[named] = (faults.get(named, (fresh, diagnosis))[0], diagnosis)
+        for fault, (debounce, _) in faults.items():
+            debounce.observe(
+                fault == named, diagnosis.verdict is Verdict.HEALTHY or named not in (None, fault)
+            )
+
+    def severity(self, rated: bool) -> Severity:
+        """Worst severity that stands on any channel; without any, good if `rated` and in zones A or B."""
+        worst = max((s.severity() for s in self._channels.values()), key=_rank, default=Severity.NOT_RATED)
+        return worst if rated or worst.rank > Severity.GOOD.rank else Severity.NOT_RATED
+
+    def decide(self, register: AlarmRegister, time_ns: int) -> AlarmTransition | None:
+        """The transition that what stands now makes of this machine's alarm; None where it tells nothing."""
+        alarm = register.get(self.alarm_id)
+        present = alarm if alarm is not None and alarm.state.active else None
+        condition = self._condition(present)
+        if condition is None:
+            held = present is not None and self._restored is not None and self._restored.on
+            return None if held else register.clear(self.alarm_id, time_ns)
+        if present is not None and not self._worth_telling(present, condition, time_ns):
+            return None
+        self._told_db = condition.evidence.get("over_baseline_db")
+        return register.state(condition, time_ns)
+
+    def restore(self, alarms: Iterable[Alarm]) -> None:
+        """After a restart: an active alarm stands until windows or diagnoses have denied it as usual."""
+        for alarm in alarms:
+            if alarm.alarm_id == self.alarm_id and alarm.state.active:
+                self._restored = Debounce(1, 1, self._settings.windows_off)
+                self._restored.assume_on()
+                self._told_db = alarm.evidence.get("over_baseline_db")
+
+    def _standing(self, channel_id: str) -> _Standing:
+        if channel_id not in self._channels:
+            s = self._settings
+            debounces = [Debounce(s.windows_needed, s.windows_of, s.windows_off) for _ in range(4)]
+            ratings = dict(zip(_RATINGS, debounces[1:], strict=True))
+            self._channels[channel_id] = _Standing(debounces[0], ratings)
+        return self._channels[channel_id]
+
+    def _condition(self, present: Alarm | None) -> Condition | None:
+        """What stands now, as the content of the alarm; None where nothing does."""
+        severity = self.severity(rated=True)
+        if severity.rank < Severity.WATCH.rank:
+            return None
+        window, channels = self._worst_window()
+        evidence: dict[str, Any] = {"channels": ", ".join(channels)}
+        if window is not None:
+            evidence |= _window_evidence(window)
+        condition = Condition(
+            alarm_id=self.alarm_id,
+            asset_id=self._asset_id,
+            channel_id=window.channel_id if window is not None else None,
+            rule=MACHINE_CONDITION,
+            severity=severity,
+            reason="",
+            score=(window.score or 0.0) if window is not None else 0.0,
+        )
+        sentences = []
+        diagnosis = self._strongest(None if present is None else present.fault)
+        if diagnosis is not None:
+            sentences.append(diagnosis.text)
+            evidence |= _diagnosis_evidence(diagnosis)
+            condition = replace(
+                condition,
+                channel_id=diagnosis.channel_id,
+                fault=diagnosis.fault,
+                confidence=diagnosis.confidence,
+            )
+        elif present is not None and present.fault is not None:
+            # The name stays for this activation: a part does not heal because its line is masked for a while.
+            sentences.append(present.reason.split("; velocity ")[0])
+            evidence = {**present.evidence, **evidence}
+            condition = replace(condition, fault=present.fault, confidence=present.confidence)
+        elif window is not None and (window.score or 0.0) >= self._settings.off_score:
+            limit = f"{window.score:.1f} x the {'provisional' if window.provisional else 'learned'} limit"
+            sentences.append(f"vibration changed: {window.explanation} ({limit}), cause not identified")
+        sentences += self._rating_sentences()
+        return replace(
+            condition,
+            reason="; ".join(sentences) or (present.reason if present else "vibration changed"),
+            evidence=evidence,
+        )
+
+    def _rating_sentences(self) -> list[str]:
+        """What stands of the velocities' ratings, the worst one of all channels."""
+        rated = [
+            (standing.latest.rating.rank, standing.latest.rating_reason)
+            for standing in self._channels.values()
+            if standing.rating() is not None and standing.latest is not None
+        ]
+        rank, reason = max(rated, default=(0, ""))
+        return [f"velocity {reason}"] if rank >= Severity.WATCH.rank and reason else []
+
+    def _worst_window(self) -> tuple[WindowJudgement | None, list[str]]:
+        """Latest window of the channel that shows most, and all channels on which something stands."""
+        standing = {
+            channel_id: s
+            for channel_id, s in self._channels.items()
+            if s.severity().rank >= Severity.WATCH.rank
+        }
+        windows = [s.latest for s in standing.values() if s.latest is not None]
+        worst = max(windows, key=lambda w: (w.rating.rank, w.score or 0.0), default=None)
+        return worst, list(standing)
+
+    def _strongest(self, named: str | None) -> Diagnosis | None:
+        """The fault that stands with most evidence; the one already named unless clearly outdone."""
+        best: dict[str, tuple[float, Diagnosis]] = {}
+        for standing in self._channels.values():
+            for fault, (debounce, diagnosis) in standing.faults.items():
+                weight = next(
+                    (r.evidence for r in diagnosis.ranking if r.fault == fault), diagnosis.confidence
+                )
+                weight *= _CHALLENGE_RATIO if fault == named else 1.0
+                if debounce.on and weight > best.get(fault, (-1.0, diagnosis))[0]:
+                    best[fault] = (weight, diagnosis)
+        return max(best.values(), key=lambda pair: pair[0])[1] if best else None
+
+    def _worth_telling(self, alarm: Alarm, condition: Condition, time_ns: int) -> bool:
+        """Sharper at once: a fault named, a higher severity. The rest at most every few seconds."""
+        if condition.severity.rank > alarm.severity.rank or (condition.fault and not alarm.fault):
+            return True
+        if time_ns - alarm.changed_ns < self._settings.update_interval_s * 1e9:
+            return False
+        if condition.fault != alarm.fault or condition.severity != alarm.severity:
+            return True
+        level_db = condition.evidence.get("over_baseline_db")
+        if level_db is None:
+            return False
+        return self._told_db is None or abs(level_db - self._told_db) >= self._settings.update_db
+
+
+class CheckSensorRule:
+    """One channel's alarm "check sensor"."""
+
+    def __init__(self, asset_id: str, channel_id: str, settings: RuleSettings) -> None:
+        self.alarm_id = alarm_id_of(asset_id, CHECK_SENSOR, channel_id)
+        self._asset_id = asset_id
+        self._channel_id = channel_id
+        self._debounce = Debounce(settings.sensor_needed, settings.sensor_of, settings.sensor_off)
+
+    def observe(
+        self, register: AlarmRegister, time_ns: int, verdict: str | None, text: str = "", remedy: str = ""
+    ) -> AlarmTransition | None:
+        """Take one window's sensor check: what is wrong with the sensor, or None where nothing is."""
+        stands = self._debounce.observe(verdict is not None, verdict is None)
+        if not stands:
+            return register.clear(self.alarm_id, time_ns)
+        if verdict is None or register.active(self.alarm_id):
+            return None
+        return register.state(
+            Condition(
+                alarm_id=self.alarm_id,
+                asset_id=self._asset_id,
+                channel_id=self._channel_id,
+                rule=CHECK_SENSOR,
+                severity=Severity.NOT_RATED,
+                reason=f"check sensor {self._channel_id}: {text}" + (f"; {remedy}" if remedy else ""),
+                evidence={"verdict": verdict},
+            ),
+            time_ns,
+        )
+
+    def restore(self, alarms: Iterable[Alarm]) -> None:
+        """After a restart: an active alarm stands until good windows have denied it as usual."""
+        if any(alarm.alarm_id == self.alarm_id and alarm.state.active for alarm in alarms):
+            self._debounce.assume_on()
+
+
+def _rank(severity: Severity) -> int:
+    return severity.rank
+
+
+def _window_evidence(window: WindowJudgement) -> dict[str, Any]:
+    found: dict[str, Any] = {"features": window.explanation}
+    if window.score is not None:
+        found |= {"score": round(window.score, 3), "provisional": window.provisional}
+    if window.velocity_mm_s is not None:
+        found["velocity_mm_s"] = round(window.velocity_mm_s, 3)
+    return found
+
+
+def _diagnosis_evidence(diagnosis: Diagnosis) -> dict[str, Any]:
+    return {
+        "frequency_hz": diagnosis.frequency_hz,
+        "over_baseline_db": diagnosis.over_baseline_db,
+        "baseline": diagnosis.over_baseline_db is not None,
+    }
