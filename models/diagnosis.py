@@ -1,9 +1,31 @@
-"""From evidence to a technician's sentence: which part, how sure, how strong, since when; or abstain."""
+"""From evidence to a technician's sentence: which part, how sure, how strong, since when; or abstain.
+
+Duty: one channel's evidence, record after record, to a diagnosis. Pure and sequential: time is that of the
+records, what was learned goes out as `state` and comes back as `restore`. Takes no samples.
+
+With a baseline a fault is called when its line rose over the baseline and passes the decoy guard; without
+one by absolute evidence alone, which is stricter, since healthy bearings show faint lines too. Unbalance,
+misalignment and gear wear are never called without a baseline: every machine has those lines.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+from dsp.bearing import BearingFault
+from dsp.envelope import FaultEvidence
+from dsp.envelope_orders import OrderSpectrum, mean_order_spectrum
+from dsp.fault_comb import FaultLine, fault_lines
+from models.diagnosis_settings import DiagnosisSettings
+from models.errors import ModelStateError
+from models.fault_claims import Claim, bearing_claims, line_levels, shaft_claims
+from models.line_baseline import LineBaselines, RisingSince
+from models.machine import Machine
+
+__all__ = ["Diagnoser", "Diagnosis", "DiagnosisSettings", "RankedFault", "Verdict"]
 
 
 class Verdict(StrEnum):
@@ -16,6 +38,8 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RankedFault:
+    """One possible cause and how much speaks for it."""
+
     fault: str  # "outer race", "inner race", "rolling element", "cage", "unbalance", "misalignment", ...
     evidence: float  # 1.0 = limit of calling it
 
@@ -34,3 +58,122 @@ class Diagnosis:
     ranking: tuple[RankedFault, ...]  # strongest first
     over_baseline_db: float | None  # None: no baseline
     frequency_hz: float | None
+
+
+class Diagnoser:
+    """Diagnoses one channel from consecutive evidence: `observe` each record in order of time."""
+
+    def __init__(self, machine: Machine, channel_id: str, settings: DiagnosisSettings | None = None) -> None:
+        self.machine = machine
+        self.channel_id = channel_id
+        self.settings = settings or DiagnosisSettings()
+        self._recent: deque[OrderSpectrum] = deque(maxlen=self.settings.averaged_records)
+        self._recent_state = ""
+        self._baselines = LineBaselines(self.settings.baseline_records)
+        self._rising = RisingSince()
+
+    def observe(self, evidence: FaultEvidence, operating_state: str, learning: bool) -> Diagnosis:
+        """The diagnosis after this record.
+
+        `learning` says that the machine is taken as healthy: the record's levels go into the baseline of
+        `operating_state`, unless they call a fault by absolute evidence.
+        """
+        if operating_state != self._recent_state:
+            self._recent.clear()
+            self._recent_state = operating_state
+        self._recent.append(evidence.orders)
+        mean = mean_order_spectrum(list(self._recent))
+        lines = fault_lines(mean, evidence.multipliers, evidence.tolerance)
+        levels = line_levels(lines, evidence.shaft)
+        end_ns = evidence.start_ns + round(evidence.duration_s * 1e9)
+        rises = self._baselines.rises(operating_state, levels)
+        for key, rise in rises.items():
+            self._rising.update(key, rise >= self.settings.rising_db, end_ns)
+        claims = bearing_claims(lines, rises, mean.impulsiveness, self.settings)
+        claims += shaft_claims(evidence.shaft, rises, self.settings)
+        claims.sort(key=lambda claim: claim.evidence, reverse=True)
+        verdict = self._verdict(claims, lines, mean.impulsiveness, bool(rises))
+        if learning and verdict is not Verdict.FAULT:
+            self._baselines.learn(operating_state, levels)
+        return self._diagnosis(evidence, claims, verdict, rises, end_ns)
+
+    def state(self) -> dict[str, Any]:
+        """Learned baselines, JSON-ready."""
+        return {"version": 1, "baselines": self._baselines.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over learned baselines. Raises ModelStateError if they are not what `state` gives."""
+        if state.get("version") != 1:
+            raise ModelStateError(f"diagnosis state of version {state.get('version')!r}; version 1 is known")
+        self._baselines.restore(state.get("baselines"))
+
+    def _verdict(
+        self, claims: list[Claim], lines: tuple[FaultLine, ...], impulsiveness: float, baseline: bool
+    ) -> Verdict:
+        if claims and claims[0].evidence >= 1.0:
+            return Verdict.FAULT
+        races = [line for line in lines if line.fault is not BearingFault.CAGE]
+        if not any(line.resolvable for line in races):
+            return Verdict.ABSTAIN
+        if baseline:
+            quiet = not claims or claims[0].evidence < 0.7
+        else:
+            quiet = impulsiveness < self.settings.impulsive and all(
+                line.level_db < self.settings.quiet_db for line in races if line.resolvable
+            )
+        return Verdict.HEALTHY if quiet else Verdict.ABSTAIN
+
+    def _diagnosis(
+        self,
+        evidence: FaultEvidence,
+        claims: list[Claim],
+        verdict: Verdict,
+        rises: dict[str, float],
+        end_ns: int,
+    ) -> Diagnosis:
+        top = claims[0] if claims else None
+        over_baseline_db = rises.get(top.key) if top is not None else None
+        if verdict is Verdict.FAULT and top is not None:
+            text = self._fault_text(top, over_baseline_db, end_ns)
+        elif verdict is Verdict.HEALTHY:
+            text = "no fault line stands out" + ("" if rises else ", no baseline")
+        else:
+            text = _unsure_text(top, evidence) + ("" if rises else ", no baseline")
+        return Diagnosis(
+            asset_id=self.machine.asset_id,
+            channel_id=self.channel_id,
+            start_ns=evidence.start_ns,
+            verdict=verdict,
+            fault=top.fault if verdict is Verdict.FAULT and top is not None else None,
+            confidence=_confidence(verdict, claims, bool(rises)),
+            text=text,
+            ranking=tuple(RankedFault(claim.fault, round(claim.evidence, 3)) for claim in claims),
+            over_baseline_db=over_baseline_db,
+            frequency_hz=top.multiplier * evidence.shaft_hz if top is not None else None,
+        )
+
+    def _fault_text(self, claim: Claim, over_baseline_db: float | None, end_ns: int) -> str:
+        where = f"{claim.fault}, {claim.sign} at {claim.multiplier:.2f} x shaft speed"
+        if over_baseline_db is None:
+            return f"{where}, {claim.level_db:.0f} dB above the noise floor, no baseline"
+        text = f"{where}, {over_baseline_db:.0f} dB over baseline"
+        rising_s = self._rising.seconds(claim.key, end_ns)
+        return text if rising_s < 1.0 else f"{text}, rising for {rising_s:.0f} s"
+
+
+def _unsure_text(top: Claim | None, evidence: FaultEvidence) -> str:
+    if all(not line.resolvable for line in evidence.lines):
+        return f"a record of {evidence.duration_s:.1f} s is too short for the fault lines at this speed"
+    if top is None or top.evidence < 0.3:
+        return "impacts without a fault line" if evidence.orders.impulsiveness > 0.0 else "not clear"
+    return f"perhaps {top.fault}, {top.sign} at {top.multiplier:.2f} x shaft speed, too weak to call"
+
+
+def _confidence(verdict: Verdict, claims: list[Claim], baseline: bool) -> float:
+    """How often such a verdict is right, as far as the recordings at hand can say; never above 0.97."""
+    strongest = claims[0].evidence if claims else 0.0
+    if verdict is Verdict.FAULT:
+        return round(0.75 + 0.22 * min(1.0, strongest - 1.0), 2)
+    if verdict is Verdict.HEALTHY:
+        return 0.9 if baseline else 0.6
+    return round(0.5 * min(1.0, strongest), 2)

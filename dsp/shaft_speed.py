@@ -1,0 +1,87 @@
+"""The shaft's speed as the signal itself tells it, near a speed that is known roughly.
+
+Duty: refine a nominal or measured speed by the shaft's own harmonics, or say that they do not decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+
+from dsp.envelope_spectrum import EnvelopeSpectrum, running_floor
+from dsp.samples import Float32Array
+
+RAW_HARMONICS = 8
+ENVELOPE_HARMONICS = 4
+_CAP = 4.0  # no single harmonic decides: ln of its prominence counts up to this
+_RELATIVE_STEP = 2e-4
+# How much better (mean ln prominence, both combs added) the best speed must be than the next one.
+DECISION_MARGIN = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class ShaftSpeed:
+    """A speed and whether the signal decided it (else it is the speed that was given)."""
+
+    shaft_hz: float
+    refined: bool
+
+
+def refined_shaft_speed(
+    samples: Float32Array,
+    sample_rate_hz: float,
+    envelope: EnvelopeSpectrum,
+    shaft_hz: float,
+    tolerance: float,
+) -> ShaftSpeed:
+    """Speed within `shaft_hz` +- `tolerance` (relative) whose harmonics stand out best.
+
+    Uses 8 harmonics of the signal's and 4 of the envelope's spectrum. Where another speed does nearly as well
+    (a short record of a slow shaft, a machine that shows no shaft line) the given speed is kept.
+    """
+    if tolerance <= 0.0:
+        return ShaftSpeed(shaft_hz, False)
+    ratios = np.arange(1.0 - tolerance, 1.0 + tolerance + _RELATIVE_STEP, _RELATIVE_STEP)
+    raw, raw_step_hz = _raw_prominence(
+        samples, sample_rate_hz, (RAW_HARMONICS + 1) * (1.0 + tolerance) * shaft_hz, 0.5 * shaft_hz
+    )
+    score = _comb(raw, raw_step_hz, shaft_hz * ratios, RAW_HARMONICS)
+    score += _comb(envelope.prominence, envelope.step_hz, shaft_hz * ratios, ENVELOPE_HARMONICS)
+    best = int(score.argmax())
+    apart = np.abs(ratios - ratios[best]) > max(0.004, 0.5 * envelope.resolution_hz / shaft_hz)
+    rival = float(score[apart].max()) if apart.any() else 0.0
+    if float(score[best]) - rival < DECISION_MARGIN:
+        return ShaftSpeed(shaft_hz, False)
+    return ShaftSpeed(shaft_hz * float(ratios[best]), True)
+
+
+def _raw_prominence(
+    samples: Float32Array, sample_rate_hz: float, max_hz: float, floor_width_hz: float
+) -> tuple[npt.NDArray[np.float64], float]:
+    n = len(samples)
+    centred = np.asarray(samples, dtype=np.float32)
+    centred = (centred - np.float32(centred.mean(dtype=np.float64))) * np.hanning(n).astype(np.float32)
+    n_fft = scipy.fft.next_fast_len(2 * n, real=True)
+    step_hz = sample_rate_hz / n_fft
+    bins = min(n_fft // 2, int(max_hz / step_hz) + 2)
+    power = np.abs(scipy.fft.rfft(centred, n_fft)[:bins].astype(np.complex128)) ** 2
+    floor = running_floor(power, max(8, round(floor_width_hz / step_hz)))
+    return power / np.maximum(floor, np.finfo(np.float64).tiny), step_hz
+
+
+def _comb(
+    prominence: npt.NDArray[np.floating],
+    step_hz: float,
+    fundamentals_hz: npt.NDArray[np.float64],
+    harmonics: int,
+) -> npt.NDArray[np.float64]:
+    """Mean over harmonics of ln prominence, each within 0..cap, for each fundamental."""
+    logarithm = np.clip(np.log(np.maximum(prominence, 1e-3)), 0.0, _CAP)
+    score = np.zeros(len(fundamentals_hz))
+    for harmonic in range(1, harmonics + 1):
+        bins = np.rint(harmonic * fundamentals_hz / step_hz).astype(np.intp)
+        score += logarithm[np.minimum(bins, len(logarithm) - 1)]
+    return score / harmonics
