@@ -237,6 +237,12 @@ class SessionView(Schema):
     csrf_token: str
 
 
+class HealthView(Schema):
+    """For a watchdog that has no login: it answers, and whether it can keep what it is told."""
+
+    status: Literal["ok", "degraded"]
+
+
 class Problem(Schema):
     """Every error: what was wrong, and what would be right."""
 

@@ -1,0 +1,23 @@
+"""The appliance itself: links, queues, backlog, clock, disk; and whether it answers at all."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from web.routes.context import READ, SignedIn, Station, json_of, problems
+from web.schemas import ApplianceView, HealthView
+
+router = APIRouter(prefix="/api", tags=["appliance"])
+
+
+@router.get("/appliance", response_model=ApplianceView, responses=problems(*READ))
+async def get_appliance(station: Station, _session: SignedIn) -> Response:
+    """How the appliance is."""
+    return json_of(station.appliance())
+
+
+@router.get("/health", response_model=HealthView, responses=problems())
+async def get_health(station: Station) -> Response:
+    """For a watchdog, without a login: it answers, and whether what it is told will be kept."""
+    return json_of(HealthView(status="ok" if station.appliance().journal_durable else "degraded"))

@@ -1,0 +1,75 @@
+"""The server of the web application: sockets with bounds, and an end that does not wait for open pages."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Generator
+from typing import cast
+
+import uvicorn
+from fastapi import FastAPI
+
+from web.live import LiveHub
+
+UNSENT_WITHIN_MS = 60_000
+MOST_CONNECTIONS = 256
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A bound TCP socket; port 0 takes a free one. Raises OSError when the address is taken or not ours.
+
+    TCP_USER_TIMEOUT (RFC 5482; inherited by what it accepts) drops a client that takes no bytes for a minute,
+    which a closed stream's buffered rest would otherwise outlive.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNSENT_WITHIN_MS)
+        if family == socket.AF_INET6 and host == "::":
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listening.bind((host, port))
+    except OSError:
+        listening.close()
+        raise
+    listening.set_inheritable(False)
+    return listening
+
+
+class WebServer(uvicorn.Server):
+    """Uvicorn as a task of a service that owns its signals; `should_exit = True` ends it.
+
+    `await server.serve(sockets=[listening_socket(host, port)])` returns once every answer is out.
+    """
+
+    def __init__(
+        self, app: FastAPI, *, tls_certificate: str | None = None, tls_key: str | None = None
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,  # nobody may choose the address that the sign-in limit sees
+                limit_concurrency=MOST_CONNECTIONS,
+                timeout_keep_alive=20,
+                timeout_graceful_shutdown=5,
+                ssl_certfile=tls_certificate,
+                ssl_keyfile=tls_key,
+            )
+        )
+        self._live = cast(LiveHub, app.state.live)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends the live streams first: uvicorn waits for every open answer, and they would never end."""
+        self._live.close()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leaves SIGTERM and SIGINT to the service's supervisor."""
+        yield
