@@ -140,7 +140,9 @@ class AssetSettings(Settings):
 class AxisSettings(Settings):
     """One axis of an accelerometer, and the channel it becomes."""
 
-    axis: Annotated[str, Field(pattern=r"^[a-z]$", description="axis as the sensor names it", examples=["x"])]
+    axis: Annotated[
+        str, Field(pattern=r"^[xyz]$", description="axis of the sensor: x, y or z", examples=["x"])
+    ]
     channel: Id
     asset: Id
 
@@ -161,6 +163,13 @@ class SerialSettings(Settings):
     baud: Annotated[
         int, Field(ge=9600, le=12_000_000, description="speed of the line, bit/s", examples=[3_000_000])
     ] = 3_000_000
+    sample_rate_hz: Annotated[
+        float,
+        Field(ge=100, le=1_000_000, description="samples per second and axis that the sensor announces"),
+    ] = 25_600.0
+    range_g: Annotated[
+        float, Field(gt=0, le=10_000, description="largest acceleration that the sensor can state, g")
+    ] = 16.0
     silence_s: Annotated[
         float, Field(ge=0.5, le=60, description="no frame for this long means the sensor is lost, s")
     ] = 2.0

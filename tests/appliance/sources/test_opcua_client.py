@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import math
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -321,3 +322,40 @@ def test_server_clock_follows_the_fastest_notification() -> None:
     # 100 ms later, delayed by 40 ms on the way: placed where the server measured it.
     assert clock.host_ns(server_start + hour + 100_000_000, 1_140_000_000) == 1_100_000_000
     assert clock.host_ns(None, 77) == 77
+
+
+async def test_killed_server_process_is_noticed_and_taken_up_again() -> None:
+    """The demo's own plant, killed with SIGKILL and started again on the same port."""
+    port = free_port()
+
+    async def plant_process() -> asyncio.subprocess.Process:
+        command = (sys.executable, "-m", "appliance.demo_plant", "--port", str(port), "--seed", "3")
+        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        assert process.stdout is not None
+        assert b"ready" in await asyncio.wait_for(process.stdout.readline(), 30)
+        return process
+
+    tags = (
+        OpcUaTag("ns=2;s=Motor1.Speed", SPEED, 1 / 60),
+        OpcUaTag("ns=2;s=Motor1.Load", LOAD, 0.01),
+    )
+    source = OpcUaSource("plc", f"opc.tcp://127.0.0.1:{port}/", tags, publish_interval_ms=100, silence_s=2.0)
+    process = await plant_process()
+    try:
+        reader = Reader(source)
+        await reader.until(lambda: len(reader.values(SPEED)) >= 2)
+        assert 28.0 < reader.values(SPEED)[-1] < 31.0
+        assert 0.2 < reader.values(LOAD)[-1] < 1.2
+        process.kill()
+        await process.wait()
+        with pytest.raises(SourceLost):
+            await asyncio.wait_for(reader.task, 10)
+        assert source.report().state is LinkState.LOST
+        process = await plant_process()
+        again = Reader(source)
+        await again.until(lambda: bool(again.values(SPEED)))
+        assert isinstance(again.items[0], Gap)
+        await again.stop()
+    finally:
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 10) == 0
