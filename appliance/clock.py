@@ -138,6 +138,7 @@ class SystemClock:
             now_ns = self._monotonic()
             if time_ns > self._floor_ns + (now_ns - self._floor_at_ns):
                 self._floor_ns, self._floor_at_ns = time_ns, now_ns
+                self._looked_ns = None  # judge the wall clock anew
 
     def state(self) -> ClockState:
         self._look()
@@ -145,8 +146,9 @@ class SystemClock:
             trusted, source, text = (
                 False,
                 "last known time",
-                "The clock of this box is not set. Times count on from the last record and are provisional. "
-                "Connect the box to a time server (NTP) or set its clock; check its battery.",
+                "The clock of this box is not set, or stands behind what was already recorded. Times count on "
+                "from the last record and are provisional. Connect the box to a time server (NTP) and check "
+                "its battery.",
             )
         elif self._kernel.synchronised is True:
             error_s = self._kernel.max_error_s
@@ -185,9 +187,12 @@ class SystemClock:
             self._last_step_s = (offset_ns - self._offset_ns) / 1e9
         self._looked_ns = now_ns
         self._offset_ns = offset_ns
-        # A clock behind the product's own age, or far behind what the journal has seen, is a dead battery.
-        self._plausible = EARLIEST_PLAUSIBLE_NS <= wall_ns < LATEST_PLAUSIBLE_NS
         self._kernel = self._discipline()
+        # A clock behind the product's own age is unset; one that no server keeps and that stands well behind
+        # what the journal has seen has lost its battery (an hour is granted to a person who sets the clock).
+        known_ns = self._floor_ns + (now_ns - self._floor_at_ns)
+        behind = self._kernel.synchronised is not True and wall_ns < known_ns - 3_600 * 1_000_000_000
+        self._plausible = EARLIEST_PLAUSIBLE_NS <= wall_ns < LATEST_PLAUSIBLE_NS and not behind
 
 
 class ReplayClock:

@@ -299,8 +299,11 @@ class Journal:
         if isinstance(failure, Fatal):
             await self.close()
             raise failure
-        if self._writer.store is None:
+        store = self._writer.store
+        if store is None:
             self._durability.set(False, self._reason())
+        elif store.newest_time_ns() is not None:
+            self._clock.not_before(store.newest_time_ns() or 0)
         self._watch_task = asyncio.create_task(self._watch(), name="journal-durability")
 
     async def _watch(self) -> None:

@@ -129,6 +129,12 @@ class Store:
         with self._lock:
             return self._newest[kind].get(subject)
 
+    def newest_time_ns(self) -> int | None:
+        """The latest UTC time in the journal; None while it is empty."""
+        with self._lock:
+            times = [record.time_ns for records in self._newest.values() for record in records.values()]
+        return max(times, default=None)
+
     @property
     def last_sequence(self) -> int:
         return self._sequence
