@@ -2,8 +2,8 @@
 
 Duty: adds the ringing of one fault to blocks of acceleration. Each strike follows the last one by the
 nominal interval, a little off (elements slip, and the deviations add up: Randall and Antoni, "Rolling element
-bearing diagnostics - a tutorial", MSSP 25, 2011); it excites two resonances that each axis feels with a gain of
-its own. Multipliers are those of a 6205 deep-groove ball bearing. Reads no clock.
+bearing diagnostics - a tutorial", MSSP 25, 2011); it excites two resonances that each axis feels with a gain
+of its own. Multipliers are those of a 6205 deep-groove ball bearing. Reads no clock.
 """
 
 from __future__ import annotations
@@ -112,4 +112,4 @@ class BearingImpacts:
         turns = float(shaft.revolutions(np.array([at_s]))[0])
         if self._kind is FaultKind.ROLLING_ELEMENT:
             turns *= FTF
-        return 0.15 + 0.85 * max(0.0, math.cos(2 * math.pi * turns)) ** 1.5
+        return 0.15 + 0.85 * math.pow(max(0.0, math.cos(2 * math.pi * turns)), 1.5)

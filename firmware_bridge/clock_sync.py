@@ -17,7 +17,7 @@ from itertools import pairwise
 WINDOW_NS = 60_000_000_000  # short enough for a straight line through thermal drift
 BUCKET_NS = 250_000_000
 CONVERGED_SPAN_NS = 2_000_000_000
-CONVERGED_SLOPE_PPM = 100.0
+CONVERGED_SLOPE_PPM = 50.0
 CONVERGED_ERROR_NS = 10_000_000
 MAX_DRIFT_PPM = 60_000.0  # MEMS sensors with an RC oscillator are off by up to 5 %
 STEP_NS = 250_000_000  # all arrivals of several buckets so late: the device clock was put back
