@@ -58,7 +58,7 @@ def level_bands(sample_rate_hz: float, window_samples: int) -> tuple[Band, ...]:
     """Bands whose levels are trended: edges at preferred numbers, from 3 bins up to 0.45 x rate.
 
     Two thirds of an octave wide where that gives 12 bands or more, else a third, else a sixth; neighbours
-    are joined until each holds at least 3 bins. 25.6 kHz with 32768 samples gives 16 bands.
+    are joined until each holds at least 3 bins. 25.6 kHz with 32768 samples gives 17 bands.
     Raises DspError below 64 samples.
     """
     if window_samples < MIN_WINDOW_SAMPLES:

@@ -29,6 +29,16 @@ EXTRACTOR_VERSION = "trend-1"
 # The unit a channel's samples may have, and what names of features in that unit end in.
 _SUFFIXES = {"m/s2": "_mps2", "1": ""}
 _UNITS_BY_SUFFIX = (("_mm_s", "mm/s"), ("_mps2", "m/s2"), ("_db", "dB"))
+_LABELS = {
+    "rms": "RMS",
+    "peak": "peak",
+    "peak_to_peak": "peak-to-peak",
+    "crest_factor": "crest factor",
+    "skewness": "skewness",
+    "kurtosis": "kurtosis",
+    "velocity_rms": "velocity RMS",
+}
+_BAND_LABELS = {"db": "", "rms": "RMS of ", "envelope_kurtosis": "envelope kurtosis of "}
 # Windows transformed together: as many as keep the scratch arrays within a core's second-level cache.
 _SAMPLES_AT_ONCE = 131_072
 # The rate may have drifted this far from the nominal one that the names were made for.
@@ -66,6 +76,20 @@ def unit_of(feature_name: str) -> str:
         if feature_name.endswith(suffix):
             return unit
     return "1"
+
+
+def label_of(feature_name: str) -> str:
+    """A feature's name as people read it: "velocity RMS", "band 2.8-4.5 kHz"."""
+    base = feature_name.removesuffix("_mm_s").removesuffix("_mps2")
+    if base in _LABELS:
+        return _LABELS[base]
+    edges, separator, rest = base.removeprefix("band_").partition("_hz_")
+    lower, _, upper = edges.partition("_")
+    if not (separator and base.startswith("band_") and rest in _BAND_LABELS):
+        return base.replace("_", " ")
+    lower_hz, upper_hz = float(lower), float(upper)
+    divisor, unit = (1000.0, "kHz") if lower_hz >= 1000.0 else (1.0, "Hz")
+    return f"{_BAND_LABELS[rest]}band {lower_hz / divisor:g}-{upper_hz / divisor:g} {unit}"
 
 
 class TrendExtractor:
@@ -184,4 +208,7 @@ class TrendExtractor:
             )
         )
         values[~np.isfinite(shape.rms)] = np.nan
-        return values.astype(np.float32)
+        with np.errstate(
+            over="ignore"
+        ):  # samples at the end of float32 have a peak-to-peak beyond it: infinity
+            return values.astype(np.float32)

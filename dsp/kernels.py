@@ -141,9 +141,9 @@ def squared_envelope_moments(analytic: npt.NDArray[np.complex64], moments: Float
 
 @njit(cache=True, nogil=True, fastmath=False)
 def extremes(samples: Float32Array, found: Float64Array) -> None:
-    """Fill `found` with greatest value, its count, count of the next lower value; least value, count, next.
+    """Fill `found` with greatest value, its count, the next lower value, its count; then so for the least.
 
-    A value that has no next one (constant samples) gets 0 there. Samples must be finite.
+    Constant samples have no next value: infinite, count 0. Samples must be finite.
     """
     infinity = np.float32(np.inf)
     high = low = samples[0]
@@ -172,10 +172,12 @@ def extremes(samples: Float32Array, found: Float64Array) -> None:
             at_next_low += 1
     found[0] = high
     found[1] = at_high
-    found[2] = at_next_high
-    found[3] = low
-    found[4] = at_low
-    found[5] = at_next_low
+    found[2] = next_high
+    found[3] = at_next_high
+    found[4] = low
+    found[5] = at_low
+    found[6] = next_low
+    found[7] = at_next_low
 
 
 @njit(cache=True, nogil=True, fastmath=False)

@@ -25,6 +25,8 @@ CLIPPED_SAMPLES = 8
 # How much more often an extreme value must occur than its neighbour before it is a stop rather than a crest:
 # the top of a quantised sine is hit 2.4 times as often as the level below, that of a quartic crest 5.3 times.
 PILE_UP_RATIO = 6.0
+# Clipped samples end a slope: an extreme farther than this from all others (of their range) does not.
+ISOLATED_SHARE = 0.02
 # A sample this near the stated full scale is at the stop (converters end one step before it).
 FULL_SCALE_SHARE = 0.999
 # A mean this near full scale is a sensor that has lost its bias point.
@@ -66,7 +68,7 @@ class SensorCheck:
 _REMEDY = {
     SensorCondition.OK: "",
     SensorCondition.NOT_A_NUMBER: "Check the source's conversion and the recording.",
-    SensorCondition.FLAT_LINE: "Check cable, connector and supply of the sensor; replace it if that does not help.",
+    SensorCondition.FLAT_LINE: "Check cable, connector and supply of the sensor, then the sensor itself.",
     SensorCondition.BIAS_LOST: "Check cable and supply of the sensor, then its mounting.",
     SensorCondition.CLIPPED: (
         "Vibration exceeds the sensor's range: look at the machine itself, then set a wider range or mount a "
@@ -84,7 +86,8 @@ def check_sensor(window: Window, full_scale: float = math.inf) -> SensorCheck:
     - flat line: all samples equal, or only two values occur, or half the window is one run of equal samples.
     - bias lost: the mean lies beyond 0.9 x full scale (needs a known full scale).
     - clipped: 0.1 % of the samples (at least 8) lie within 0.1 % of full scale, or equal the window's
-      greatest or least value where that value occurs more than 6 times as often as the next.
+      greatest or least value where that value occurs more than 6 times as often as the next; in both cases
+      the next value must be near, within 2 % of the other samples' range.
     - dropouts: a run of equal samples so long that the sensor's own noise shows it less than once in 10^6
       windows, entered or left by a leap of more than 8 converter steps.
     """
@@ -112,7 +115,7 @@ def _judge(samples: Float32Array, full_scale: float) -> tuple[SensorCondition, i
             not_finite,
             f"{not_finite} of {n_samples} samples are not a number.",
         )
-    extremes = np.empty(6)
+    extremes = np.empty(8)
     kernels.extremes(samples, extremes)
     return (
         _flat(samples, extremes)
@@ -125,13 +128,19 @@ def _judge(samples: Float32Array, full_scale: float) -> tuple[SensorCondition, i
 
 def _flat(samples: Float32Array, extremes: Float64Array) -> tuple[SensorCondition, int, str] | None:
     n_samples = len(samples)
-    greatest, at_greatest, _, least, at_least, _ = extremes
+    greatest, at_greatest, least, at_least = extremes[[0, 1, 4, 5]]
     if greatest == least:
         return SensorCondition.FLAT_LINE, n_samples, f"All {n_samples} samples are {greatest:.6g}."
     if at_greatest + at_least == n_samples and n_samples > 2:
         text = f"Only two values occur in {n_samples} samples, {least:.6g} and {greatest:.6g}."
         return SensorCondition.FLAT_LINE, n_samples, text
-    return None
+    found = np.empty(4)
+    kernels.frozen_runs(samples, max(2, -(-n_samples // 2)), 0.0, found)
+    runs, _, longest, value = found
+    if runs == 0:
+        return None
+    text = f"{longest:.0f} of {n_samples} samples in a row are {value:.6g}."
+    return SensorCondition.FLAT_LINE, int(longest), text
 
 
 def _bias_lost(samples: Float32Array, full_scale: float) -> tuple[SensorCondition, int, str] | None:
@@ -147,17 +156,18 @@ def _clipped(
 ) -> tuple[SensorCondition, int, str] | None:
     n_samples = len(samples)
     needed = max(CLIPPED_SAMPLES, CLIPPED_SHARE * n_samples)
+    inner_range = extremes[2] - extremes[6]
     at_stop = 0
-    if math.isfinite(full_scale):
-        at_stop = int(np.count_nonzero(np.abs(samples) >= FULL_SCALE_SHARE * full_scale))
+    stops: list[tuple[float, int]] = []
+    for (value, count, following, at_following), sign in ((extremes[:4], 1.0), (extremes[4:], -1.0)):
+        if abs(value - following) > ISOLATED_SHARE * inner_range:
+            continue  # nothing leads up to it: the signal was torn away, not cut off
+        if count > PILE_UP_RATIO * at_following and 2 * count >= CLIPPED_SAMPLES:
+            stops.append((value, int(count)))
+        at_stop += int(np.count_nonzero(sign * samples >= FULL_SCALE_SHARE * full_scale))
     if at_stop >= needed:
         text = f"{at_stop} of {n_samples} samples lie at the end of the range of +-{full_scale:.4g}."
         return SensorCondition.CLIPPED, at_stop, text
-    stops = [
-        (value, int(count))
-        for value, count, at_next in (extremes[:3], extremes[3:])
-        if count > PILE_UP_RATIO * at_next and count * 2 >= CLIPPED_SAMPLES
-    ]
     piled = sum(count for _, count in stops)
     if piled < needed:
         return None
@@ -177,11 +187,8 @@ def _dropouts(samples: Float32Array) -> tuple[SensorCondition, int, str] | None:
     run_samples = max(_RUN_SAMPLES[0] if n_samples < 1024 else _RUN_SAMPLES[1], math.ceil(by_chance))
     found = np.empty(4)
     kernels.frozen_runs(samples, run_samples, _JUMP_STEPS * least_step, found)
-    runs, frozen, longest, value = found
+    runs, frozen = found[:2]
     if runs == 0:
         return None
-    if 2 * longest >= n_samples:
-        text = f"{longest:.0f} of {n_samples} samples in a row are {value:.6g}."
-        return SensorCondition.FLAT_LINE, int(longest), text
     text = f"The signal stands still {runs:.0f} times, for {frozen:.0f} of {n_samples} samples in all."
     return SensorCondition.DROPOUTS, int(frozen), text

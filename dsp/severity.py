@@ -174,8 +174,8 @@ def rate_severity(
 
     `foundation` is "rigid" or "flexible"; `reference_mm_s` the velocity in good condition at the same
     operating state, for criterion II; `shaft_hz` the shaft's speed where known; `steady` is False in run-up
-    and coast-down. Not rated, with the reason, where power or foundation is unknown, power is outside 15 kW to
-    50 MW, the shaft runs below 600 r/min, the machine is not steady, or velocity is not a finite number.
+    and coast-down. Not rated, with the reason, where power or foundation is unknown, power is outside 15 kW
+    to 50 MW, the shaft runs below 600 r/min, the machine is not steady, or velocity is not a finite number.
     Raises DspError for another foundation or a negative velocity.
     """
     if velocity_mm_s < 0.0:
