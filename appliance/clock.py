@@ -146,9 +146,9 @@ class SystemClock:
             trusted, source, text = (
                 False,
                 "last known time",
-                "The clock of this box is not set, or stands behind what was already recorded. Times count on "
-                "from the last record and are provisional. Connect the box to a time server (NTP) and check "
-                "its battery.",
+                "The clock of this box is not set, or stands behind what was already recorded. Times count "
+                "on from the last record and are provisional. Connect the box to a time server (NTP) and "
+                "check its battery.",
             )
         elif self._kernel.synchronised is True:
             error_s = self._kernel.max_error_s

@@ -2,8 +2,9 @@
 
 Duty: the arithmetic and the records. Each counter is kept per (incarnation, boot): the life of the store
 and the start of the service that counted. Within one such key a value only grows, so two copies of it merge
-to the larger; the total is the sum over keys. Merging is commutative, associative and idempotent (a state-based
-grow-only counter: Shapiro et al., "Conflict-free Replicated Data Types", 2011). Pure: no journal, no clock.
+to the larger; the total is the sum over keys. Merging is commutative, associative and idempotent (a
+state-based grow-only counter: Shapiro et al., "Conflict-free Replicated Data
+Types", 2011). Pure: no journal, no clock.
 
 A person sees only what is committed (`committed`): what a power cut could still take back is not shown.
 """

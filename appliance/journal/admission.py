@@ -20,6 +20,8 @@ def check(record: NewRecord) -> None:
     name = f"record {record.key[:80]!r}"
     if not 0 < len(record.key) <= MAX_KEY_CHARS or not 0 < len(record.subject) <= MAX_KEY_CHARS:
         raise JournalRejected(f"{name}: key and subject need 1 to {MAX_KEY_CHARS} characters")
+    if not isinstance(record.payload, bytes):
+        raise JournalRejected(f"{name}: payload is {type(record.payload).__name__}, bytes are needed")
     if len(record.payload) > MAX_PAYLOAD_BYTES:
         raise JournalRejected(
             f"{name}: payload of {len(record.payload)} bytes exceeds {MAX_PAYLOAD_BYTES}; "

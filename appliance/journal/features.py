@@ -118,6 +118,13 @@ def duration_ns(payload: bytes) -> int:
     return round(_head_of(payload)[1] * 1e9)
 
 
+def end_ns(record: Record) -> int:
+    """UTC of the end of what a record tells: of its window, or its own instant."""
+    if record.kind is RecordKind.FEATURES:
+        return record.time_ns + duration_ns(record.payload)
+    return record.time_ns
+
+
 def value_at(payload: bytes, index: int) -> float:
     """One value of a payload, without decoding the rest."""
     value: float = struct.unpack_from("<f", payload, _HEAD.size + payload[_HEAD.size - 1] + 4 * index)[0]

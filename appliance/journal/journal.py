@@ -17,10 +17,10 @@ from pathlib import Path
 
 from appliance.clock import Clock, kernel_boot_id
 from appliance.errors import Fatal
+from appliance.journal.absence import Absence, channels_last_seen
 from appliance.journal.admission import check
 from appliance.journal.durability import Durability, DurabilityCallback
 from appliance.journal.errors import JournalRejected
-from appliance.journal.features import duration_ns
 from appliance.journal.ledger import first_state
 from appliance.journal.pending import PendingGap, PendingRecord, Ticket
 from appliance.journal.queries import Float32Array, Int64Array, Queries
@@ -61,7 +61,7 @@ class Journal:
         self._lock = lock
         self._loop = asyncio.get_running_loop()
         self._recovery = Recovery(folder, self.boot_id, self._wall_now)
-        self._queries = Queries(folder / FILE_NAME)
+        self._queries = Queries(folder / FILE_NAME, self._suspect)
         self._writer = Writer(
             self._recovery.open_store,
             self.reserve,
@@ -72,7 +72,7 @@ class Journal:
         )
         self._durability = Durability()
         self._committed = asyncio.Event()
-        self._seen_channels: set[str] = set()
+        self._absence = Absence(self.boot_id)
         self._closing = False
         self._watch_task: asyncio.Task[None] | None = None
 
@@ -167,8 +167,10 @@ class Journal:
                 f"record {record.key}: class {record.record_class} must be durable, use `commit`"
             )
         pending = self._pending(record, None)
-        if record.kind in {RecordKind.FEATURES, RecordKind.TAG} and record.subject not in self._seen_channels:
-            self._note_absence(record, pending)
+        cause = GapCause.POWER_OFF if self.damage_report is None else GapCause.DAMAGED_STORE
+        gap = self._absence.gap_before(pending, self._writer.store, cause)
+        if gap is not None:
+            self._writer.add_gap(gap)
         self._writer.add_telemetry(pending)
 
     def record_gap(self, gap: Gap, state: GapState | None = None) -> None:
@@ -198,11 +200,7 @@ class Journal:
 
     def channels_last_seen(self) -> dict[str, int]:
         """UTC ns of the end of the newest data of every channel that ever had any."""
-        seen: dict[str, int] = {}
-        for kind in (RecordKind.TAG, RecordKind.FEATURES):
-            for record in self.latest(kind):
-                seen[record.subject] = max(seen.get(record.subject, 0), _end_ns(record))
-        return seen
+        return channels_last_seen(self._writer.store)
 
     async def read(
         self, after_sequence: int, kinds: Collection[RecordKind] | None = None, limit: int = 1_000
@@ -263,6 +261,11 @@ class Journal:
         """The ledger's entries of a channel that overlap an interval of UTC time."""
         return await self._queries.gaps(channel_id, start_ns, end_ns)
 
+    @property
+    def damaged_rows(self) -> int:
+        """Rows that queries left out because their CRC did not fit."""
+        return self._queries.damaged_rows
+
     def backlog(self) -> list[ClassBacklog]:
         """What each class holds, from running accounts; reads nothing from the disk."""
         store = self._writer.store
@@ -310,13 +313,16 @@ class Journal:
         """Notice a disk that hangs or refuses even when no alarm is waiting for it."""
         while True:
             await asyncio.sleep(self._timing.commit_limit_s / 8)
-            if self._writer.stalled_s() > self._timing.commit_limit_s:
+            if self._writer.waiting_s() > self._timing.commit_limit_s:
                 self._durability.set(False, self._reason())
-            elif not self._durability.durable:
+            else:
                 self._check_recovered()
 
     def _check_recovered(self) -> None:
-        if self._writer.stalled_s() == 0.0 and self._writer.backlog_in_memory()[0] == 0:
+        """Durable again: the latest attempt went well and nothing has waited long any more."""
+        if self._durability.durable or self._writer.failure is not None:
+            return
+        if self._writer.waiting_s() < self._timing.commit_limit_s / 4:
             self._durability.set(True, "")
 
     def _reason(self) -> str:
@@ -335,8 +341,11 @@ class Journal:
         committed.set()
         if self._recovery.take_replaced():
             self._queries.reopen()
-        if not self._durability.durable:
-            self._check_recovered()
+        self._check_recovered()
+
+    def _suspect(self) -> None:
+        """From a query thread: it met a damaged page."""
+        self._writer.suspect()
 
     def _wall_now(self) -> tuple[int, bool]:
         wall = self._clock.wall(self._clock.monotonic_ns())
@@ -361,35 +370,6 @@ class Journal:
             pending.time_trusted,
             new.payload,
         )
-
-    def _note_absence(self, record: NewRecord, pending: PendingRecord) -> None:
-        """The first data of a channel in this start: what lies since the last of an earlier one is a gap."""
-        self._seen_channels.add(record.subject)
-        store = self._writer.store
-        known = None if store is None else store.newest(record.kind, record.subject)
-        if known is None or known.boot_id == self.boot_id:
-            return
-        start_ns = _end_ns(known)
-        if start_ns < pending.time_ns:
-            cause = GapCause.POWER_OFF if self.damage_report is None else GapCause.DAMAGED_STORE
-            self._writer.add_gap(
-                PendingGap(
-                    record.subject,
-                    start_ns,
-                    pending.time_ns,
-                    cause,
-                    GapState.LOST,
-                    None,
-                    record.monotonic_ns,
-                    known.time_trusted and pending.time_trusted,
-                )
-            )
-
-
-def _end_ns(record: Record) -> int:
-    if record.kind is RecordKind.FEATURES:
-        return record.time_ns + duration_ns(record.payload)
-    return record.time_ns
 
 
 def _set_result(done: asyncio.Future[tuple[Record, ...]], stored: tuple[Record, ...]) -> None:

@@ -92,6 +92,10 @@ class PendingQueue:
     def empty(self) -> bool:
         return not (self._critical or self._telemetry or self._gaps or self._being_dropped)
 
+    def oldest_critical_ns(self) -> int | None:
+        """When the oldest waiting critical record was handed over (monotonic)."""
+        return self._critical[0].accepted_ns if self._critical else None
+
     def oldest_telemetry_ns(self) -> int | None:
         """When the oldest waiting telemetry was handed over (monotonic)."""
         return self._telemetry[0].accepted_ns if self._telemetry else None

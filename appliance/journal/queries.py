@@ -44,8 +44,9 @@ class Series:
 class Queries:
     """Reads one journal file from a few threads. `path` may not exist yet: then there is nothing to read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_damage: Callable[[], None]) -> None:
         self._path = path
+        self._on_damage = on_damage
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="journal-read")
         self._local = threading.local()
         self._open: list[sqlite3.Connection] = []
@@ -59,7 +60,11 @@ class Queries:
 
     async def run(self, query: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """One query in a thread. Raises Retryable if the file cannot be read now."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._in_thread, query)
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._threads, self._in_thread, query)
+        except RuntimeError as error:  # shut down
+            raise Retryable("the journal is closed") from error
+        return await future
 
     def close(self) -> None:
         """Does not wait for a query that hangs on a dead disk."""
@@ -142,6 +147,8 @@ class Queries:
         try:
             return query(self._connection())
         except sqlite3.Error as error:
+            if schema.is_damage(error):
+                self._on_damage()
             self._local.generation = -1  # whatever it was, the next query starts with a new connection
             raise Retryable(f"the journal cannot be read now: {error}") from error
 

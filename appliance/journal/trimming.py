@@ -81,7 +81,8 @@ def trim(
     rows = store.connection.execute(
         f"SELECT sequence, kind, subject, time_ns, monotonic_ns, trusted, length(key), length(subject), "  # noqa: S608
         f"length(payload) FROM record {index} WHERE {where} "
-        "AND NOT EXISTS (SELECT 1 FROM newest n WHERE n.sequence=record.sequence) ORDER BY sequence LIMIT ?",
+        "AND NOT EXISTS (SELECT 1 FROM newest n WHERE n.kind=record.kind AND n.subject=record.subject "
+        "AND n.sequence=record.sequence) ORDER BY sequence LIMIT ?",
         (*arguments, STEP_RECORDS),
     ).fetchall()
     chosen: list[tuple[int, int, str, int, int, int]] = []

@@ -1,8 +1,8 @@
 """The one thread that writes the journal's file.
 
-Duty: group commit (at once for what must be durable, with company for telemetry), what happens when the disk
-is full (the reserve, the ring of telemetry), refuses or is damaged, and the upkeep between commits.
-Records that cannot be written stay in the bounded queue, in order, until they can.
+Duty: group commit (at once for what must be durable, with company for telemetry), and what happens when the
+disk hangs, refuses, is full or the file is damaged. Records that cannot be written stay in the bounded queue,
+in order, until they can.
 
 It never gives up and never ends on an error: a journal that cannot write says so and tries again.
 """
@@ -14,26 +14,25 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from appliance.journal import schema
+from appliance.journal.features import end_ns
+from appliance.journal.full_disk import FullDisk
 from appliance.journal.pending import PendingGap, PendingQueue, PendingRecord
-from appliance.journal.record import RecordClass
+from appliance.journal.record import GapState, Record, RecordKind
 from appliance.journal.reserve import Reserve
-from appliance.journal.retention import Accounts, Budgets, Timing
+from appliance.journal.retention import Budgets, Timing
 from appliance.journal.store import Store
-from appliance.journal.trimming import trim, trim_step
+from appliance.journal.upkeep import Upkeep
 from dsp.samples import GapCause
 
 _log = logging.getLogger(__name__)
 
-CHECKPOINT_BYTES = 4 * 1024 * 1024
-SAVE_ACCOUNTS_S = 60.0
 _TELEMETRY_WITH_CRITICAL = 200  # an alarm does not wait behind a backlog of telemetry
-_RING_STEP_BYTES = 1024 * 1024
 _REOPEN_AFTER = 3  # failed rounds before the file is opened anew
+_POISON = (TypeError, ValueError, OverflowError, sqlite3.InterfaceError, sqlite3.DataError)
 
-OpenStore = Callable[[Exception | None], Store]  # the error that made it necessary, None at the start
+OpenStore = Callable[[Exception | None], Store]  # the damage that made it necessary, None for a plain opening
 
 
 class Writer:
@@ -50,31 +49,33 @@ class Writer:
         on_commit: Callable[[], None],
     ) -> None:
         self._open_store = open_store
-        self._reserve = reserve
-        self._budgets = budgets
         self._timing = timing
         self._wall_now = wall_now
         self._on_commit = on_commit
         self._queue = PendingQueue(budgets.pending_telemetry_bytes, budgets.held_critical_bytes)
+        self._full_disk = FullDisk(reserve, budgets)
+        self._upkeep = Upkeep(budgets)
         self._condition = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._stopping = False
+        self._suspect = False  # a reader met a damaged page
+        self._trimming_due = False
         self.opened = threading.Event()  # after the first attempt to open, successful or not
         self.store: Store | None = None
         self.failure: Exception | None = None  # why the latest attempt failed; None when it went well
-        self.space_low = False
         self._failing_since_ns: int | None = None
         self._failed_at_ns = 0
         self._failed_rounds = 0
         self._busy_since_ns: int | None = None
-        self._spare_accounts = Accounts()  # counts kept while no store is open
-        now_ns = time.monotonic_ns()
-        self._saved_ns = self._active_ns = now_ns
+        self._round_ns = time.monotonic_ns()
         self._space_checked_ns: int | None = None  # not yet: the reserve is made in the first upkeep
-        self._written_at_checkpoint = self._written_seen = 0
 
     def start(self) -> None:
         self._thread.start()
+
+    @property
+    def space_low(self) -> bool:
+        return self._full_disk.low
 
     def add_critical(self, pending: Sequence[PendingRecord]) -> None:
         with self._condition:
@@ -94,13 +95,23 @@ class Writer:
             self._queue.add_gap(gap)
             self._condition.notify()
 
-    def stalled_s(self) -> float:
-        """For how long the disk has not taken a batch that it was offered; 0.0 when all is well."""
+    def suspect(self) -> None:
+        """A reader met damage: check the file before the next batch."""
         with self._condition:
-            since = [ns for ns in (self._failing_since_ns, self._busy_since_ns) if ns is not None]
+            self._suspect = True
+            self._condition.notify()
+
+    def waiting_s(self) -> float:
+        """For how long the disk has not taken what it was offered; 0.0 when all is well."""
+        with self._condition:
+            since = [
+                ns
+                for ns in (self._failing_since_ns, self._busy_since_ns, self._queue.oldest_critical_ns())
+                if ns is not None
+            ]
         return (time.monotonic_ns() - min(since)) / 1e9 if since else 0.0
 
-    def backlog_in_memory(self) -> tuple[int, int, int]:
+    def in_memory(self) -> tuple[int, int, int]:
         """(critical records held, telemetry records waiting, telemetry bytes waiting)."""
         with self._condition:
             return self._queue.critical_count, self._queue.telemetry_count, self._queue.telemetry_bytes
@@ -119,32 +130,33 @@ class Writer:
         opened = self._attempt(lambda: self._reopen(None))
         self.opened.set()
         if opened:
-            self._attempt(self._upkeep)
+            self._attempt(self._keep_up)
         while True:
             with self._condition:
                 while not self._stopping and (wait_s := self._wait_s()) > 0.0:
                     self._condition.wait(wait_s)
                 if self._stopping and (self._queue.empty or self._failed_rounds > 0):
                     break
-            wrote = self._attempt(self._round)
-            if wrote:
-                self._attempt(self._upkeep)
-        self._attempt(self._finish)
+            if self._attempt(self._round):
+                self._attempt(self._keep_up)
+        if self.store is not None:
+            self._attempt(lambda: self._upkeep.finish(self._opened_store()))
+            self.store.close()
 
     def _wait_s(self) -> float:
         """Seconds until the next round is due (<= 0: now)."""
         now_ns = time.monotonic_ns()
-        if self._failing_since_ns is not None:
-            pause_s = self._timing.retry_s * min(8.0, 2.0 ** max(0, self._failed_rounds - 1))
+        if self._failed_rounds > 0:
+            pause_s = self._timing.retry_s * min(8.0, 2.0 ** (self._failed_rounds - 1))
             return pause_s - (now_ns - self._failed_at_ns) / 1e9
-        if self._queue.critical_count:
+        if self._queue.critical_count or self._suspect or self._trimming_due:
             return 0.0
         oldest_ns = self._queue.oldest_telemetry_ns()
         if oldest_ns is not None:
             return self._timing.group_s - (now_ns - oldest_ns) / 1e9
         if not self._queue.empty:
             return 0.0
-        return self._timing.space_check_s  # then an idle round: upkeep
+        return self._timing.space_check_s - (now_ns - self._round_ns) / 1e9  # then a round of upkeep only
 
     def _attempt(self, action: Callable[[], None]) -> bool:
         """Run one step; note when the disk refuses, mend what can be mended."""
@@ -182,189 +194,141 @@ class Writer:
             self._failed_rounds += 1
 
     def _reopen(self, error: Exception | None) -> None:
-        if self.store is not None:
-            accounts = self.store.accounts
-            self.store.close()
+        before = self.store
+        if before is not None:
             self.store = None
-            for record_class, account in accounts.by_class.items():
-                self._spare_accounts[record_class].dropped += account.dropped
+            before.close()
         store = self._open_store(error)
-        for record_class, account in self._spare_accounts.by_class.items():
-            known = store.accounts[record_class]
-            known.dropped = max(known.dropped, account.dropped)
-        self._spare_accounts = Accounts()
+        if before is not None:
+            self._take_over(before, store)
         self.store = store
 
+    def _take_over(self, before: Store, store: Store) -> None:
+        """What the running service knew and the file does not: dropped counts, telemetry lost by damage."""
+        for record_class, account in before.accounts.by_class.items():
+            known = store.accounts[record_class]
+            known.dropped = max(known.dropped, account.dropped)
+        for kind in (RecordKind.FEATURES, RecordKind.TAG):
+            saved = {record.subject: record for record in store.latest(kind)}
+            for record in before.latest(kind):
+                kept = saved.get(record.subject)
+                start_ns = 0 if kept is None else end_ns(kept)
+                if start_ns < end_ns(record):
+                    gap = PendingGap(
+                        record.subject,
+                        start_ns or record.time_ns,
+                        end_ns(record),
+                        GapCause.DAMAGED_STORE,
+                        GapState.LOST,
+                        None,
+                        record.monotonic_ns,
+                        record.time_trusted,
+                    )
+                    self.add_gap(gap)
+
     def _round(self) -> None:
-        if self.store is None or self._failed_rounds >= _REOPEN_AFTER:
+        with self._condition:
+            suspect, self._suspect = self._suspect, False
+            self._round_ns = time.monotonic_ns()
+        if self.store is None or suspect or self._failed_rounds >= _REOPEN_AFTER:
             self._reopen(None)
+        store = self._opened_store()
         with self._condition:
             limit = _TELEMETRY_WITH_CRITICAL if self._queue.critical_count else None
+            self._queue.drop_cause = GapCause.DISK_FULL if self._full_disk.low else GapCause.BACKPRESSURE
             critical, telemetry, gaps = self._queue.take(limit)
             dropped = self._queue.take_dropped()
-        store = self._open()
         for record_class, count in dropped.items():
             store.accounts[record_class].dropped += count
-        left = (critical, telemetry, gaps)
+        wrote = bool(critical or telemetry or gaps)
         try:
-            if self.space_low:
-                self._write_while_full(critical, telemetry, gaps)
-            else:
-                try:
-                    self._write(critical + telemetry, gaps)
-                except (sqlite3.Error, OSError) as error:
-                    if not self._is_full(error):
-                        raise
-                    self._enter_low_space(error)
-                    self._write_while_full(critical, telemetry, gaps)
-            left = ([], [], [])
+            self._write_round(critical, telemetry, gaps)
         finally:
             with self._condition:
-                self._queue.put_back(*left)
-        if critical or telemetry or gaps:
+                self._queue.put_back(critical, telemetry, gaps)
+        if wrote:
             self._on_commit()
 
-    def _write(self, batch: Sequence[PendingRecord], gaps: Sequence[PendingGap]) -> None:
-        if not batch and not gaps:
-            return
-        store = self._open()
-        records = store.write(batch, gaps)
-        self._book(batch)
-        for pending, record in zip(batch, records, strict=True):
-            if pending.ticket is not None:
-                pending.ticket.add(record)
-                pending.ticket = None
-
-    def _open(self) -> Store:
-        if self.store is None:
-            raise OSError("the journal's file is not open")
-        return self.store
-
-    # ---- a full disk ----
-
-    def _is_full(self, error: Exception) -> bool:
-        if schema.is_full(error):
-            return True
-        # A quota shows as a plain write error; so does a disk that is about to be full.
-        code = getattr(error, "sqlite_errorcode", 0)
-        return code == sqlite3.SQLITE_IOERR_WRITE and self._reserve.held_bytes > 0
-
-    def _enter_low_space(self, error: Exception) -> None:
-        _log.error(
-            "journal disk full, reserve in use error=%s reserve_bytes=%d", error, self._reserve.held_bytes
-        )
-        self.space_low = True
-        with self._condition:
-            self._queue.drop_cause = GapCause.DISK_FULL
-
-    def _write_while_full(
-        self,
-        critical: list[PendingRecord],
-        telemetry: list[PendingRecord],
-        gaps: list[PendingGap],
+    def _write_round(
+        self, critical: list[PendingRecord], telemetry: list[PendingRecord], gaps: list[PendingGap]
     ) -> None:
-        """Alarms from the reserve; telemetry only into room that older telemetry has left."""
-        while True:
+        """Write a batch; what is written is removed from the lists, the rest stays for another attempt."""
+        if not self._full_disk.low:
             try:
-                self._write(critical, gaps)
-                break
+                self._write(critical + telemetry, gaps)
             except (sqlite3.Error, OSError) as error:
-                if not self._is_full(error) or not self._reserve.release():
+                if not self._full_disk.is_full(error):
                     raise
+                self._full_disk.enter(error)
+            else:
+                critical.clear()
+                telemetry.clear()
+                gaps.clear()
+                return
+        self._full_disk.write_critical(self._write, critical, gaps)
+        critical.clear()
+        gaps.clear()
         if not telemetry:
             return
         try:
-            self._make_room(sum(pending.size_bytes for pending in telemetry))
+            gaps.extend(
+                self._full_disk.make_room(self._opened_store(), sum(one.size_bytes for one in telemetry))
+            )
             self._write(telemetry, [])
         except (sqlite3.Error, OSError) as error:
-            if not self._is_full(error):
-                with self._condition:  # the critical ones are written: only these go back
-                    self._queue.put_back([], telemetry, [])
+            if not self._full_disk.is_full(error):
                 raise
             with self._condition:
+                self._queue.drop_cause = GapCause.DISK_FULL
                 self._queue.put_back([], telemetry, [])
                 self._queue.drop_all_telemetry()
+        telemetry.clear()
 
-    def _make_room(self, wanted_bytes: int) -> None:
-        """Free pages inside the file for telemetry, at the cost of the oldest telemetry, told as gaps."""
-        store = self._open()
-        goal_bytes = 3 * wanted_bytes + 16 * schema.PAGE_BYTES
-        while True:
-            (free_pages,) = store.connection.execute("PRAGMA freelist_count").fetchone()
-            if free_pages * schema.PAGE_BYTES >= goal_bytes:
-                return
-            trimmed = trim(
-                store,
-                RecordClass.TELEMETRY,
-                max(goal_bytes, _RING_STEP_BYTES),
-                budgets=self._budgets,
-                pressure=GapCause.DISK_FULL,
-            )
-            with self._condition:
-                for gap in trimmed.gaps:
-                    self._queue.add_gap(gap)
-            if not trimmed.records:
-                raise OSError(28, "no room on the disk, and no older telemetry to give up")
+    def _write(self, batch: Sequence[PendingRecord], gaps: Sequence[PendingGap]) -> None:
+        """One flushed transaction; then tell who waits for it."""
+        if not batch and not gaps:
+            return
+        store = self._opened_store()
+        try:
+            records: list[Record | None] = list(store.write(batch, gaps))
+        except _POISON:
+            records = self._write_one_by_one(batch)
+            store.write([], gaps)
+        self._upkeep.book(store, batch)
+        for pending, record in zip(batch, records, strict=True):
+            if pending.ticket is not None and record is not None:
+                pending.ticket.add(record)
+                pending.ticket = None
 
-    # ---- upkeep ----
-
-    def _upkeep(self) -> None:
-        store = self._open()
-        now_ns = time.monotonic_ns()
-        wall_ns, trusted = self._wall_now()
-        if not self.space_low:
-            trim_step(store, self._budgets, wall_ns if trusted else None)
-        if now_ns - self._saved_ns >= SAVE_ACCOUNTS_S * 1e9:
-            self._saved_ns = now_ns
-            store.save_accounts()
-        written = _thread_written_bytes()
-        if written - self._written_at_checkpoint >= CHECKPOINT_BYTES:
-            store.checkpoint()
-            self._written_at_checkpoint = _thread_written_bytes()
-        checked_ns = self._space_checked_ns
-        if checked_ns is None or now_ns - checked_ns >= self._timing.space_check_s * 1e9:
-            self._space_checked_ns = now_ns
-            self._check_space()
-
-    def _check_space(self) -> None:
-        if (
-            not self._reserve.whole
-            and self._reserve.fill(spare_bytes=2 * CHECKPOINT_BYTES)
-            and self.space_low
-        ):
-            _log.warning("journal disk has room again, reserve restored")
-            self.space_low = False
-            with self._condition:
-                self._queue.drop_cause = GapCause.BACKPRESSURE
-
-    def _book(self, batch: Sequence[PendingRecord]) -> None:
-        """Charge what the thread has written since the last batch to the classes of this one."""
-        store = self._open()
-        written = _thread_written_bytes()
-        delta, self._written_seen = written - self._written_seen, written
-        total = sum(pending.size_bytes for pending in batch)
+    def _write_one_by_one(self, batch: Sequence[PendingRecord]) -> list[Record | None]:
+        """A batch that cannot be encoded: find the offender, refuse it, keep the rest."""
+        records: list[Record | None] = []
         for pending in batch:
-            account = store.accounts[pending.record.record_class]
-            account.written_bytes += delta * pending.size_bytes // total
+            try:
+                records.extend(self._opened_store().write([pending], []))
+            except _POISON as error:
+                _log.error("record refused key=%r error=%r", pending.record.key, error)
+                self._opened_store().accounts[pending.record.record_class].dropped += 1
+                records.append(None)
+        return records
+
+    def _keep_up(self) -> None:
+        wall_ns, trusted = self._wall_now()
         now_ns = time.monotonic_ns()
-        for account in store.accounts.by_class.values():
-            account.active_s += (now_ns - self._active_ns) / 1e9
-        self._active_ns = now_ns
+        checked_ns = self._space_checked_ns
+        try:
+            self._trimming_due = self._upkeep.run(
+                self._opened_store(), wall_ns if trusted else None, trimming=not self._full_disk.low
+            )
+            if checked_ns is None or now_ns - checked_ns >= self._timing.space_check_s * 1e9:
+                self._space_checked_ns = now_ns
+                self._full_disk.check()
+        except (sqlite3.Error, OSError) as error:
+            if not self._full_disk.is_full(error):
+                raise
+            self._full_disk.relieve(error)
 
-    def _finish(self) -> None:
-        if self.store is not None:
-            self.store.save_accounts()
-            self.store.checkpoint()
-            self.store.close()
-
-
-def _thread_written_bytes() -> int:
-    """Bytes this thread has handed to write(2), by the kernel's account; 0 where it keeps none."""
-    try:
-        text = Path("/proc/thread-self/io").read_text(encoding="ascii")
-    except OSError:
-        return 0
-    for line in text.splitlines():
-        if line.startswith("wchar:"):
-            return int(line.split()[1])
-    return 0
+    def _opened_store(self) -> Store:
+        if self.store is None:
+            raise OSError("the journal's file is not open")
+        return self.store

@@ -1,0 +1,54 @@
+"""When each channel was last heard, and the gap that a stop of the appliance left.
+
+Duty: a channel's first data in a start of the service ends the interval since its last data in an earlier one;
+that interval is a gap, whether the stop was clean, a kill or a power cut. No one has to announce it.
+"""
+
+from __future__ import annotations
+
+from appliance.journal.features import end_ns
+from appliance.journal.pending import PendingGap, PendingRecord
+from appliance.journal.record import GapState, RecordKind
+from appliance.journal.store import Store
+from dsp.samples import GapCause
+
+_CHANNEL_KINDS = frozenset({RecordKind.FEATURES, RecordKind.TAG})
+
+
+class Absence:
+    """Watches for the first data of every channel in this start."""
+
+    def __init__(self, boot_id: str) -> None:
+        self._boot_id = boot_id
+        self._seen: set[str] = set()
+
+    def gap_before(self, pending: PendingRecord, store: Store | None, cause: GapCause) -> PendingGap | None:
+        """The gap that this record ends, if it is its channel's first of this start."""
+        new = pending.record
+        if new.kind not in _CHANNEL_KINDS or new.subject in self._seen:
+            return None
+        self._seen.add(new.subject)
+        known = None if store is None else store.newest(new.kind, new.subject)
+        if known is None or known.boot_id == self._boot_id or end_ns(known) >= pending.time_ns:
+            return None
+        return PendingGap(
+            channel_id=new.subject,
+            start_ns=end_ns(known),
+            end_ns=pending.time_ns,
+            cause=cause,
+            state=GapState.LOST,
+            samples_missing=None,
+            monotonic_ns=new.monotonic_ns,
+            time_trusted=known.time_trusted and pending.time_trusted,
+        )
+
+
+def channels_last_seen(store: Store | None) -> dict[str, int]:
+    """UTC ns of the end of the newest data of every channel that ever had any."""
+    seen: dict[str, int] = {}
+    if store is None:
+        return seen
+    for kind in _CHANNEL_KINDS:
+        for record in store.latest(kind):
+            seen[record.subject] = max(seen.get(record.subject, 0), end_ns(record))
+    return seen
