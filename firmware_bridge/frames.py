@@ -73,6 +73,11 @@ class Hello:
     tick_rate_hz: int  # of the device clock that stamps frames
 
     @property
+    def identity(self) -> tuple[object, ...]:
+        """All of a hello but the request that it answers."""
+        return tuple(getattr(self, name) for name in Hello.__slots__ if name != "request_id")
+
+    @property
     def mps2_per_count(self) -> float:
         """Acceleration of one count, in m/s2."""
         return self.full_scale_mps2 / FULL_SCALE_COUNTS

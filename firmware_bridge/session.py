@@ -153,7 +153,7 @@ class Session:
         if self._deadline_ns is None or now_ns < self._deadline_ns:
             return
         if self.state is State.STREAMING:
-            self._events.append(DeviceSilent(since_ns=self._deadline_ns - self._timeouts.silence_ns))
+            self._events.append(DeviceSilent(since_ns=self._deadline_ns - self._silence_ns))
             self._move(Trigger.SILENCE)
             self._ask(FrameType.IDENTIFY, now_ns)
         elif self._attempts < self._timeouts.attempts:
@@ -225,7 +225,7 @@ class Session:
             return
         if self.state in (State.STARTING, State.PROBING):
             self._stream_begins(Trigger.SAMPLES_ARRIVE, now_ns)
-        self._deadline_ns = now_ns + self._timeouts.silence_ns
+        self._deadline_ns = now_ns + self._silence_ns
         self._events += events
 
     def _receive_hello(self, hello: Hello, now_ns: int) -> None:
@@ -234,7 +234,7 @@ class Session:
             if hello.boot_id != known.boot_id:
                 detail = f"boot id {known.boot_id:08x} became {hello.boot_id:08x}"
                 self._begin_anew(RestartSign.BOOT_ID, detail, now_ns)
-            elif _identity_of(hello) != _identity_of(known):
+            elif hello.identity != known.identity:
                 self._begin_anew(RestartSign.HELLO_CHANGED, f"{known} became {hello}", now_ns)
             elif self.state is not State.PROBING:
                 return  # a late answer
@@ -254,9 +254,7 @@ class Session:
             return
         if self._stream is None:
             self._stream = SampleStream(hello, self._port_bytes_per_s)
-        elif self._stream.hello.boot_id != hello.boot_id or _identity_of(self._stream.hello) != _identity_of(
-            hello
-        ):
+        elif self._stream.hello.identity != hello.identity:
             self._replace_stream(SampleStream(hello, self._port_bytes_per_s, after=self._stream))
         self.hello = hello
         self._events.append(DeviceIdentified(hello))
@@ -285,6 +283,14 @@ class Session:
 
     # Moves.
 
+    @property
+    def _silence_ns(self) -> int:
+        """How long nothing may arrive: at least three frames' time, since a slow sensor fills one slowly."""
+        if self.hello is None:
+            return self._timeouts.silence_ns
+        frame_ns = round(self.hello.samples_per_frame / self.hello.sample_rate_hz * 1e9)
+        return max(self._timeouts.silence_ns, 3 * frame_ns)
+
     def _move(self, trigger: Trigger) -> None:
         after = TRANSITIONS.get((self.state, trigger))
         if after is None:
@@ -293,7 +299,7 @@ class Session:
 
     def _stream_begins(self, trigger: Trigger, now_ns: int) -> None:
         self._move(trigger)
-        self._deadline_ns = now_ns + self._timeouts.silence_ns
+        self._deadline_ns = now_ns + self._silence_ns
         if self._stats_due_ns is None:
             self._stats_due_ns = now_ns + self._timeouts.stats_ns
         self._events.append(StreamStarted(now_ns))
@@ -342,8 +348,3 @@ class Session:
     def _count_malformed(self, reason: str) -> None:
         self.malformed += 1
         self._malformed_reason = reason
-
-
-def _identity_of(hello: Hello) -> tuple[object, ...]:
-    """All of a hello but the request that it answers."""
-    return tuple(getattr(hello, name) for name in Hello.__slots__ if name != "request_id")
