@@ -1,0 +1,130 @@
+/** One alarm: what is wrong, how sure, since when, what to do, and the button that says "seen". */
+import { useEffect, useState } from "preact/hooks";
+import { adviceFor } from "../advice";
+import { isActive, isOpen, isUnacknowledged } from "../alarm_book";
+import { percent, when } from "../format";
+import { readable } from "../names";
+import { machineHref } from "../router";
+import type { AlarmView } from "../schema";
+import { api, state } from "../session";
+import { texts } from "../texts";
+import { Acknowledge } from "./acknowledge";
+import { Evidence } from "./evidence";
+import { History } from "./history";
+import { AlarmBadge, alarmClass } from "./severity";
+import { DoubtMarks } from "./tag";
+
+/** The appliance has alarms of its own, which belong to no machine. */
+const isMachine = (assetId: string): boolean =>
+  state.get().machines?.some((machine) => machine.asset_id === assetId) ?? true;
+
+export interface AlarmCardProps {
+  alarm: AlarmView;
+  nowMs: number;
+  /** Whether the machine's name is shown and links to its page. */
+  withMachine: boolean;
+  /** The headline alarm shows its evidence at once. */
+  large?: boolean;
+}
+
+export function AlarmCard({ alarm, nowMs, withMachine, large = false }: AlarmCardProps) {
+  const advice = adviceFor(alarm);
+  const tone = isActive(alarm) ? alarmClass(alarm.severity) : "sev-none";
+  return (
+    <article class={`card alarm ${tone}${large ? " alarm-large" : ""}`} data-testid={`alarm-${alarm.alarm_id}`}>
+      <header class="alarm-head">
+        <AlarmBadge severity={alarm.severity} testId="severity" />
+        <span class={isUnacknowledged(alarm) ? "tag tag-attention" : "tag"} data-testid="alarm-state">
+          {texts.alarmStates[alarm.state]}
+        </span>
+        <DoubtMarks durable={alarm.durable} timeTrusted={alarm.time_trusted} />
+        <span class="alarm-time">{texts.alarms.since(when(alarm.raised_ms, nowMs))}</span>
+      </header>
+      {withMachine && (
+        <p class="alarm-machine">
+          <a href={isMachine(alarm.asset_id) ? machineHref(alarm.asset_id) : "#/appliance"}>{alarm.asset_name}</a>
+        </p>
+      )}
+      <p class="alarm-text" data-testid="alarm-text">
+        {readable(alarm.text)}
+      </p>
+      {alarm.acknowledged_by !== null && <AcknowledgedBy alarm={alarm} nowMs={nowMs} />}
+      {large && advice.length > 0 && (
+        <section class="advice">
+          <h3>{texts.machine.toDo}</h3>
+          {advice.map((sentence) => (
+            <p key={sentence}>{sentence}</p>
+          ))}
+        </section>
+      )}
+      <Acknowledge key={`${alarm.alarm_id}/${alarm.activation}`} alarm={alarm} />
+      {large ? (
+        <section>
+          <h3>{texts.machine.why}</h3>
+          <Facts alarm={alarm} />
+        </section>
+      ) : (
+        <details class="more">
+          <summary>{`${texts.machine.why}${advice.length > 0 ? ` · ${texts.machine.toDo}` : ""}`}</summary>
+          {advice.map((sentence) => (
+            <p key={sentence}>{sentence}</p>
+          ))}
+          <Facts alarm={alarm} />
+        </details>
+      )}
+      <History alarm={alarm} nowMs={nowMs} />
+    </article>
+  );
+}
+
+function AcknowledgedBy({ alarm, nowMs }: { alarm: AlarmView; nowMs: number }) {
+  const by = alarm.acknowledged_by ?? "";
+  const atMs = useAcknowledgedMs(alarm);
+  return (
+    <p class="acknowledged" data-testid="acknowledged-by">
+      {atMs === null ? texts.alarms.acknowledgedBy(by) : texts.alarms.acknowledgedByAt(by, when(atMs, nowMs))}
+      {alarm.comment !== "" && <q>{alarm.comment}</q>}
+    </p>
+  );
+}
+
+/** When the present activation was acknowledged: the alarm itself does not say, its history does. */
+function useAcknowledgedMs(alarm: AlarmView): number | null {
+  const { alarm_id: alarmId, activation } = alarm;
+  const [atMs, setAtMs] = useState<number | null>(null);
+  useEffect(() => {
+    let wanted = true;
+    if (!isOpen(alarm)) return; // closed alarms are many; their history tells it on request
+    api.alarmHistory(alarmId).then(
+      (steps) => {
+        const step = steps.find((s) => s.what === "acknowledged" && s.alarm.activation === activation);
+        if (wanted) setAtMs(step?.time_ms ?? null);
+      },
+      () => undefined, // the name is shown without the time
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [alarmId, activation, alarm.acknowledged_by]);
+  return atMs;
+}
+
+function Facts({ alarm }: { alarm: AlarmView }) {
+  return (
+    <>
+      <dl class="facts">
+        {alarm.confidence !== null && (
+          <div>
+            <dt>{texts.alarms.confidence}</dt>
+            <dd>{percent(alarm.confidence)}</dd>
+          </div>
+        )}
+        <div>
+          <dt>{texts.alarms.rule}</dt>
+          <dd>{alarm.rule}</dd>
+        </div>
+      </dl>
+      <Evidence evidence={alarm.evidence} />
+    </>
+  );
+}

@@ -1,0 +1,18 @@
+/** An alarm's evidence: each entry by its readable name, with its unit. */
+import { evidenceLine } from "../names";
+import type { AlarmView } from "../schema";
+
+export function Evidence({ evidence }: { evidence: AlarmView["evidence"] }) {
+  const lines = Object.entries(evidence).map(([key, value]) => ({ key, ...evidenceLine(key, value) }));
+  if (lines.length === 0) return null;
+  return (
+    <dl class="facts" data-testid="evidence">
+      {lines.map((line) => (
+        <div key={line.key}>
+          <dt>{line.name}</dt>
+          <dd>{line.value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

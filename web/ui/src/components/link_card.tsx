@@ -1,0 +1,71 @@
+/** The link to one source: its state by sign and word, why, what helps, and what it has counted. */
+import { count, quantity } from "../format";
+import { named } from "../names";
+import type { LinkView } from "../schema";
+import { texts } from "../texts";
+
+// What the adapters call a link that delivers; every other state wants a look.
+const DELIVERING = /^(streaming|connected|open|running|live|replaying|finished|ok)/i;
+const ON_THE_WAY = /^(connecting|opening|starting|waiting|syncing|hello|searching|identifying|idle)/i;
+
+type Tone = "good" | "doubt" | "bad";
+
+export function linkTone(link: Pick<LinkView, "state" | "remedy">): Tone {
+  if (DELIVERING.test(link.state)) return "good";
+  return ON_THE_WAY.test(link.state) && link.remedy === "" ? "doubt" : "bad";
+}
+
+export function LinkCard({ link }: { link: LinkView }) {
+  const tone = linkTone(link);
+  const counts = Object.entries(link.counts);
+  const figures = Object.entries(link.figures);
+  return (
+    <article class={`card link link-${tone}`} data-testid={`link-${link.source_id}`}>
+      <header class="link-head">
+        <LinkSign tone={tone} />
+        <strong class="link-state" data-testid="link-state">
+          {link.state}
+        </strong>
+        <h3>{link.source_id}</h3>
+        <span class="tag">{link.kind}</span>
+      </header>
+      {link.reason !== "" && <p>{link.reason}</p>}
+      {link.remedy !== "" && (
+        <p class="link-remedy">
+          <strong>{texts.appliance.remedy}:</strong> {link.remedy}
+        </p>
+      )}
+      <dl class="facts">
+        {counts.map(([name, value]) => (
+          <div key={name}>
+            <dt>{named(name).name}</dt>
+            <dd class="value">{count(value)}</dd>
+          </div>
+        ))}
+        {figures.map(([name, value]) => {
+          const { name: words, unit } = named(name);
+          return (
+            <div key={name}>
+              <dt>{words}</dt>
+              <dd class="value">{quantity(value, unit, 4)}</dd>
+            </div>
+          );
+        })}
+      </dl>
+      <p class="link-address">{link.address}</p>
+    </article>
+  );
+}
+
+function LinkSign({ tone }: { tone: Tone }) {
+  const path = {
+    good: "M5 12.5l4.5 4.5L19 7",
+    doubt: "M6 12h.01M12 12h.01M18 12h.01",
+    bad: "M6 6l12 12M18 6L6 18",
+  };
+  return (
+    <svg class="link-sign" width="26" height="26" viewBox="0 0 24 24" aria-hidden="true">
+      <path d={path[tone]} />
+    </svg>
+  );
+}

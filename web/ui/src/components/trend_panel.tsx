@@ -1,0 +1,88 @@
+/** The trend of one channel: which feature, over which span; asked again while it is looked at. */
+import { useState } from "preact/hooks";
+import { usePolled } from "../hooks";
+import { firstFeature, named } from "../names";
+import { TrendPlot } from "../plots/trend_plot";
+import type { AlarmView, ChannelView, TrendView } from "../schema";
+import { api } from "../session";
+import { texts } from "../texts";
+import { Empty, ProblemNotice } from "./notice";
+import { Segmented } from "./segmented";
+
+type Span = "10min" | "1h" | "1d" | "all";
+
+const SPANS: Record<Span, { ms: number | null; everyMs: number }> = {
+  "10min": { ms: 600_000, everyMs: 2_000 },
+  "1h": { ms: 3_600_000, everyMs: 3_000 },
+  "1d": { ms: 86_400_000, everyMs: 10_000 },
+  all: { ms: null, everyMs: 15_000 },
+};
+const MOST_POINTS = 1_000;
+
+interface Asked {
+  trend: TrendView;
+  fromMs: number;
+  toMs: number;
+}
+
+export function TrendPanel({ channel, headline, nowMs }: { channel: ChannelView; headline: AlarmView | null; nowMs: number }) {
+  const [span, setSpan] = useState<Span>("10min");
+  const [picked, setPicked] = useState<string | null>(null);
+  const feature =
+    picked !== null && channel.features.includes(picked)
+      ? picked
+      : firstFeature(channel.features, headline?.evidence["feature"]);
+
+  const { ms, everyMs } = SPANS[span];
+  const { value, problem } = usePolled(`${channel.channel_id}|${feature}|${span}`, everyMs, async (): Promise<Asked | null> => {
+    if (feature === null) return null;
+    const toMs = nowMs;
+    const fromMs = ms === null ? null : toMs - ms;
+    const trend = await api.trend(channel.channel_id, feature, fromMs, ms === null ? null : toMs, MOST_POINTS);
+    return { trend, fromMs: fromMs ?? startOf(trend, toMs), toMs };
+  });
+
+  return (
+    <section class="card panel" data-testid="trend-plot">
+      <h3>{texts.trend.title}</h3>
+      <div class="plot-controls">
+        <label class="field inline">
+          <span>{texts.trend.feature}</span>
+          <select
+            value={feature ?? ""}
+            data-testid="feature-picker"
+            onChange={(event) => setPicked(event.currentTarget.value)}
+          >
+            {channel.features.map((name) => {
+              const { name: words, unit } = named(name);
+              return (
+                <option key={name} value={name}>
+                  {unit === "" ? words : `${words} (${unit})`}
+                </option>
+              );
+            })}
+          </select>
+        </label>
+        <Segmented
+          label={texts.trend.span}
+          value={span}
+          options={(Object.keys(SPANS) as Span[]).map((key) => [key, texts.trend.spans[key]] as const)}
+          onChange={setSpan}
+          testId="span-picker"
+        />
+      </div>
+      {value ? (
+        <TrendPlot trend={value.trend} fromMs={value.fromMs} toMs={value.toMs} nowMs={nowMs} />
+      ) : (
+        <div class="plot-space plot-space-trend">
+          {problem ? <ProblemNotice problem={problem} /> : <Empty>{texts.trend.loading}</Empty>}
+        </div>
+      )}
+    </section>
+  );
+}
+
+function startOf(trend: TrendView, toMs: number): number {
+  const starts = [trend.times_ms[0] ?? toMs - 60_000, ...trend.gaps.map((gap) => gap.start_ms)];
+  return Math.min(...starts, toMs - 1_000);
+}

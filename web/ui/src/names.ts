@@ -1,0 +1,89 @@
+/**
+ * Readable names and units for features and evidence, whose names carry their unit: `velocity_rms_mm_s`.
+ * Unknown names are still readable: the unit is taken from the ending, the rest becomes words.
+ */
+import { capitalised, duration, figure, NONE, quantity } from "./format";
+import { texts } from "./texts";
+
+export interface Named {
+  name: string;
+  unit: string;
+}
+
+// Longer endings first: `_mm_s` must not be taken for `_s`.
+const UNITS: [string, string][] = [
+  ["_mm_s2", "mm/s²"],
+  ["_mps2", "m/s²"],
+  ["_mm_s", "mm/s"],
+  ["_percent", "%"],
+  ["_degc", "°C"],
+  ["_bytes", "B"],
+  ["_rpm", "rpm"],
+  ["_ppm", "ppm"],
+  ["_khz", "kHz"],
+  ["_hz", "Hz"],
+  ["_db", "dB"],
+  ["_ms", "ms"],
+  ["_us", "µs"],
+  ["_s", "s"],
+];
+
+// How units are written in data, and on a screen.
+const SHOWN_UNITS: Record<string, string> = { "1": "", "m/s2": "m/s²", degC: "°C", count: "" };
+
+const BAND = /^band_(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)_hz_?(.*)$/;
+
+export const shownUnit = (unit: string): string => SHOWN_UNITS[unit] ?? unit;
+
+function split(name: string): [string, string] {
+  const found = UNITS.find(([ending]) => name.endsWith(ending));
+  return found === undefined ? [name, ""] : [name.slice(0, -found[0].length), found[1]];
+}
+
+function inWords(stem: string): string {
+  const known = texts.names[stem as keyof typeof texts.names];
+  return known ?? capitalised(stem.replace(/[_-]+/g, " ").trim());
+}
+
+/** A feature's or an evidence entry's name in words, and its unit. A given unit wins over the name's ending. */
+export function named(name: string, givenUnit = ""): Named {
+  const unit = (ending: string) => shownUnit(givenUnit) || (givenUnit === "1" ? "" : ending);
+  const band = BAND.exec(name);
+  if (band !== null) {
+    const [, from = "", to = "", rest = ""] = band;
+    const [stem, ending] = rest === "db" ? ["level", "dB"] : split(rest);
+    const range = `${figure(Number(from), 4)}–${figure(Number(to), 4)}\u00a0Hz`;
+    return { name: texts.bandFeature(range, inWords(stem)), unit: unit(ending) };
+  }
+  const [stem, ending] = name in texts.names ? [name, split(name)[1]] : split(name);
+  return { name: inWords(stem) || name, unit: unit(ending) };
+}
+
+export interface EvidenceLine {
+  name: string;
+  value: string;
+}
+
+/** One evidence entry: what, and how much. */
+export function evidenceLine(key: string, value: number | string | boolean | null): EvidenceLine {
+  const { name, unit } = named(key);
+  if (value === null) return { name, value: NONE };
+  if (typeof value === "boolean") return { name, value: value ? texts.yes : texts.no };
+  if (typeof value === "string") return { name, value: readable(value) };
+  if (unit === "s") return { name, value: duration(value) };
+  return { name, value: quantity(value, unit) };
+}
+
+/** A text in which names of features stand, with these names in words. */
+export function readable(text: string): string {
+  return text.replace(/\b[a-z]+(?:_[a-z0-9.]+)+\b/g, (word) => named(word).name);
+}
+
+// What is trended of a machine first when nobody has chosen.
+const PREFERRED = ["velocity_rms_mm_s", "score", "rms_mps2", "value"];
+
+/** The feature to show first: the one that the alarm names, else the one that says most. */
+export function firstFeature(features: readonly string[], evidence: unknown): string | null {
+  if (typeof evidence === "string" && features.includes(evidence)) return evidence;
+  return PREFERRED.find((name) => features.includes(name)) ?? features[0] ?? null;
+}

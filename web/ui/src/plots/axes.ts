@@ -1,0 +1,57 @@
+/** Axes that all plots share. */
+import type uPlot from "uplot";
+import { figure } from "../format";
+import { timeLabels } from "./scales";
+import type { PlotTheme } from "./theme";
+
+const AXIS_FONT = "12px system-ui, sans-serif";
+
+function base(theme: PlotTheme): uPlot.Axis {
+  return {
+    stroke: theme.text,
+    font: AXIS_FONT,
+    labelFont: AXIS_FONT,
+    grid: { stroke: theme.grid, width: 1 },
+    ticks: { stroke: theme.grid, width: 1, size: 5 },
+  };
+}
+
+export function timeAxis(theme: PlotTheme): uPlot.Axis {
+  return {
+    ...base(theme),
+    space: 68,
+    size: 40,
+    values: (_plot, ticks, _axis, _space, spacing) => timeLabels(ticks, spacing),
+  };
+}
+
+export function frequencyAxis(theme: PlotTheme): uPlot.Axis {
+  return {
+    ...base(theme),
+    space: 56,
+    size: 34,
+    values: (_plot, ticks) => ticks.map((tick) => (tick >= 10_000 ? `${tick / 1000}k` : String(tick))),
+  };
+}
+
+export function valueAxis(theme: PlotTheme, logarithmic = false): uPlot.Axis {
+  return {
+    ...base(theme),
+    size: 58,
+    space: 34,
+    values: (_plot, ticks) =>
+      ticks.map((tick) => {
+        if (tick === null || tick === undefined) return "";
+        if (!logarithmic) return tickLabel(tick);
+        const decade = Math.log10(tick);
+        return Math.abs(decade - Math.round(decade)) < 1e-6 ? tickLabel(tick) : "";
+      }),
+  };
+}
+
+/** "0.05", not "0.0500"; "1e-5" below a ten-thousandth. */
+export function tickLabel(tick: number): string {
+  if (tick === 0) return "0";
+  if (Math.abs(tick) < 1e-4 || Math.abs(tick) >= 1e5) return tick.toExponential().replace("e+", "e");
+  return String(Number(figure(tick, 4)));
+}

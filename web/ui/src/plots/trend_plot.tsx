@@ -1,0 +1,137 @@
+/** The trend of one feature: the line, its limit, its gaps; and the same in words below. */
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type uPlot from "uplot";
+import { duration, quantity, when } from "../format";
+import { named } from "../names";
+import type { TrendView } from "../schema";
+import { texts } from "../texts";
+import { timeAxis, valueAxis } from "./axes";
+import { drawGaps, drawLimit } from "./drawing";
+import { brokenLine, causeAt, gapBands, gapTotals, isolated } from "./gaps";
+import { Plot } from "./plot";
+import { limitInView, trendRange } from "./scales";
+import { useTheme } from "./theme";
+
+export interface TrendPlotProps {
+  trend: TrendView;
+  fromMs: number;
+  toMs: number;
+  nowMs: number;
+}
+
+const HEIGHT = 260;
+
+export function TrendPlot({ trend, fromMs, toMs, nowMs }: TrendPlotProps) {
+  const theme = useTheme();
+  const [cursor, setCursor] = useState<{ timeS: number; value: number | null } | null>(null);
+  const { name, unit } = named(trend.feature, trend.unit);
+  const limitText = limitWords(trend, unit);
+  const line = useMemo(() => brokenLine(trend), [trend]);
+  const bands = useMemo(() => gapBands(trend.gaps, fromMs, toMs), [trend, fromMs, toMs]);
+  const data = useMemo<uPlot.AlignedData>(() => [line.timesS, line.values], [line]);
+
+  // Plug-ins are made once per chart and read what is present from here.
+  const now = useRef({ bands, trend, limitText, fromMs, toMs, theme });
+  now.current = { bands, trend, limitText, fromMs, toMs, theme };
+  useEffect(() => setCursor(null), [trend.channel_id, trend.feature]);
+
+  const options = (): Omit<uPlot.Options, "width" | "height"> => ({
+    legend: { show: false },
+    padding: [10, 12, 0, 0],
+    cursor: { drag: { x: false, y: false }, y: false, points: { size: 8 } },
+    scales: {
+      x: { time: true, range: () => [now.current.fromMs / 1000, now.current.toMs / 1000] },
+      y: { range: (plot) => trendRange((plot.data[1] ?? []) as (number | null)[], now.current.trend.limit) },
+    },
+    axes: [timeAxis(theme), valueAxis(theme)],
+    series: [
+      {},
+      {
+        stroke: theme.line,
+        width: 2,
+        spanGaps: false,
+        points: {
+          show: true,
+          size: 5,
+          fill: theme.line,
+          filter: (plot, series, show) =>
+            show || series !== 1 ? null : isolated(plot.data[1] as (number | null)[]),
+        },
+      },
+    ],
+    hooks: {
+      drawClear: [(plot) => drawGaps(plot, now.current.bands, now.current.theme)],
+      draw: [(plot) => drawLimit(plot, now.current.trend.limit, now.current.limitText, now.current.theme)],
+      setCursor: [
+        (plot) => {
+          const { idx, left } = plot.cursor;
+          if (left === undefined || left < 0) return setCursor(null);
+          const timeS = plot.posToVal(left, "x");
+          const pointed = idx === null || idx === undefined ? null : idx;
+          const inGap = causeAt(now.current.bands, timeS) !== null;
+          if (inGap || pointed === null) return setCursor({ timeS, value: null });
+          setCursor({ timeS: plot.data[0][pointed] ?? timeS, value: plot.data[1]?.[pointed] ?? null });
+        },
+      ],
+    },
+  });
+
+  const latest = trend.values[trend.values.length - 1] ?? null;
+  const empty = trend.values.every((value) => value === null);
+  return (
+    <div>
+      <p class="plot-readout" aria-hidden="true">
+        {readout(cursor, latest, trend.times_ms[trend.times_ms.length - 1] ?? null)}
+      </p>
+      <Plot
+        shape={`${theme.line}|${theme.surface}`}
+        options={options}
+        data={data}
+        drawKey={`${fromMs}|${toMs}|${bands.length}|${trend.limit}|${limitText}`}
+        height={HEIGHT}
+        label={texts.trend.label(name, quantity(latest, unit), limitText)}
+      />
+      <p class="plot-note">
+        {empty && <strong>{texts.trend.empty} </strong>}
+        {trend.limit === null || !inView(trend) ? `${limitText}. ` : ""}
+        <GapWords />
+      </p>
+    </div>
+  );
+
+  function readout(at: typeof cursor, value: number | null, timeMs: number | null) {
+    if (at === null) {
+      const time = timeMs === null ? "" : ` · ${when(timeMs, nowMs)}`;
+      return `${texts.trend.latest} ${quantity(value, unit)}${time}`;
+    }
+    const time = when(at.timeS * 1000, nowMs);
+    if (at.value !== null) return `${quantity(at.value, unit)} · ${time}`;
+    const cause = causeAt(bands, at.timeS);
+    return `${cause === null ? texts.trend.noData : texts.trend.noDataBecause(cause)} · ${time}`;
+  }
+
+  function GapWords() {
+    const totals = gapTotals(bands);
+    if (totals.length === 0) return <>{texts.trend.noGaps}</>;
+    const seconds = totals.reduce((sum, total) => sum + total.seconds, 0);
+    return (
+      <span data-testid="trend-gaps">
+        <span class="hatch-sample" aria-hidden="true" /> {texts.trend.gaps(bands.length, duration(seconds))}{" "}
+        {totals.map((t) => texts.trend.gapOf(t.count, t.cause, duration(t.seconds))).join(", ")}
+      </span>
+    );
+  }
+}
+
+function inView(trend: TrendView): boolean {
+  const values = trend.values.filter((value): value is number => value !== null);
+  const highest = values.reduce((high, value) => Math.max(high, value), Number.NEGATIVE_INFINITY);
+  return values.length === 0 || highest <= 0 || limitInView(highest, trend.limit);
+}
+
+function limitWords(trend: TrendView, unit: string): string {
+  if (trend.limit === null) return texts.trend.noLimit;
+  const limit = quantity(trend.limit, unit);
+  const word = trend.limit_provisional ? texts.trend.limitProvisional : texts.trend.limit;
+  return inView(trend) ? `${word} ${limit}` : texts.trend.limitAbove(limit);
+}

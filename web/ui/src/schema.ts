@@ -1,0 +1,27 @@
+/** Names for the generated types of the HTTP interface. */
+import type { components } from "./api.gen";
+
+type Schemas = components["schemas"];
+
+export type AlarmView = Schemas["AlarmView"];
+export type AlarmTransitionView = Schemas["AlarmTransitionView"];
+export type ApplianceView = Schemas["ApplianceView"];
+export type BacklogView = Schemas["BacklogView"];
+export type ChannelView = Schemas["ChannelView"];
+export type CounterView = Schemas["CounterView"];
+export type DiagnosisView = Schemas["DiagnosisView"];
+export type FaultMarker = Schemas["FaultMarker"];
+export type GapView = Schemas["GapView"];
+export type LearningView = Schemas["LearningView"];
+export type LinkView = Schemas["LinkView"];
+export type MachineDetail = Schemas["MachineDetail"];
+export type MachineSummary = Schemas["MachineSummary"];
+export type Problem = Schemas["Problem"];
+export type QueueView = Schemas["QueueView"];
+export type SessionView = Schemas["SessionView"];
+export type SpectrumView = Schemas["SpectrumView"];
+export type TrendView = Schemas["TrendView"];
+
+export type Severity = MachineSummary["severity"];
+export type AlarmState = AlarmView["state"];
+export type SpectrumKind = "amplitude" | "envelope";
