@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 class ServiceNotifier:
     """The service's end of systemd's notification socket.
 
-    `socket_path` None: silent. `watchdog_period_s` None: nothing is watched; else half of what systemd allows.
+    `socket_path` None: silent. `watchdog_period_s` None: nothing is watched; else half of what is allowed.
     """
 
     def __init__(self, socket_path: str | None, watchdog_period_s: float | None) -> None:

@@ -1,0 +1,163 @@
+"""Hop 9 for alarms: no transition is seen by anybody before the journal has it.
+
+Duty: commit transitions, keep every alarm as it stands, acknowledge through whoever owns the alarm, and
+tell listeners in the journal's order, none missed. Where the disk refuses, a transition is shown at once,
+marked as not durable (a broken disk must not silence a real alarm), and again when the journal has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from appliance.alarm_records import AlarmRecords, StoredTransition, stored_transition
+from appliance.alarms.lifecycle import Alarm, AlarmTransition
+from appliance.clock import Clock
+from appliance.errors import Rejected
+from appliance.journal.journal import Journal
+from appliance.journal.record import Record, RecordKind
+
+logger = logging.getLogger(__name__)
+
+KEPT_LATENCIES = 10_000
+ACTIVE_STEPS = frozenset({"raised", "re-raised"})
+
+
+class AlarmOwner(Protocol):
+    """Who holds the life of some alarms: a machine's analysis, or the appliance's own alarms."""
+
+    def acknowledge(
+        self, alarm_id: str, activation: int, actor: str, comment: str, time_ns: int
+    ) -> AlarmTransition: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CommitLatency:
+    """How long a transition took from its last sample to stable storage."""
+
+    alarm_id: str
+    what: str
+    latency_s: float
+
+
+class AlarmDesk:
+    """All alarms of this appliance, as the journal has them."""
+
+    def __init__(self, journal: Journal, clock: Clock) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._records = AlarmRecords(clock, journal.boot_id)
+        self._newest: dict[str, StoredTransition] = {}
+        self._owners: dict[str, tuple[AlarmOwner, asyncio.Lock]] = {}
+        self._listeners: list[Callable[[StoredTransition], None]] = []
+        self._told_sequence = journal.last_sequence
+        self.latencies: deque[CommitLatency] = deque(maxlen=KEPT_LATENCIES)
+        self.raised = 0
+
+    def restore(self) -> list[Alarm]:
+        """Take up the journal's newest state of every alarm; returns them with this boot's times."""
+        for stored in self._records.restore(self._journal.latest(RecordKind.ALARM_TRANSITION)):
+            self._newest[stored.transition.alarm.alarm_id] = stored
+        return [stored.transition.alarm for stored in self._newest.values()]
+
+    def add_owner(self, asset_id: str, owner: AlarmOwner, lock: asyncio.Lock) -> None:
+        """`owner` holds the alarms of this asset; `lock` keeps it from being used twice at once."""
+        self._owners[asset_id] = (owner, lock)
+
+    def listen(self, listener: Callable[[StoredTransition], None]) -> None:
+        """Call `listener` for every transition: durable ones in the journal's order, the rest at once."""
+        self._listeners.append(listener)
+
+    def standing(self) -> list[StoredTransition]:
+        """Every alarm that ever was, by its newest transition."""
+        return list(self._newest.values())
+
+    def get(self, alarm_id: str) -> StoredTransition | None:
+        return self._newest.get(alarm_id)
+
+    async def publish(
+        self, transitions: Sequence[AlarmTransition], sampled_ns: int | None = None
+    ) -> list[StoredTransition]:
+        """Commit transitions, then let them be seen; returns them as they are stored.
+
+        `sampled_ns` is when the last sample was taken that they rest on.
+        """
+        if not transitions:
+            return []
+        result = await self._journal.commit([self._records.record(t) for t in transitions])
+        done_ns = self._clock.monotonic_ns()
+        stored = [stored_transition(record) for record in result.records]
+        for one in stored:
+            alarm, what = one.transition.alarm, one.transition.what
+            self._take(one)
+            self.raised += what in ACTIVE_STEPS
+            latency_s = None if sampled_ns is None else (done_ns - sampled_ns) / 1e9
+            if latency_s is not None:
+                self.latencies.append(CommitLatency(alarm.alarm_id, what, latency_s))
+            logger.info(
+                "alarm committed alarm=%s what=%s severity=%s durable=%s latency_s=%s text=%s",
+                alarm.alarm_id,
+                what,
+                alarm.severity,
+                result.durable,
+                "-" if latency_s is None else f"{latency_s:.4f}",
+                alarm.reason,
+            )
+            if not result.durable:
+                self._tell(one)
+        return stored
+
+    async def acknowledge(self, alarm_id: str, activation: int, actor: str, comment: str) -> StoredTransition:
+        """A person has seen an activation; returns once that is durable (or held, on a broken disk).
+
+        Raises KeyError for an unknown alarm, and what `lifecycle.acknowledge` raises.
+        """
+        asset_id = self._newest[alarm_id].transition.alarm.asset_id
+        owner, lock = self._owners[asset_id]
+        async with lock:
+            transition = owner.acknowledge(alarm_id, activation, actor, comment, self._clock.monotonic_ns())
+            (stored,) = await self.publish([transition])
+        return stored
+
+    async def history(self, alarm_id: str, limit: int = 1000) -> list[StoredTransition]:
+        """The newest transitions of one alarm, oldest first."""
+        records = await self._journal.history(RecordKind.ALARM_TRANSITION, alarm_id, limit)
+        return _decoded(records)
+
+    async def after(self, sequence: int, limit: int = 500) -> list[StoredTransition]:
+        """Durable transitions after a journal sequence, in order."""
+        records = await self._journal.read(sequence, {RecordKind.ALARM_TRANSITION}, limit)
+        return _decoded(records)
+
+    async def follow(self) -> None:
+        """Tell listeners what the journal takes in, for ever. Raises Retryable."""
+        async for record in self._journal.follow(self._told_sequence, {RecordKind.ALARM_TRANSITION}):
+            self._told_sequence = record.sequence
+            for stored in _decoded([record]):
+                self._take(stored)
+                self._tell(stored)
+
+    def _take(self, stored: StoredTransition) -> None:
+        alarm_id = stored.transition.alarm.alarm_id
+        known = self._newest.get(alarm_id)
+        if known is None or stored.sequence == 0 or stored.sequence > known.sequence:
+            self._newest[alarm_id] = stored
+
+    def _tell(self, stored: StoredTransition) -> None:
+        for listener in self._listeners:
+            listener(stored)
+
+
+def _decoded(records: Iterable[Record]) -> list[StoredTransition]:
+    """Transitions of records; one that cannot be read is told in the log and left out."""
+    decoded = []
+    for record in records:
+        try:
+            decoded.append(stored_transition(record))
+        except Rejected as error:
+            logger.error("alarm record unreadable sequence=%s reason=%s", record.sequence, error)
+    return decoded

@@ -1,0 +1,288 @@
+"""Hops 4 to 9 in motion: bounded queues in, each machine's analysis in a worker thread, the journal out.
+
+Duty: takes items from sources into queues, runs one analysis per machine at a time, hands what it finds to
+the journal and then to the station, and counts. Decides nothing about machines; what a figure means is the
+analysis's duty, what is stored when is the averager's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from typing import Protocol, cast
+
+import numpy as np
+import orjson
+
+from appliance.alarm_desk import AlarmDesk
+from appliance.alarms.lifecycle import Alarm
+from appliance.analysis import AssetAnalysis, Findings
+from appliance.clock import Clock
+from appliance.counters import Counter, Counters
+from appliance.journal.journal import Journal
+from appliance.journal.record import NewRecord, RecordClass, RecordKind
+from appliance.machine_usage import MachineUsage
+from appliance.source_queue import SourceQueue
+from appliance.sources.source import Source, SourceLost
+from appliance.system_watch import SystemWatch
+from appliance.telemetry_averager import TelemetryAverager
+from dsp.samples import Gap, GapCause, SampleBlock, SourceItem
+
+logger = logging.getLogger(__name__)
+
+QUEUE_CAPACITY = 1200  # items: some 40 s of a three-axis sensor
+MOST_AT_ONCE = 64  # items per call of an analysis: some 2 s, so that an alarm does not wait for a backlog
+FINISH_WAIT_S = 3.0
+
+
+class Audience(Protocol):
+    """Who shows what was found (the station)."""
+
+    def take_findings(self, asset_id: str, findings: Findings) -> None: ...
+
+    def take_tag(self, block: SampleBlock) -> None: ...
+
+
+class AssetLine:
+    """One machine's way through the house: its queues, its analysis, what is collected for the journal."""
+
+    def __init__(self, analysis: AssetAnalysis, telemetry_period_s: float) -> None:
+        self.asset_id = analysis.machine.asset_id
+        self.analysis = analysis
+        self.lock = asyncio.Lock()  # one asset never in two threads at once
+        self.wake = asyncio.Event()
+        self.queues: dict[str, SourceQueue] = {}  # by source
+        self.averager = TelemetryAverager(telemetry_period_s)
+        self.usage = MachineUsage()
+        self.blocked_by_journal = False
+
+    def take(self, most: int) -> list[SourceItem]:
+        """The oldest items of all queues, tags before the samples that they belong to."""
+        items = [item for queue in self.queues.values() for item in queue.take(most)]
+        items.sort(key=_is_vibration)  # stable: each channel keeps its order
+        return items
+
+
+class Pipeline:
+    """All machines' lines, and what they share: worker threads, counters, the desk of alarms."""
+
+    def __init__(
+        self,
+        lines: Sequence[AssetLine],
+        *,
+        journal: Journal,
+        clock: Clock,
+        desk: AlarmDesk,
+        counters: Counters,
+        watch: SystemWatch,
+        audience: Audience,
+        counter_period_s: float,
+        workers: int,
+    ) -> None:
+        self._lines = {line.asset_id: line for line in lines}
+        self._journal = journal
+        self._clock = clock
+        self._desk = desk
+        self._counters = counters
+        self._watch = watch
+        self._audience = audience
+        self._counter_period_s = counter_period_s
+        self._threads = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="analysis")
+        for line in lines:
+            desk.add_owner(line.asset_id, line.analysis, line.lock)
+
+    def restore(self, alarms: Sequence[Alarm]) -> None:
+        """Take up what the journal holds: counters, learned limits, alarms. Before anything runs."""
+        self._counters.restore(self._journal.latest(RecordKind.COUNTER_VALUE))
+        limits = {
+            record.subject: orjson.loads(record.payload)
+            for record in self._journal.latest(RecordKind.LEARNED_LIMIT)
+        }
+        for line in self._lines.values():
+            for refused in line.analysis.restore(limits, alarms):
+                logger.warning("learned limits not taken over asset=%s reason=%s", line.asset_id, refused)
+
+    def queues(self) -> list[SourceQueue]:
+        """Every queue, for an operator."""
+        return [queue for line in self._lines.values() for queue in line.queues.values()]
+
+    def connect(self, source: Source) -> None:
+        """Make the queues between a source and the machines that it measures."""
+        for asset_id in sorted({channel.asset_id for channel in source.channels}):
+            line = self._lines[asset_id]
+            line.queues[source.source_id] = SourceQueue(f"{source.source_id} > {asset_id}", QUEUE_CAPACITY)
+
+    async def feed(self, source: Source) -> None:
+        """Take one source's items until it is lost. Raises SourceLost; call it again after a back-off."""
+        assets = {channel.channel_id: channel.asset_id for channel in source.channels}
+        try:
+            async with aclosing(cast(AsyncGenerator[SourceItem, None], source.blocks())) as items:
+                async for item in items:
+                    await self._watch.source_delivers(source.source_id)
+                    self.put(source.source_id, assets[item.channel_id], item)
+        except SourceLost as lost:
+            await self._watch.source_lost(lost)
+            raise
+
+    def put(self, source_id: str, asset_id: str, item: SourceItem) -> None:
+        """Hop 4: one item into its queue, which drops its oldest when full. Never blocks."""
+        line = self._lines[asset_id]
+        cause = GapCause.BACKPRESSURE if line.blocked_by_journal else GapCause.OVERLOAD
+        if line.queues[source_id].put(item, cause):
+            self._counters.add(Counter.DROPPED_BLOCKS, source_id)
+            self._watch.queue_overflows(source_id)
+        line.wake.set()
+
+    async def run_asset(self, asset_id: str) -> None:
+        """One machine's line, for ever."""
+        line = self._lines[asset_id]
+        try:
+            while True:
+                await line.wake.wait()
+                line.wake.clear()
+                while items := line.take(MOST_AT_ONCE):
+                    await self._process(line, items)
+        finally:
+            for record in line.averager.flush():
+                self._journal.submit(record)
+
+    async def run_counters(self) -> None:
+        """Make counters durable now and then, and at the end."""
+        try:
+            while True:
+                await asyncio.sleep(self._counter_period_s)
+                await self.commit_counters()
+        finally:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.commit_counters(), FINISH_WAIT_S)
+
+    async def commit_counters(self) -> None:
+        """Commit every counter that grew; only then is it shown."""
+        records = self._counters.changed_records(self._clock.monotonic_ns())
+        if records:
+            result = await self._journal.commit(records)
+            if result.durable:
+                self._counters.confirm(records)
+
+    def close(self) -> None:
+        """End the worker threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _process(self, line: AssetLine, items: list[SourceItem]) -> None:
+        """Hops 5 to 9 for some items of one machine."""
+        loop = asyncio.get_running_loop()
+        async with line.lock:
+            work = loop.run_in_executor(self._threads, line.analysis.process, items)
+            try:
+                findings = await asyncio.shield(work)
+            except asyncio.CancelledError:
+                # Shutting down: what was being analysed is still brought to the journal.
+                with contextlib.suppress(TimeoutError):
+                    await self._deliver(line, items, await asyncio.wait_for(work, FINISH_WAIT_S))
+                raise
+            except Exception:
+                for gap in _gaps_of(items):
+                    self._journal.record_gap(gap)
+                raise
+            await self._deliver(line, items, findings)
+
+    async def _deliver(self, line: AssetLine, items: list[SourceItem], findings: Findings) -> None:
+        """Hop 9 and 10: alarms and limits are durable before anybody sees what was found."""
+        line.blocked_by_journal = True
+        try:
+            limits = [_limit_record(self._clock, *learned) for learned in findings.limits.items()]
+            if limits:
+                await self._journal.commit(limits)
+            await self._desk.publish(findings.transitions, _sampled_ns(items))
+        finally:
+            line.blocked_by_journal = False
+        self._submit(line, items, findings)
+        self._count(line, items, findings)
+        for item in items:
+            if isinstance(item, SampleBlock) and not _is_vibration(item):
+                self._audience.take_tag(item)
+        self._audience.take_findings(line.asset_id, findings)
+
+    def _submit(self, line: AssetLine, items: list[SourceItem], findings: Findings) -> None:
+        records: list[NewRecord] = []
+        for gap in findings.gaps:
+            records += line.averager.interrupt(gap.channel_id)
+            self._journal.record_gap(gap)
+        for vector in findings.features:
+            records += line.averager.features(vector)
+        for score in findings.scores:
+            records += line.averager.score(score)
+        for item in items:
+            if isinstance(item, SampleBlock) and not _is_vibration(item):
+                records += line.averager.tag(item)
+        for record in records:
+            self._journal.submit(record)
+
+    def _count(self, line: AssetLine, items: list[SourceItem], findings: Findings) -> None:
+        add = self._counters.add
+        for item in items:
+            if isinstance(item, Gap):
+                add(Counter.GAPS, item.channel_id)
+                add(Counter.MISSING_SAMPLES, item.channel_id, item.samples_missing or 0)
+            elif _is_vibration(item):
+                add(Counter.BLOCKS, item.channel_id)
+                add(Counter.SAMPLES, item.channel_id, len(item.samples))
+        for vector in findings.features:
+            add(Counter.WINDOWS, vector.channel_id)
+        add(
+            Counter.ALARMS,
+            line.asset_id,
+            sum(t.what in ("raised", "re-raised") for t in findings.transitions),
+        )
+        sampled_ns = _sampled_ns(items)
+        if sampled_ns is not None:
+            usage = line.usage.observe(sampled_ns, findings.operating_state, _greatest_rms(findings))
+            add(Counter.RUNNING_HOURS, line.asset_id, usage.running_h)
+            add(Counter.STARTS, line.asset_id, usage.starts)
+
+
+def _is_vibration(item: SourceItem) -> bool:
+    return isinstance(item, SampleBlock) and item.sample_rate_hz > 0.0
+
+
+def _sampled_ns(items: Sequence[SourceItem]) -> int | None:
+    """When the last vibration sample of these items was taken."""
+    return max(
+        (item.end_ns for item in items if isinstance(item, SampleBlock) and _is_vibration(item)), default=None
+    )
+
+
+def _greatest_rms(findings: Findings) -> float | None:
+    values = [
+        float(vector.values[vector.names.index("rms_mps2")])
+        for vector in findings.features
+        if "rms_mps2" in vector.names
+    ]
+    finite = [value for value in values if np.isfinite(value)]
+    return max(finite, default=None)
+
+
+def _gaps_of(items: Sequence[SourceItem]) -> list[Gap]:
+    """What is lost when these items could not be analysed."""
+    return [
+        Gap(item.channel_id, item.start_ns, item.end_ns, GapCause.OVERLOAD, len(item.samples))
+        if isinstance(item, SampleBlock)
+        else item
+        for item in items
+    ]
+
+
+def _limit_record(clock: Clock, channel_id: str, learned: object) -> NewRecord:
+    now_ns = clock.monotonic_ns()
+    return NewRecord(
+        RecordClass.LIMIT,
+        RecordKind.LEARNED_LIMIT,
+        f"limit/{channel_id}/{clock.wall(now_ns).time_ns}",
+        channel_id,
+        now_ns,
+        orjson.dumps(learned, option=orjson.OPT_SERIALIZE_NUMPY),
+    )

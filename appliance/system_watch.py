@@ -1,0 +1,131 @@
+"""The appliance's own alarms: lost sources, a journal that cannot write, overload, damage.
+
+Duty: turns what shells notice into `SystemAlarms` and brings the transitions to the desk. Detects nothing by
+itself but a full disk and an unset clock, which it looks at now and then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from appliance.alarm_desk import AlarmDesk
+from appliance.alarms.lifecycle import Alarm, AlarmTransition
+from appliance.alarms.system import SystemAlarms, SystemCondition
+from appliance.clock import Clock
+from appliance.journal.journal import Journal
+from appliance.sources.source import SourceLost
+
+logger = logging.getLogger(__name__)
+
+OWNER_ID = "appliance"
+LOOK_S = 2.0
+CALM_NS = 30_000_000_000  # without a dropped block for this long, the overload is over
+_CLOCK_UNSET = "last known time"  # the clock's own name for a wall clock that cannot be right
+
+
+class SystemWatch:
+    """Holds the appliance's own alarms; asset id `appliance`."""
+
+    def __init__(self, desk: AlarmDesk, journal: Journal, clock: Clock) -> None:
+        self._desk = desk
+        self._journal = journal
+        self._clock = clock
+        self._alarms = SystemAlarms(OWNER_ID)
+        self._lock = asyncio.Lock()
+        self._overflow_ns: dict[str, int] = {}  # newest overflow per source
+        self._lost: set[str] = set()
+        self._changed = asyncio.Event()
+        desk.add_owner(OWNER_ID, self._alarms, self._lock)
+
+    def restore(self, alarms: Sequence[Alarm]) -> None:
+        """Take up alarms of before the restart. What still stands is stated again, the rest clears."""
+        self._alarms.restore(alarms)
+        for alarm in self._alarms.alarms():
+            if alarm.state.active and alarm.rule == SystemCondition.SOURCE_LOST:
+                self._lost.add(str(alarm.evidence.get("subject", "")))
+        self._journal.watch_durability(lambda durable, reason: self._changed.set())
+
+    async def source_lost(self, lost: SourceLost) -> None:
+        """A source says that it lost its peer."""
+        self._lost.add(lost.source_id)
+        reason = f"{lost.state}: {lost.reason}"
+        await self._set(SystemCondition.SOURCE_LOST, lost.source_id, reason, lost.remedy)
+
+    async def source_delivers(self, source_id: str) -> None:
+        """A source delivered something."""
+        if source_id in self._lost:
+            self._lost.discard(source_id)
+            await self._clear(SystemCondition.SOURCE_LOST, source_id)
+
+    def queue_overflows(self, source_id: str) -> None:
+        """A queue had to drop a block."""
+        self._overflow_ns[source_id] = self._clock.monotonic_ns()
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Look at journal, disk, clock and queues, for ever."""
+        report = self._journal.damage_report
+        if report is not None:
+            await self._set(SystemCondition.DATA_LOST, "", report.text)
+        while True:
+            await self._look()
+            try:
+                await asyncio.wait_for(self._changed.wait(), LOOK_S)
+            except TimeoutError:
+                continue
+            self._changed.clear()
+
+    async def _look(self) -> None:
+        journal, state = self._journal, self._clock.state()
+        await self._state(
+            not journal.durable,
+            SystemCondition.JOURNAL_NOT_DURABLE,
+            "",
+            journal.not_durable_because,
+            "Check the disk of this appliance.",
+        )
+        await self._state(
+            journal.space_low, SystemCondition.DISK_FULL, "", "the reserve for alarms is in use", "Make room."
+        )
+        await self._state(
+            state.source == _CLOCK_UNSET,
+            SystemCondition.CLOCK_NOT_TRUSTED,
+            "",
+            "its time cannot be right",
+            state.text,
+        )
+        now_ns = self._clock.monotonic_ns()
+        for source_id, overflow_ns in list(self._overflow_ns.items()):
+            overloaded = now_ns - overflow_ns < CALM_NS
+            await self._state(
+                overloaded,
+                SystemCondition.OVERLOAD,
+                source_id,
+                f"blocks of {source_id} come faster than they are analysed",
+                "Stop other programs on this appliance, or give it fewer sensors.",
+            )
+            if not overloaded:
+                del self._overflow_ns[source_id]
+
+    async def _state(
+        self, stands: bool, condition: SystemCondition, subject: str, reason: str, remedy: str = ""
+    ) -> None:
+        if stands:
+            await self._set(condition, subject, reason, remedy)
+        else:
+            await self._clear(condition, subject)
+
+    async def _set(self, condition: SystemCondition, subject: str, reason: str, remedy: str = "") -> None:
+        async with self._lock:
+            now_ns = self._clock.monotonic_ns()
+            await self._publish(self._alarms.set(condition, subject, now_ns, reason, remedy))
+
+    async def _clear(self, condition: SystemCondition, subject: str) -> None:
+        async with self._lock:
+            await self._publish(self._alarms.clear(condition, subject, self._clock.monotonic_ns()))
+
+    async def _publish(self, transition: AlarmTransition | None) -> None:
+        if transition is not None:
+            await self._desk.publish([transition])
