@@ -1,46 +1,253 @@
 """Hops 5 to 8 without I/O: what one machine's blocks mean.
 
-Duty: framing, features, score, diagnosis, severity, alarm rules of one asset, in that order. A pure
-core: no clock, no queue, no journal; `process` is called in
-a worker thread by the pipeline, live and in replay alike.
+Duty: sensor check, features, score, severity, diagnosis, alarm rules of one asset, in that order, in the
+order of time. A pure core: no clock, no queue, no journal; `process` is called in a worker thread by the
+pipeline, live and in replay alike. One call at a time: the caller sees to it that `acknowledge`, `state` and
+`restore` do not run while `process` does.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from appliance.alarms.lifecycle import AlarmTransition, Severity
-from dsp.envelope import FaultEvidence
-from dsp.extractor import FeatureVector
-from dsp.samples import Gap
-from dsp.spectrum import Spectrum
-from models.detector import AnomalyScore, LearningProgress
-from models.diagnosis import Diagnosis
+from appliance.alarms.lifecycle import Alarm, AlarmTransition
+from appliance.alarms.register import AlarmRegister
+from appliance.alarms.rules import CheckSensorRule, MachineConditionRule
+from appliance.analysis_channel import ChannelAnalysis
+from appliance.analysis_findings import AnalysisState, Findings, SensorVerdict
+from appliance.analysis_intake import DueRecord, DueWindow, Intake, MachineIntake, window_samples_of
+from appliance.analysis_settings import PROFILES, AnalysisSettings
+from dsp.extractor import FeatureVector, TrendExtractor
+from dsp.framing import window_batch
+from dsp.samples import Channel, Measurand, SampleBlock, SourceItem
+from dsp.spectrum import Spectrum, SpectrumKind
+from models.detector import LearningProgress
+from models.errors import ModelStateError
+from models.machine import Machine
+
+__all__ = ["PROFILES", "AnalysisSettings", "AnalysisState", "AssetAnalysis", "Findings", "SensorVerdict"]
+
+WRONG_RATE = "wrong rate"
+_WRONG_RATE_PERIOD_NS = 1_000_000_000
+_SELDOM = 36  # times the period: how seldom limits are handed out once they are whole
 
 
-@dataclass(frozen=True, slots=True)
-class SensorVerdict:
-    """A sensor that cannot be trusted: what is wrong with it, and what to check. Never a machine alarm."""
+class AssetAnalysis:
+    """One machine: its acceleration channels, its tags, its alarms. Items of other channels are ignored."""
 
-    channel_id: str
-    start_ns: int
-    verdict: str  # "clipped", "flat line", "not a number", "dropouts", ...
-    text: str
-    remedy: str
+    def __init__(self, machine: Machine, channels: Sequence[Channel], settings: AnalysisSettings) -> None:
+        self.machine = machine
+        self.settings = settings
+        self._intake = MachineIntake(machine, channels, settings)
+        self._channels = {
+            channel.channel_id: ChannelAnalysis(machine, channel, settings)
+            for channel in channels
+            if channel.measurand is Measurand.ACCELERATION
+        }
+        self._extractors: dict[tuple[float, int, str], TrendExtractor] = {}
+        self._register = AlarmRegister()
+        self._condition = MachineConditionRule(machine.asset_id, settings.rules)
+        self._sensors = {
+            channel_id: CheckSensorRule(machine.asset_id, channel_id, settings.rules)
+            for channel_id in self._channels
+        }
+        self._limits_given: dict[str, tuple[int, int]] = {}  # channel id: (time, states learned whole)
+        self._wrong_rate_ns: dict[str, int] = {}
 
+    def warm_up(self) -> None:
+        """Compile the kernels, or load them from the cache, ahead of data (seconds, or a fraction of one)."""
+        for channel in self._channels.values():
+            self._extractor(channel.channel, window_samples_of(channel.channel, self.settings)).warm_up()
 
-@dataclass(slots=True)
-class Findings:
-    """All that one `process` call found out, in order of time."""
+    def process(self, items: Sequence[SourceItem]) -> Findings:
+        """Take blocks and gaps in the order they came; returns all that they mean."""
+        return self._judge(self._intake.take(items))
 
-    features: list[FeatureVector] = field(default_factory=list)
-    scores: list[AnomalyScore] = field(default_factory=list)
-    spectra: list[Spectrum] = field(default_factory=list)
-    evidence: list[FaultEvidence] = field(default_factory=list)
-    diagnoses: list[Diagnosis] = field(default_factory=list)
-    sensor_verdicts: list[SensorVerdict] = field(default_factory=list)
-    gaps: list[Gap] = field(default_factory=list)
-    transitions: list[AlarmTransition] = field(default_factory=list)
-    learning: list[LearningProgress] = field(default_factory=list)
-    severity: Severity = Severity.NOT_RATED
-    operating_state: str = ""
+    def finish(self) -> Findings:
+        """The end of a recording: the rest of its windows and records, and the verdict on the whole."""
+        findings = self._judge(self._intake.flush())
+        self._condition.confirm_latest()
+        self._decide(findings, self._intake.newest_ns)
+        findings.severity = self._condition.severity(self._intake.state.rated)
+        return findings
+
+    def end_learning(self) -> None:
+        """Healthy recordings are over: what they taught is the baseline, and nothing is learned any more."""
+        for channel in self._channels.values():
+            channel.end_learning()
+
+    def interrupt(self) -> None:
+        """The next items do not follow the last ones (another recording): no window spans the seam."""
+        self._intake.interrupt()
+
+    def learning_progress(self) -> list[LearningProgress]:
+        """How much is learned, per channel and operating state that was seen."""
+        return [progress for channel in self._channels.values() for progress in channel.progress()]
+
+    def alarms(self) -> list[Alarm]:
+        """All alarms of this machine that ever were, as they stand."""
+        return self._register.alarms()
+
+    def acknowledge(
+        self, alarm_id: str, activation: int, actor: str, comment: str, time_ns: int
+    ) -> AlarmTransition:
+        """A person has seen an alarm. Raises StaleActivationError, NothingToAcknowledgeError."""
+        return self._register.acknowledge(alarm_id, activation, actor, comment, time_ns)
+
+    def state(self) -> AnalysisState:
+        """What a restart needs."""
+        limits = {channel_id: channel.limits() for channel_id, channel in self._channels.items()}
+        return AnalysisState(limits, tuple(self._register.alarms()))
+
+    def restore(self, limits: Mapping[str, Mapping[str, Any]], alarms: Iterable[Alarm]) -> list[str]:
+        """Take over what the journal holds: limits per channel, and alarms with times of this boot.
+
+        Returns a sentence for each channel whose limits do not fit (another extractor, damaged): it learns
+        anew. Limits of channels and alarms of assets that are not this machine's are left out.
+        """
+        refused = []
+        for channel_id, channel in self._channels.items():
+            if channel_id not in limits:
+                continue
+            names = self._extractor(channel.channel, window_samples_of(channel.channel, self.settings)).names
+            try:
+                channel.restore(limits[channel_id], names)
+            except ModelStateError as error:
+                refused.append(f"channel {channel_id!r} learns anew: {error}")
+        own = [alarm for alarm in alarms if alarm.asset_id == self.machine.asset_id]
+        self._register.restore(own)
+        self._condition.restore(own)
+        for sensor in self._sensors.values():
+            sensor.restore(own)
+        return refused
+
+    def _judge(self, intake: Intake) -> Findings:
+        """Windows and records in order of time, all windows' features computed together before."""
+        findings = Findings(gaps=intake.gaps)
+        for block in intake.refused:
+            self._wrong_rate(block, findings)
+        spectra: dict[tuple[str, SpectrumKind], Spectrum] = {}
+        usable = [due for due in intake.windows if self._believed(due, findings)]
+        findings.features = self._features(usable)
+        in_time: list[tuple[int, int, DueWindow | DueRecord]] = [
+            (due.end_ns, i, due) for i, due in enumerate(usable)
+        ]
+        in_time += [(due.end_ns, len(usable) + i, due) for i, due in enumerate(intake.records)]
+        for end_ns, position, due in sorted(in_time, key=lambda entry: entry[:2]):
+            if isinstance(due, DueWindow):
+                self._window(due, findings.features[position], findings)
+            else:
+                self._record(due, findings, spectra)
+            self._decide(findings, end_ns)
+        for channel_id, newest in {due.window.channel_id: due.window for due in usable}.items():
+            spectra[channel_id, SpectrumKind.AMPLITUDE] = self._channels[channel_id].spectrum(newest)
+        findings.spectra = list(spectra.values())
+        findings.transitions.sort(key=lambda transition: transition.alarm.changed_ns)
+        if intake.windows:
+            findings.learning = self.learning_progress()
+            self._give_limits(findings)
+        findings.severity = self._condition.severity(self._intake.state.rated)
+        findings.operating_state = self._intake.state.label
+        return findings
+
+    def _believed(self, due: DueWindow, findings: Findings) -> bool:
+        """Whether this window's sensor can be trusted; tells the sensor's alarm rule either way."""
+        channel_id = due.window.channel_id
+        check = self._channels[channel_id].check(due.window, due.state)
+        verdict = None if check.usable else str(check.verdict)
+        if verdict is not None:
+            findings.sensor_verdicts.append(
+                SensorVerdict(channel_id, due.window.start_ns, verdict, check.text, check.remedy)
+            )
+        transition = self._sensors[channel_id].observe(
+            self._register, due.end_ns, verdict, check.text, check.remedy
+        )
+        if transition is not None:
+            findings.transitions.append(transition)
+        return check.usable
+
+    def _wrong_rate(self, block: SampleBlock, findings: Findings) -> None:
+        """A channel that delivers at another rate than it was set up for: once a second, as a bad window."""
+        channel = self._channels[block.channel_id].channel
+        before_ns = self._wrong_rate_ns.get(block.channel_id)
+        if before_ns is not None and 0 <= block.start_ns - before_ns < _WRONG_RATE_PERIOD_NS:
+            return
+        self._wrong_rate_ns[block.channel_id] = block.start_ns
+        text = f"it delivers {block.sample_rate_hz:g} Hz, it is set up for {channel.sample_rate_hz:g} Hz"
+        remedy = "Set the sensor's rate, or the one it is set up for here."
+        findings.sensor_verdicts.append(
+            SensorVerdict(block.channel_id, block.start_ns, WRONG_RATE, text, remedy)
+        )
+        transition = self._sensors[block.channel_id].observe(
+            self._register, block.start_ns, WRONG_RATE, text, remedy
+        )
+        if transition is not None:
+            findings.transitions.append(transition)
+
+    def _features(self, due: Sequence[DueWindow]) -> list[FeatureVector]:
+        """Features of these windows in their order; one call for windows of equal length, rate and unit."""
+        groups: dict[TrendExtractor, list[int]] = {}
+        for i, entry in enumerate(due):
+            channel = self._channels[entry.window.channel_id].channel
+            groups.setdefault(self._extractor(channel, len(entry.window.samples)), []).append(i)
+        found: dict[int, FeatureVector] = {}
+        for extractor, positions in groups.items():
+            batch = window_batch([due[i].window for i in positions], [due[i].state.label for i in positions])
+            found |= dict(zip(positions, extractor.extract(batch), strict=True))
+        return [found[i] for i in range(len(due))]
+
+    def _extractor(self, channel: Channel, window_samples: int) -> TrendExtractor:
+        even = window_samples - window_samples % 2
+        key = (channel.sample_rate_hz, even, channel.unit)
+        if key not in self._extractors:
+            self._extractors[key] = TrendExtractor(*key)
+        return self._extractors[key]
+
+    def _window(self, due: DueWindow, features: FeatureVector, findings: Findings) -> None:
+        channel = self._channels[features.channel_id]
+        score = channel.score(features, due.state, may_learn=self._may_learn())
+        if score is not None:
+            findings.scores.append(score)
+        if due.state.rated:
+            self._condition.observe_window(channel.judge(features, score, due))
+
+    def _record(
+        self, due: DueRecord, findings: Findings, spectra: dict[tuple[str, SpectrumKind], Spectrum]
+    ) -> None:
+        channel = self._channels[due.record.channel_id]
+        if not channel.check(due.record, due.state).usable:
+            return
+        evidence, envelope = channel.evidence(due)
+        if envelope is not None:
+            spectra[envelope.channel_id, envelope.kind] = envelope
+        if evidence is None:
+            return
+        findings.evidence.append(evidence)
+        diagnosis = channel.diagnose(evidence, due.label, may_learn=due.state.learnable and self._may_learn())
+        findings.diagnoses.append(diagnosis)
+        self._condition.observe_diagnosis(diagnosis, evidence.shaft_hz)
+
+    def _may_learn(self) -> bool:
+        """A machine that is known to be faulty teaches nothing."""
+        return not self._register.active(self._condition.alarm_id)
+
+    def _decide(self, findings: Findings, time_ns: int) -> None:
+        transition = self._condition.decide(self._register, time_ns)
+        if transition is not None:
+            findings.transitions.append(transition)
+
+    def _give_limits(self, findings: Findings) -> None:
+        """Limits for the journal: when a state was learned whole, and now and then while one is learned."""
+        now_ns = self._intake.newest_ns
+        for channel_id, channel in self._channels.items():
+            progress = channel.progress()
+            if not progress or not self.settings.baseline:
+                continue
+            whole = sum(entry.complete for entry in progress)
+            given_ns, given_whole = self._limits_given.get(channel_id, (now_ns, 0))
+            period_s = self.settings.limits_period_s * (1 if whole < len(progress) else _SELDOM)
+            if whole != given_whole or now_ns - given_ns >= period_s * 1e9:
+                findings.limits[channel_id] = channel.limits()
+                given_ns = now_ns
+            self._limits_given[channel_id] = (given_ns, whole)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dsp.extractor import FeatureVector
+from dsp.extractor import EXTRACTOR_VERSION, FeatureVector
 from dsp.samples import Float32Array
 from models.backends.numpy_reference import NUMPY_REFERENCE
 from models.baseline import Baseline, BaselineRules, FeatureScale, deviations, fit, rises, worst_mask
@@ -110,6 +110,7 @@ class BaselineDetector:
         self._unlearnable = unlearnable
         self._learned: dict[tuple[str, str], LearnedState] = {}
         self._recent: dict[str, deque[float]] = {}
+        self.learning = True  # False after `end_learning`
 
     def observe(self, features: FeatureVector) -> AnomalyScore | None:
         """Learn from this vector while its operating state is being learned (returns None), else score it.
@@ -135,15 +136,30 @@ class BaselineDetector:
             if score is not None and score.value < 1.0:
                 learned.confirmed_s += learned.running_s(features)
             return score
-        if not np.isfinite(features.values).any():
+        if not self.learning or not np.isfinite(features.values).any():
             return None
         self._learned[key] = learned
         learned.learned_s += learned.running_s(features)
         learned.keep(features.values)
         if learned.learned_s >= self._settings.learn_s and learned.windows >= self._settings.min_windows:
-            scales = [scale_of(name) for name in learned.names]
-            learned.load(fit(np.array(learned.rows), learned.names, scales, self._rules))
+            self._take_into_service(learned)
         return None
+
+    def end_learning(self) -> None:
+        """What was learned so far is the baseline (states with too few windows are dropped); learn no more.
+
+        For recordings: the healthy ones are learned whole, then the others are judged.
+        """
+        enough = {
+            key: learned
+            for key, learned in self._learned.items()
+            if learned.baseline is not None or learned.windows >= self._settings.min_windows
+        }
+        for learned in enough.values():
+            if learned.baseline is None:
+                self._take_into_service(learned)
+        self._learned = enough
+        self.learning = False
 
     def is_learned(self, channel_id: str, operating_state: str) -> bool:
         """Whether windows of this channel in this operating state are scored."""
@@ -209,6 +225,20 @@ class BaselineDetector:
             raise ModelStateError(f"learned state cannot be read: {type(error).__name__} {error}") from error
         self._learned = learned
         self._recent = {}
+
+    def require(self, feature_names: tuple[str, ...]) -> None:
+        """Raises ModelStateError where anything was learned from other features than these."""
+        for (channel_id, operating_state), learned in self._learned.items():
+            if learned.names != feature_names or learned.extractor_version != EXTRACTOR_VERSION:
+                raise ModelStateError(
+                    f"{channel_id!r} in state {operating_state!r} was learned from {len(learned.names)}"
+                    f" features of extractor {learned.extractor_version!r}; those of"
+                    f" {EXTRACTOR_VERSION!r} are {len(feature_names)}, or have other names"
+                )
+
+    def _take_into_service(self, learned: LearnedState) -> None:
+        scales = [scale_of(name) for name in learned.names]
+        learned.load(fit(np.array(learned.rows), learned.names, scales, self._rules))
 
     def _check_fit(self, learned: LearnedState, features: FeatureVector) -> None:
         if learned.extractor_version != features.extractor_version or learned.names != features.names:

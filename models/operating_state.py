@@ -30,7 +30,7 @@ class OperatingStateSettings:
 
     speed_bin_width: float = 0.10  # ratio of neighbouring bins' centres, less 1
     speed_hysteresis: float = 0.15  # of a bin's width: how far past its edge before the bin is left
-    load_hysteresis: float = 0.04
+    load_hysteresis: float = 0.12
     stopped_below: float = 0.05
     transient_change: float = 0.04  # of nominal, within `transient_span_s`
     transient_span_s: float = 4.0

@@ -6,6 +6,7 @@ alarm has changed enough to be told again. Scores, zones and diagnoses come in j
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,7 +20,7 @@ MACHINE_CONDITION = "machine condition"
 CHECK_SENSOR = "check sensor"
 
 _RATINGS = (Severity.STOP, Severity.WARN, Severity.WATCH)  # worst first
-_CHALLENGE_RATIO = 1.5  # another fault must be this much stronger to replace the one that was named
+_CHALLENGE_RATIO = 1.5  # another fault, or channel, must be this much stronger to replace the one told
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ class _Standing:
     ratings: dict[Severity, Debounce]  # that velocity is rated so, or worse
     faults: dict[str, tuple[Debounce, Diagnosis]] = field(default_factory=dict)
     latest: WindowJudgement | None = None
+    diagnosed: tuple[Diagnosis, float] | None = None  # the latest, with the shaft speed
+    multiplier: dict[str, float] = field(default_factory=dict)  # of each fault's line, x shaft
 
     def severity(self) -> Severity:
         """Worst of what stands; good or not rated where nothing does."""
@@ -104,19 +107,28 @@ class MachineConditionRule:
             quiet = (value is None or value < self._settings.off_score) and rank < Severity.WATCH.rank
             self._restored.observe(False, quiet)
 
-    def observe_diagnosis(self, diagnosis: Diagnosis) -> None:
-        """Take a diagnosis. An abstention neither names a fault nor denies one."""
-        faults = self._standing(diagnosis.channel_id).faults
+    def observe_diagnosis(self, diagnosis: Diagnosis, shaft_hz: float) -> None:
+        """Take a diagnosis, made at this shaft speed. An abstention neither names a fault nor denies one."""
+        standing = self._standing(diagnosis.channel_id)
+        standing.diagnosed = (diagnosis, shaft_hz)
+        faults = standing.faults
         named = diagnosis.fault if diagnosis.verdict is Verdict.FAULT else None
         if named is not None:
             fresh = Debounce(
                 self._settings.diagnoses_needed, self._settings.diagnoses_of, self._settings.diagnoses_off
             )
             faults[named] = (faults.get(named, (fresh, diagnosis))[0], diagnosis)
+            standing.multiplier[named] = (diagnosis.frequency_hz or math.nan) / shaft_hz
         for fault, (debounce, _) in faults.items():
             debounce.observe(
                 fault == named, diagnosis.verdict is Verdict.HEALTHY or named not in (None, fault)
             )
+
+    def confirm_latest(self) -> None:
+        """The end of a recording: no further record will come to confirm the latest diagnosis."""
+        for standing in self._channels.values():
+            if standing.diagnosed is not None:
+                self.observe_diagnosis(*standing.diagnosed)
 
     def severity(self, rated: bool) -> Severity:
         """Worst severity that stands on any channel; without any, good if `rated` and in zones A or B."""
@@ -171,10 +183,10 @@ class MachineConditionRule:
             score=(window.score or 0.0) if window is not None else 0.0,
         )
         sentences = []
-        diagnosis = self._strongest(None if present is None else present.fault)
+        diagnosis = self._strongest(present)
         if diagnosis is not None:
             sentences.append(diagnosis.text)
-            evidence |= _diagnosis_evidence(diagnosis)
+            evidence |= _diagnosis_evidence(diagnosis, self._multiplier(diagnosis))
             condition = replace(
                 condition,
                 channel_id=diagnosis.channel_id,
@@ -217,18 +229,24 @@ class MachineConditionRule:
         worst = max(windows, key=lambda w: (w.rating.rank, w.score or 0.0), default=None)
         return worst, list(standing)
 
-    def _strongest(self, named: str | None) -> Diagnosis | None:
-        """The fault that stands with most evidence; the one already named unless clearly outdone."""
+    def _strongest(self, present: Alarm | None) -> Diagnosis | None:
+        """The fault that stands with most evidence; what was told (fault, channel) unless clearly outdone."""
         best: dict[str, tuple[float, Diagnosis]] = {}
         for standing in self._channels.values():
             for fault, (debounce, diagnosis) in standing.faults.items():
                 weight = next(
                     (r.evidence for r in diagnosis.ranking if r.fault == fault), diagnosis.confidence
                 )
-                weight *= _CHALLENGE_RATIO if fault == named else 1.0
+                if present is not None and present.fault == fault:
+                    weight *= _CHALLENGE_RATIO
+                    weight *= _CHALLENGE_RATIO if present.channel_id == diagnosis.channel_id else 1.0
                 if debounce.on and weight > best.get(fault, (-1.0, diagnosis))[0]:
                     best[fault] = (weight, diagnosis)
         return max(best.values(), key=lambda pair: pair[0])[1] if best else None
+
+    def _multiplier(self, diagnosis: Diagnosis) -> float | None:
+        found = self._channels[diagnosis.channel_id].multiplier.get(diagnosis.fault or "", math.nan)
+        return round(found, 3) if math.isfinite(found) else None
 
     def _worth_telling(self, alarm: Alarm, condition: Condition, time_ns: int) -> bool:
         """Sharper at once: a fault named, a higher severity. The rest at most every few seconds."""
@@ -285,6 +303,10 @@ def _rank(severity: Severity) -> int:
     return severity.rank
 
 
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 2)
+
+
 def _window_evidence(window: WindowJudgement) -> dict[str, Any]:
     found: dict[str, Any] = {"features": window.explanation}
     if window.score is not None:
@@ -294,9 +316,10 @@ def _window_evidence(window: WindowJudgement) -> dict[str, Any]:
     return found
 
 
-def _diagnosis_evidence(diagnosis: Diagnosis) -> dict[str, Any]:
+def _diagnosis_evidence(diagnosis: Diagnosis, multiplier: float | None) -> dict[str, Any]:
     return {
-        "frequency_hz": diagnosis.frequency_hz,
-        "over_baseline_db": diagnosis.over_baseline_db,
+        "multiplier": multiplier,
+        "frequency_hz": _rounded(diagnosis.frequency_hz),
+        "over_baseline_db": _rounded(diagnosis.over_baseline_db),
         "baseline": diagnosis.over_baseline_db is not None,
     }

@@ -1,0 +1,191 @@
+"""One acceleration channel of a machine: whether its sensor can be believed, what is learned of it, what its
+windows and records say.
+
+Duty: sensor check, spectra, score, severity and diagnosis of one channel. Which window is due when is
+`analysis_intake`'s duty, what all channels together mean for the machine the alarm rules'.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from appliance.alarms.lifecycle import Severity
+from appliance.alarms.rules import WindowJudgement
+from appliance.analysis_intake import DueRecord, DueWindow
+from appliance.analysis_settings import AnalysisSettings
+from dsp.envelope import FaultEvidence, fault_evidence
+from dsp.envelope_spectrum import envelope_spectrum
+from dsp.errors import DspError
+from dsp.extractor import FeatureVector
+from dsp.framing import Window
+from dsp.samples import Channel
+from dsp.sensor_check import SensorCheck, SensorCondition, check_sensor
+from dsp.severity import rate_severity
+from dsp.spectrum import Spectrum, SpectrumKind, amplitude_spectrum, decimated
+from models.detector import AnomalyScore, BaselineDetector, LearningProgress, explain
+from models.diagnosis import Diagnoser, Diagnosis, Verdict
+from models.errors import ModelStateError
+from models.machine import Machine
+from models.operating_state import STOPPED, UNKNOWN_STATES, OperatingState
+
+LIMITS_FORMAT = "channel-limits-1"
+VELOCITY = "velocity_rms_mm_s"
+_ENVELOPE_MAX_HZ = 1000.0
+_ENVELOPE_FLOOR_HZ = 25.0
+
+
+class ChannelAnalysis:
+    """What is known of one channel between windows."""
+
+    def __init__(self, machine: Machine, channel: Channel, settings: AnalysisSettings) -> None:
+        self.channel = channel
+        self._machine = machine
+        self._settings = settings
+        self._records_learned: dict[str, int] = {}  # per operating state, into the diagnoser's baseline
+        self._forget()
+
+    def check(self, window: Window, state: OperatingState) -> SensorCheck:
+        """Whether the sensor behind a window can be believed. A machine at rest may well be a flat line."""
+        found = check_sensor(window, self.channel.full_scale)
+        if state.label == STOPPED and found.verdict is SensorCondition.FLAT_LINE:
+            return SensorCheck(found.channel_id, found.start_ns, SensorCondition.OK, "", "", 0.0)
+        return found
+
+    def spectrum(self, window: Window) -> Spectrum:
+        """Amplitude spectrum of a window, as coarse as a screen."""
+        return decimated(amplitude_spectrum(window, self.channel.unit))
+
+    def score(self, features: FeatureVector, state: OperatingState, may_learn: bool) -> AnomalyScore | None:
+        """Score of a window; None while its state is learned, and where it may not even be learned."""
+        if not (self._settings.baseline and state.rated):
+            return None
+        if state.learnable and not may_learn and not self._scored(state.label):
+            return None
+        return self._detector.observe(features)
+
+    def judge(self, features: FeatureVector, score: AnomalyScore | None, due: DueWindow) -> WindowJudgement:
+        """What a window says of the machine: its score, and its velocity's rating."""
+        velocity, reference = self._velocity(features)
+        rating = rate_severity(
+            velocity,
+            self._machine.rated_power_kw,
+            self._machine.foundation,
+            reference_mm_s=reference,
+            shaft_hz=due.state.shaft_hz or self._machine.nominal_shaft_hz,
+            steady=due.state.rated,
+        )
+        return WindowJudgement(
+            channel_id=features.channel_id,
+            time_ns=due.end_ns,
+            rating=Severity(str(rating.severity)),
+            rating_reason=rating.reason,
+            score=None if score is None else score.value,
+            explanation="" if score is None else explain(score, features.names),
+            provisional=any(
+                progress.provisional
+                for progress in self._detector.progress()
+                if progress.operating_state == features.operating_state
+            ),
+            velocity_mm_s=velocity if math.isfinite(velocity) else None,
+        )
+
+    def evidence(self, due: DueRecord) -> tuple[FaultEvidence | None, Spectrum | None]:
+        """Fault lines and envelope spectrum of a record; the latter alone where bearing or speed is unknown.
+
+        Neither where the record cannot be transformed at all.
+        """
+        try:
+            if due.shaft is None or self._machine.bearing is None:
+                return None, decimated(_envelope(due.record))
+            found = fault_evidence(
+                due.record,
+                due.shaft.speed_hz,
+                self._machine.bearing,
+                due.shaft.tolerance,
+                gear_teeth=self._machine.gear_teeth,
+            )
+        except DspError:
+            return None, None
+        return found, decimated(found.envelope)
+
+    def diagnose(self, evidence: FaultEvidence, label: str, may_learn: bool) -> Diagnosis:
+        """Diagnosis after one more record, which is learned from while the state's baseline is not whole."""
+        learned = self._records_learned.get(label, 0)
+        whole = learned >= self._settings.diagnosis.baseline_records and self._scored(label)
+        may_learn = may_learn and self._settings.baseline and self._detector.learning and not whole
+        diagnosis = self._diagnoser.observe(evidence, label, may_learn)
+        if may_learn and diagnosis.verdict is not Verdict.FAULT:
+            self._records_learned[label] = learned + 1
+        return diagnosis
+
+    def progress(self) -> list[LearningProgress]:
+        """How much is learned per operating state; complete when windows and fault lines both are."""
+        needed = self._settings.diagnosis.baseline_records
+        return [
+            replace(
+                progress,
+                complete=progress.complete
+                and self._records_learned.get(progress.operating_state, needed) >= needed,
+            )
+            for progress in self._detector.progress()
+        ]
+
+    def end_learning(self) -> None:
+        """What was learned so far is the baseline; nothing is learned from here on."""
+        self._detector.end_learning()
+
+    def limits(self) -> dict[str, Any]:
+        """What was learned, JSON-ready."""
+        return {
+            "format": LIMITS_FORMAT,
+            "detector": self._detector.state(),
+            "diagnoser": self._diagnoser.state(),
+            "records_learned": dict(self._records_learned),
+        }
+
+    def restore(self, limits: Mapping[str, Any], feature_names: tuple[str, ...]) -> None:
+        """Take over what was learned from these features. Raises ModelStateError; it then learns anew."""
+        try:
+            if limits.get("format") != LIMITS_FORMAT:
+                raise ModelStateError(
+                    f"limits of format {limits.get('format')!r}; {LIMITS_FORMAT!r} is known"
+                )
+            self._detector.restore(dict(limits["detector"]))
+            self._detector.require(feature_names)
+            self._diagnoser.restore(dict(limits["diagnoser"]))
+            self._records_learned = {str(k): int(v) for k, v in limits["records_learned"].items()}
+        except ModelStateError:
+            self._forget()
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            self._forget()
+            raise ModelStateError(f"limits cannot be read: {type(error).__name__} {error}") from error
+
+    def _forget(self) -> None:
+        self._detector = BaselineDetector(self._settings.learning, unlearnable=UNKNOWN_STATES)
+        self._diagnoser = Diagnoser(self._machine, self.channel.channel_id, self._settings.diagnosis)
+        self._records_learned = {}
+
+    def _scored(self, label: str) -> bool:
+        return self._detector.is_learned(self.channel.channel_id, label)
+
+    def _velocity(self, features: FeatureVector) -> tuple[float, float | None]:
+        """Velocity RMS, mm/s (NaN where it cannot be stated), and the learned one to compare it with."""
+        if VELOCITY not in features.names:
+            return math.nan, None
+        at = features.names.index(VELOCITY)
+        baseline = self._detector.baseline_of(features.channel_id, features.operating_state)
+        if baseline is None or not math.isfinite(baseline.centre[at]):
+            return float(features.values[at]), None
+        return float(features.values[at]), 10.0 ** (float(baseline.centre[at]) / 20.0)
+
+
+def _envelope(record: Window) -> Spectrum:
+    max_hz = min(_ENVELOPE_MAX_HZ, 0.4 * record.sample_rate_hz)
+    found = envelope_spectrum(record.samples, record.sample_rate_hz, max_hz, _ENVELOPE_FLOOR_HZ)
+    return Spectrum(
+        record.channel_id, record.start_ns, SpectrumKind.ENVELOPE, 0.0, found.step_hz, found.depth, "1"
+    )

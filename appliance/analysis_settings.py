@@ -1,0 +1,52 @@
+"""How one machine's data are judged: the figures of a profile, frozen.
+
+Duty: the profiles. `default` is for a plant, `demo` shows in minutes what takes hours there, `recording` is
+for files without healthy running of the same machine, `recording_with_baseline` for files that follow some.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from appliance.alarms.rules import RuleSettings
+from models.detector import LearningSettings
+from models.diagnosis_settings import DiagnosisSettings
+from models.operating_state import OperatingStateSettings
+
+ProfileName = Literal["default", "demo", "recording", "recording_with_baseline"]
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisSettings:
+    """All figures of `AssetAnalysis`."""
+
+    learning: LearningSettings
+    baseline: bool = True  # False: nothing is learned; absolute evidence, zones and sensor checks judge
+    rules: RuleSettings = field(default_factory=RuleSettings)
+    operating_state: OperatingStateSettings = field(default_factory=OperatingStateSettings)
+    diagnosis: DiagnosisSettings = field(default_factory=DiagnosisSettings)
+    window_samples: int | None = None  # of a trend window; None: 1 s or a little longer, a power of two
+    limits_period_s: float = 600.0  # how often half-learned baselines are handed out for the journal
+
+
+_DEMO_LEARNING = LearningSettings(learn_s=40.0, min_windows=40)
+# A recording's one speed stands for all of it.
+_RECORDED = OperatingStateSettings(stale_after_s=math.inf)
+# A recording may be shorter than a second sensor check; what it shows is all that there will ever be.
+_RECORDED_RULES = RuleSettings(sensor_needed=1, sensor_of=1)
+
+PROFILES: dict[ProfileName, AnalysisSettings] = {
+    "default": AnalysisSettings(LearningSettings(learn_s=4 * 3600.0, min_windows=2000)),
+    "demo": AnalysisSettings(
+        _DEMO_LEARNING, operating_state=OperatingStateSettings(stale_after_s=10.0), limits_period_s=5.0
+    ),
+    "recording": AnalysisSettings(
+        _DEMO_LEARNING, baseline=False, rules=_RECORDED_RULES, operating_state=_RECORDED
+    ),
+    "recording_with_baseline": AnalysisSettings(
+        LearningSettings(learn_s=math.inf, min_windows=3), rules=_RECORDED_RULES, operating_state=_RECORDED
+    ),
+}
+"""`recording_with_baseline` learns until `AssetAnalysis.end_learning` is called: all healthy files, whole."""
