@@ -17,7 +17,14 @@ import numpy as np
 from scipy import fft
 
 from dsp import kernels
-from dsp.band_features import Band, band_powers, envelope_kurtosis, high_band, level_bands, level_db
+from dsp.band_features import (
+    Band,
+    band_powers,
+    envelope_kurtosis,
+    high_band,
+    level_bands,
+    level_db,
+)
 from dsp.errors import DspError
 from dsp.framing import WindowBatch
 from dsp.samples import Float32Array, Float64Array, Quality
@@ -113,6 +120,7 @@ class TrendExtractor:
         self.bands: tuple[Band, ...] = level_bands(sample_rate_hz, window_samples)
         self.high_band: Band = high_band(sample_rate_hz)
         self._states_velocity = unit == "m/s2" and velocity_statable(sample_rate_hz, window_samples)
+        self._at_once = max(1, _SAMPLES_AT_ONCE // window_samples)
         suffix = _SUFFIXES[unit]
         self.names = (
             f"rms{suffix}",
@@ -153,10 +161,9 @@ class TrendExtractor:
                 f"was built for {self.sample_rate_hz} Hz"
             )
         samples = np.ascontiguousarray(windows.samples, np.float32)
-        at_once = max(1, _SAMPLES_AT_ONCE // self.window_samples)
         vectors: list[FeatureVector] = []
-        for start in range(0, n_windows, at_once):
-            part = slice(start, start + at_once)
+        for start in range(0, n_windows, self._at_once):
+            part = slice(start, start + self._at_once)
             for i, values in enumerate(self._features(samples[part], rates_hz[part]), start):
                 vectors.append(
                     FeatureVector(
@@ -174,20 +181,19 @@ class TrendExtractor:
 
     def _features(self, samples: Float32Array, rates_hz: Float64Array) -> Float32Array:
         """Values `(n_windows, n_features)` in the order of `names`."""
-        n = self.window_samples
+        n_windows, n = samples.shape
         step_hz = self.sample_rate_hz / n
         shape = time_features(samples)
         # Rows are scaled to +-1 so that neither tiny nor huge values leave float32's range in the transform.
         usable = np.isfinite(shape.peak) & (shape.peak > 0.0)
         scale = np.where(usable, shape.peak, 1.0)
-        rows = np.zeros_like(samples)
-        kernels.centred(samples, np.where(usable, shape.mean, 0.0), np.where(usable, 1.0 / scale, 0.0), rows)
+        rows = np.empty((n_windows, n), np.float32)
+        kernels.centred(samples, np.where(usable, shape.mean, 0.0), 1.0 / scale, rows)
         rows[~usable] = 0.0
-        spectra = fft.rfft(rows, axis=1, workers=1, overwrite_x=True)
-        hann = np.empty(spectra.shape)
-        kernels.hann_power(spectra, hann)
+        spectra = fft.rfft(rows, axis=1, workers=1)
         # One-sided mean square per bin: 2 |H|^2 / (n sum w^2), with sum w^2 = 3 n / 8 for the Hann window.
-        power = hann * (scale**2 * (16.0 / (3.0 * n * n)))[:, np.newaxis]
+        power = np.empty(spectra.shape)
+        kernels.hann_power(spectra, scale**2 * (16.0 / (3.0 * n * n)), power)
         levels = level_db(band_powers(power, self.bands, step_hz), shape.rms**2)
         in_high_band = band_powers(power, (self.high_band,), step_hz)[:, 0]
         velocity = np.full(len(samples), np.nan)

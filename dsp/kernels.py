@@ -1,9 +1,9 @@
 """Compiled inner loops over a batch of windows; they release the GIL and fill arrays that the caller owns.
 
 Duty: arithmetic that NumPy would do in many passes. No validation here: the functions that call these kernels
-check shapes and document formulas. Accumulation is float64 in eight interleaved partial sums, so that a
-compiler may keep them in one vector register and rounding does not grow with the window's length; `fastmath`
-stays off, so that not-a-number keeps its meaning and x86-64 and aarch64 agree.
+check shapes and document formulas. Accumulation is float64 in four interleaved partial sums, which a
+processor adds side by side and which round less than one long sum; `fastmath` stays off, so that
+not-a-number keeps its meaning and x86-64 and aarch64 agree.
 
 The machine code is cached beside this file, or in the user's cache folder (`NUMBA_CACHE_DIR`) where the
 installation is read-only; `TrendExtractor.warm_up` compiles or loads it before the first block arrives.
@@ -17,64 +17,58 @@ from numba import njit
 
 from dsp.samples import Float32Array, Float64Array
 
-LANES = 8
-# Columns of what `central_moments` fills.
-MEAN, LEAST, GREATEST, MOMENT_2, MOMENT_3, MOMENT_4 = range(6)
+LANES = 4
 
 
 @njit(cache=True, nogil=True, fastmath=False)
 def central_moments(samples: Float32Array, moments: Float64Array) -> None:
-    """Fill `moments[i]` with mean, least, greatest and central moments 2, 3, 4 of `samples[i]`.
+    """Fill `moments[i]` with the mean and the central moments 2, 3, 4 of `samples[i]`.
 
     Two passes: the mean is subtracted before anything is squared, so a large bias costs no accuracy. A row
     that holds NaN or infinity gets a mean that is not finite; the rest of such a row means nothing.
     """
     n_rows, n = samples.shape
     whole = n - n % LANES
-    sums = np.empty(LANES)
-    least = np.empty(LANES, np.float32)
-    greatest = np.empty(LANES, np.float32)
-    twos = np.empty(LANES)
-    threes = np.empty(LANES)
-    fours = np.empty(LANES)
     for i in range(n_rows):
         row = samples[i]
-        sums[:] = 0.0
-        least[:] = row[0]
-        greatest[:] = row[0]
-        for start in range(0, whole, LANES):
-            for lane in range(LANES):
-                value = row[start + lane]
-                sums[lane] += value
-                least[lane] = min(least[lane], value)
-                greatest[lane] = max(greatest[lane], value)
+        s0 = s1 = s2 = s3 = 0.0
+        for j in range(0, whole, LANES):
+            s0 += row[j]
+            s1 += row[j + 1]
+            s2 += row[j + 2]
+            s3 += row[j + 3]
         for j in range(whole, n):
-            sums[0] += row[j]
-            least[0] = min(least[0], row[j])
-            greatest[0] = max(greatest[0], row[j])
-        mean = sums.sum() / n
-        twos[:] = 0.0
-        threes[:] = 0.0
-        fours[:] = 0.0
-        for start in range(0, whole, LANES):
-            for lane in range(LANES):
-                deviation = row[start + lane] - mean
-                square = deviation * deviation
-                twos[lane] += square
-                threes[lane] += square * deviation
-                fours[lane] += square * square
+            s0 += row[j]
+        mean = ((s0 + s1) + (s2 + s3)) / n
+        a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = c0 = c1 = c2 = c3 = 0.0
+        for j in range(0, whole, LANES):
+            d0 = row[j] - mean
+            d1 = row[j + 1] - mean
+            d2 = row[j + 2] - mean
+            d3 = row[j + 3] - mean
+            q0, q1, q2, q3 = d0 * d0, d1 * d1, d2 * d2, d3 * d3
+            a0 += q0
+            a1 += q1
+            a2 += q2
+            a3 += q3
+            b0 += q0 * d0
+            b1 += q1 * d1
+            b2 += q2 * d2
+            b3 += q3 * d3
+            c0 += q0 * q0
+            c1 += q1 * q1
+            c2 += q2 * q2
+            c3 += q3 * q3
         for j in range(whole, n):
-            deviation = row[j] - mean
-            square = deviation * deviation
-            twos[0] += square
-            threes[0] += square * deviation
-            fours[0] += square * square
+            d0 = row[j] - mean
+            q0 = d0 * d0
+            a0 += q0
+            b0 += q0 * d0
+            c0 += q0 * q0
         moments[i, 0] = mean
-        moments[i, 1] = least.min()
-        moments[i, 2] = greatest.max()
-        moments[i, 3] = twos.sum() / n
-        moments[i, 4] = threes.sum() / n
-        moments[i, 5] = fours.sum() / n
+        moments[i, 1] = ((a0 + a1) + (a2 + a3)) / n
+        moments[i, 2] = ((b0 + b1) + (b2 + b3)) / n
+        moments[i, 3] = ((c0 + c1) + (c2 + c3)) / n
 
 
 @njit(cache=True, nogil=True, fastmath=False)
@@ -89,8 +83,8 @@ def centred(samples: Float32Array, means: Float64Array, scales: Float64Array, ou
 
 
 @njit(cache=True, nogil=True, fastmath=False)
-def hann_power(spectra: npt.NDArray[np.complex64], power: Float64Array) -> None:
-    """Fill `power[i, k]` with |H|^2, H the transform of the row times a periodic Hann window.
+def hann_power(spectra: npt.NDArray[np.complex64], scales: Float64Array, power: Float64Array) -> None:
+    """Fill `power[i, k]` with |H|^2 `scales[i]`, H the transform of the row times a periodic Hann window.
 
     `spectra` holds `rfft` of the bare rows: a product with 1/2 - 1/2 cos(2 pi j / n) is the sum
     H[k] = X[k]/2 - (X[k-1] + X[k+1])/4 of neighbours, so one transform serves the windowed band levels and
@@ -99,15 +93,16 @@ def hann_power(spectra: npt.NDArray[np.complex64], power: Float64Array) -> None:
     n_rows, n_bins = spectra.shape
     for i in range(n_rows):
         row = spectra[i]
+        scale = scales[i]
         for k in range(1, n_bins - 1):
             here = row[k] * np.float32(0.5) - (row[k - 1] + row[k + 1]) * np.float32(0.25)
             real = np.float64(here.real)
             imaginary = np.float64(here.imag)
-            power[i, k] = real * real + imaginary * imaginary
+            power[i, k] = (real * real + imaginary * imaginary) * scale
         first = 0.5 * row[0].real - 0.5 * row[1].real
         last = 0.5 * row[n_bins - 1].real - 0.5 * row[n_bins - 2].real
-        power[i, 0] = first * first
-        power[i, n_bins - 1] = last * last
+        power[i, 0] = first * first * scale
+        power[i, n_bins - 1] = last * last * scale
 
 
 @njit(cache=True, nogil=True, fastmath=False)
@@ -115,28 +110,35 @@ def squared_envelope_moments(analytic: npt.NDArray[np.complex64], moments: Float
     """Fill `moments[i]` with the means of |z|^2 and |z|^4 over the row z of an analytic signal."""
     n_rows, n = analytic.shape
     whole = n - n % LANES
-    twos = np.empty(LANES)
-    fours = np.empty(LANES)
     for i in range(n_rows):
         row = analytic[i]
-        twos[:] = 0.0
-        fours[:] = 0.0
-        for start in range(0, whole, LANES):
-            for lane in range(LANES):
-                value = row[start + lane]
-                real = np.float64(value.real)
-                imaginary = np.float64(value.imag)
-                square = real * real + imaginary * imaginary
-                twos[lane] += square
-                fours[lane] += square * square
+        a0 = a1 = a2 = a3 = c0 = c1 = c2 = c3 = 0.0
+        for j in range(0, whole, LANES):
+            q0 = _squared(row[j])
+            q1 = _squared(row[j + 1])
+            q2 = _squared(row[j + 2])
+            q3 = _squared(row[j + 3])
+            a0 += q0
+            a1 += q1
+            a2 += q2
+            a3 += q3
+            c0 += q0 * q0
+            c1 += q1 * q1
+            c2 += q2 * q2
+            c3 += q3 * q3
         for j in range(whole, n):
-            real = np.float64(row[j].real)
-            imaginary = np.float64(row[j].imag)
-            square = real * real + imaginary * imaginary
-            twos[0] += square
-            fours[0] += square * square
-        moments[i, 0] = twos.sum() / n
-        moments[i, 1] = fours.sum() / n
+            q0 = _squared(row[j])
+            a0 += q0
+            c0 += q0 * q0
+        moments[i, 0] = ((a0 + a1) + (a2 + a3)) / n
+        moments[i, 1] = ((c0 + c1) + (c2 + c3)) / n
+
+
+@njit(cache=True, nogil=True, fastmath=False)
+def _squared(value: np.complex64) -> float:
+    real = np.float64(value.real)
+    imaginary = np.float64(value.imag)
+    return real * real + imaginary * imaginary
 
 
 @njit(cache=True, nogil=True, fastmath=False)

@@ -38,9 +38,12 @@ def time_features(samples: Float32Array) -> TimeFeatures:
     """
     if samples.ndim != 2 or samples.shape[0] == 0 or samples.shape[1] == 0:
         raise DspError(f"samples have shape {samples.shape}; (n_windows, n_samples), neither 0, is needed")
-    moments = np.empty((len(samples), 6))
-    kernels.central_moments(np.ascontiguousarray(samples, np.float32), moments)
-    mean, least, greatest, m2, m3, m4 = moments.T
+    rows = np.ascontiguousarray(samples, np.float32)
+    moments = np.empty((len(rows), 4))
+    kernels.central_moments(rows, moments)
+    mean, m2, m3, m4 = moments.T
+    least = rows.min(axis=1).astype(np.float64)
+    greatest = rows.max(axis=1).astype(np.float64)
     finite = np.isfinite(mean)
     varies = finite & (greatest > least)
     nothing = np.where(finite, 0.0, np.nan)

@@ -87,7 +87,7 @@ def test_the_hann_window_by_neighbouring_lines_equals_the_definition(n: int, see
     x = np.random.default_rng(seed).normal(size=n)
     x -= x.mean()
     power = np.empty((1, n // 2 + 1))
-    kernels.hann_power(np.fft.rfft(x[np.newaxis]).astype(np.complex64), power)
+    kernels.hann_power(np.fft.rfft(x[np.newaxis]).astype(np.complex64), np.array([1.0]), power)
     window = fourier.hann(n)
     slow = [
         abs(fourier.dft_line([a * w for a, w in zip(x, window, strict=True)], k)) ** 2
