@@ -136,7 +136,8 @@ class TrendExtractor:
         )
 
     def warm_up(self) -> None:
-        """Compile the kernels, or load them from the cache (seconds, or a fraction of one), ahead of data."""
+        """Compile the kernels (sensor check's too) or load them from the cache, ahead of the first window."""
+        kernels.warm_up()
         ramp = np.linspace(-1.0, 1.0, self.window_samples, dtype=np.float32)
         self._features(ramp[np.newaxis, :], np.array([self.sample_rate_hz]))
 
@@ -160,7 +161,7 @@ class TrendExtractor:
                 f"channel {windows.channel_ids[worst]!r} has a rate of {rates_hz[worst]} Hz; this extractor "
                 f"was built for {self.sample_rate_hz} Hz"
             )
-        samples = np.ascontiguousarray(windows.samples, np.float32)
+        samples = kernels.float32_rows(windows.samples)
         vectors: list[FeatureVector] = []
         for start in range(0, n_windows, self._at_once):
             part = slice(start, start + self._at_once)

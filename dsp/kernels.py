@@ -6,7 +6,8 @@ processor adds side by side and which round less than one long sum; `fastmath` s
 not-a-number keeps its meaning and x86-64 and aarch64 agree.
 
 The machine code is cached beside this file, or in the user's cache folder (`NUMBA_CACHE_DIR`) where the
-installation is read-only; `TrendExtractor.warm_up` compiles or loads it before the first block arrives.
+installation is read-only; `warm_up` compiles or loads it before the first block arrives. It is made for
+contiguous, writeable arrays: any other kind would be compiled for anew, in the middle of the work.
 """
 
 from __future__ import annotations
@@ -18,6 +19,26 @@ from numba import njit
 from dsp.samples import Float32Array, Float64Array
 
 LANES = 4
+
+
+def float32_rows(samples: npt.ArrayLike) -> Float32Array:
+    """The samples as the kernels want them, contiguous, writeable float32; copied only if they are not so."""
+    return np.require(samples, np.float32, ["C", "W"])
+
+
+def warm_up() -> None:
+    """Compile every kernel, or load it from the cache: seconds, or a fraction of one."""
+    rows = np.linspace(-1.0, 1.0, 16, dtype=np.float32)[np.newaxis].copy()
+    moments = np.empty((1, 4))
+    central_moments(rows, moments)
+    centred(rows, np.zeros(1), np.ones(1), np.empty_like(rows))
+    spectra = np.ones((1, 9), np.complex64)
+    hann_power(spectra, np.ones(1), np.empty((1, 9)))
+    squared_envelope_moments(spectra, np.empty((1, 2)))
+    found = np.empty(8)
+    extremes(rows[0], found)
+    run_statistics(rows[0], found)
+    frozen_runs(rows[0], 2, 0.0, found)
 
 
 @njit(cache=True, nogil=True, fastmath=False)

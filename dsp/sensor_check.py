@@ -91,7 +91,7 @@ def check_sensor(window: Window, full_scale: float = math.inf) -> SensorCheck:
     - dropouts: a run of equal samples so long that the sensor's own noise shows it less than once in 10^6
       windows, entered or left by a leap of more than 8 converter steps.
     """
-    samples = np.ascontiguousarray(window.samples, np.float32)
+    samples = kernels.float32_rows(window.samples)
     verdict, affected, text = _judge(samples, full_scale)
     return SensorCheck(
         channel_id=window.channel_id,

@@ -38,7 +38,7 @@ def time_features(samples: Float32Array) -> TimeFeatures:
     """
     if samples.ndim != 2 or samples.shape[0] == 0 or samples.shape[1] == 0:
         raise DspError(f"samples have shape {samples.shape}; (n_windows, n_samples), neither 0, is needed")
-    rows = np.ascontiguousarray(samples, np.float32)
+    rows = kernels.float32_rows(samples)
     moments = np.empty((len(rows), 4))
     kernels.central_moments(rows, moments)
     mean, m2, m3, m4 = moments.T

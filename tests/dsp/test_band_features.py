@@ -25,6 +25,7 @@ from dsp.framing import trend_window_samples
 from tests.oracles import fourier
 
 
+@settings(deadline=None)
 @given(st.floats(20.0, 200_000.0))
 def test_bands_tile_the_range_and_each_holds_three_bins(rate_hz: float) -> None:
     n = trend_window_samples(rate_hz)

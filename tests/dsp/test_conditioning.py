@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal
 
@@ -41,6 +41,7 @@ def test_gains_are_the_published_ones(function: WindowFunction, gain: float, ban
     assert taper(function, 4096).noise_bandwidth_bins == pytest.approx(bandwidth, rel=2e-3)
 
 
+@settings(deadline=None)
 @given(
     slope=st.floats(-1e3, 1e3), bias=st.floats(-1e6, 1e6), n=st.integers(2, 200), seed=st.integers(0, 2**31)
 )

@@ -72,6 +72,7 @@ def test_any_chunking_gives_the_windows_of_whole_stretches(
         assert window.sample_rate_hz == pytest.approx(rate_hz, rel=1e-12)
 
 
+@settings(deadline=None)
 @given(
     count=st.integers(0, 300), window_samples=st.integers(1, 60), hop_samples=st.integers(1, 60),
     least=st.integers(1, 40),

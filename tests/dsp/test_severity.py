@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsp.errors import DspError
@@ -47,6 +47,7 @@ def test_outside_the_band_it_falls_as_iso_2954_wants() -> None:
         assert velocity_rms(tone(frequency_hz, 10.0, 25600.0, 32768), 25600.0) < 0.01 * 10.0, frequency_hz
 
 
+@settings(deadline=None)
 @given(
     parts=st.lists(
         st.tuples(st.floats(11.0, 950.0), st.floats(0.1, 20.0)), min_size=1, max_size=4,
@@ -156,6 +157,7 @@ def test_nonsense_is_refused() -> None:
         rate_severity(-1.0, 45.0, "rigid")
 
 
+@settings(deadline=None)
 @given(st.floats(0.0, 1e3), st.floats(0.0, 1e3))
 def test_more_vibration_is_never_a_better_zone(one: float, other: float) -> None:
     for limits in ZONE_LIMITS.values():

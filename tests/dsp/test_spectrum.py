@@ -107,6 +107,7 @@ def test_spectra_say_what_they_are() -> None:
     assert density.values.sum() * density.step_hz == pytest.approx(8.0, rel=1e-3)
 
 
+@settings(deadline=None)
 @given(n_bins=st.integers(1, 5000), max_points=st.integers(1, 1700), seed=st.integers(0, 2**31))
 def test_a_coarser_copy_keeps_every_maximum_near_its_place(n_bins: int, max_points: int, seed: int) -> None:
     values = np.random.default_rng(seed).random(n_bins).astype(np.float32)
