@@ -11,7 +11,7 @@ at multiples that belong to no part says how much to believe.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -56,6 +56,12 @@ class FaultLine:
     amplitude: float  # amplitude of the fundamental in the envelope spectrum's unit
     fundamental_db: float = float("nan")  # the first harmonic alone above the local floor
     sideband_of: BearingFault | None = None  # stands whole shaft orders from this fault's stronger line
+    # Lines that the fault's modulation adds: BPFI +- shaft, 2 x BSF +- FTF; for the cage, shaft - FTF.
+    sideband_db: float = float("nan")
+    # The fundamental's neighbourhood as a whole, for lines smeared by slip: mean over the floor, and as a
+    # multiple of what the same width shows elsewhere.
+    spread_db: float = float("nan")
+    spread_margin: float = float("nan")
 
 
 def fault_lines(
@@ -72,7 +78,7 @@ def fault_lines(
     """
     comb = _Comb(spectrum, multipliers, mains_hz)
     lines = [
-        comb.line(fault, _range(multipliers, fault, tolerance))
+        comb.line(fault, _range(multipliers, fault, tolerance), _SIDEBANDS[fault](multipliers))
         for fault in (BearingFault.OUTER_RACE, BearingFault.INNER_RACE, BearingFault.ROLLING_ELEMENT)
     ]
     lines.append(comb.cage_line(multipliers.ftf, tolerance))
@@ -83,6 +89,18 @@ def highest_order(multipliers: FaultMultipliers, tolerance: float = LINE_TOLERAN
     """Order up to which an envelope spectrum must reach for all combs of this bearing."""
     faults = (BearingFault.OUTER_RACE, BearingFault.INNER_RACE, BearingFault.ROLLING_ELEMENT)
     return HARMONICS * max(_range(multipliers, fault, tolerance)[1] for fault in faults) + 0.5
+
+
+# Orders on each side of a fault's line at which its own modulation shows.
+_SIDEBANDS: dict[BearingFault, Callable[[FaultMultipliers], tuple[float, ...]]] = {
+    BearingFault.OUTER_RACE: lambda multipliers: (),
+    BearingFault.INNER_RACE: lambda multipliers: (-1.0, 1.0),
+    BearingFault.ROLLING_ELEMENT: lambda multipliers: (-multipliers.ftf, multipliers.ftf),
+}
+
+
+def _limit(decoys: npt.NDArray[np.float64]) -> float:
+    return float(np.quantile(decoys, _DECOY_QUANTILE)) if len(decoys) else float("inf")
 
 
 def _range(multipliers: FaultMultipliers, fault: BearingFault, tolerance: float) -> tuple[float, float]:
@@ -116,7 +134,10 @@ class _Comb:
         self._grid = np.exp(np.arange(np.log(lowest), np.log(highest), self._step))
         self._levels = self._mean_log(self._grid, HARMONICS)
 
-    def line(self, fault: BearingFault, bounds: tuple[float, float]) -> FaultLine:
+    def line(
+        self, fault: BearingFault, bounds: tuple[float, float], sideband_orders: Sequence[float]
+    ) -> FaultLine:
+        """The strongest comb within `bounds` (x shaft)."""
         low, high = bounds
         inside = (self._grid >= low) & (self._grid <= high)
         centre, half = float(np.sqrt(low * high)), 0.5 * float(np.log(high / low))
@@ -126,9 +147,17 @@ class _Comb:
         multiplier, level = float(self._grid[at]), float(self._levels[at])
         reach = max(1, round(half / self._step))
         best_near = maximum_filter1d(self._levels, 2 * reach + 1, mode="nearest")
-        decoys = best_near[self._means_nothing(multiplier, half)]
-        limit = float(np.quantile(decoys, _DECOY_QUANTILE)) if len(decoys) else float("inf")
-        return self._found(fault, multiplier, level, limit)
+        nothing = self._means_nothing(multiplier, half)
+        found = self._found(fault, multiplier, level, _limit(best_near[nothing]))
+        spread = self._spread(half)
+        elsewhere = _limit(spread[nothing])
+        here = float(spread[np.argmin(np.abs(self._grid - centre))])
+        return replace(
+            found,
+            sideband_db=self._sidebands_db([multiplier + offset for offset in sideband_orders]),
+            spread_db=_DB * float(np.log(max(here, 1e-3))),
+            spread_margin=here / max(elsewhere, 0.05),
+        )
 
     def cage_line(self, ftf: float, tolerance: float) -> FaultLine:
         """The cage's comb: FTF, its next two harmonics, and 1 - FTF (the cage seen from the turning race)."""
@@ -144,8 +173,8 @@ class _Comb:
         for relative in (0.5 * (1.0 - ftf), 2.0 * ftf / 3.0):
             apart &= np.abs(grid - relative) > 2.0 * tolerance * relative
         decoys = best_near[apart]
-        limit = float(np.quantile(decoys, _DECOY_QUANTILE)) if len(decoys) else float("inf")
-        return self._found(BearingFault.CAGE, float(grid[at]), float(levels[at]), limit)
+        found = self._found(BearingFault.CAGE, float(grid[at]), float(levels[at]), _limit(decoys))
+        return replace(found, sideband_db=self._sidebands_db([1.0 - found.multiplier]))
 
     def marked_sideband(self, line: FaultLine, lines: Sequence[FaultLine]) -> FaultLine:
         """The line, marked if it stands 1 or 2 shaft orders from another fault's stronger fundamental."""
@@ -179,6 +208,18 @@ class _Comb:
             amplitude=self._peak(multiplier, self._spectrum.depth),
             fundamental_db=_DB * float(np.log(max(fundamental, 1e-3))),
         )
+
+    def _sidebands_db(self, orders: Sequence[float]) -> float:
+        peaks = [max(self._peak(order, self._prominence), 1e-3) for order in orders]
+        return _DB * float(np.mean(np.log(peaks))) if peaks else float("nan")
+
+    def _spread(self, half: float) -> npt.NDArray[np.float64]:
+        """Mean prominence within +- `half` (relative) of each multiple of the grid."""
+        total = np.concatenate(([0.0], np.cumsum(self._prominence)))
+        first = self._cells(self._grid * (1.0 - half))
+        last = self._cells(self._grid * (1.0 + half)) + 1
+        mean: npt.NDArray[np.float64] = (total[last] - total[first]) / (last - first)
+        return mean
 
     def _unresolved(self, fault: BearingFault, multiplier: float) -> FaultLine:
         nan = float("nan")

@@ -81,7 +81,9 @@ class Diagnoser:
         if operating_state != self._recent_state:
             self._recent.clear()
             self._recent_state = operating_state
-        self._recent.append(evidence.orders)
+        # The short rest at the end of a recording would blur what full records resolve.
+        if all(evidence.orders.resolution_orders < 1.5 * known.resolution_orders for known in self._recent):
+            self._recent.append(evidence.orders)
         mean = mean_order_spectrum(list(self._recent))
         lines = fault_lines(mean, evidence.multipliers, evidence.tolerance)
         levels = line_levels(lines, evidence.shaft)

@@ -18,8 +18,12 @@ class DiagnosisSettings:
     call_db: float = 9.0  # level above the noise floor that is called without a baseline
     call_margin: float = 1.2  # over the decoys
     call_fundamental_db: float = 4.0  # a comb whose first harmonic does not stand out is another fault's
-    cage_db: float = 8.0
+    cage_db: float = 7.0  # comb of the cage line and its harmonics
     cage_margin: float = 2.0
+    turning_race_db: float = 3.0  # shaft - FTF: the turning race passes what strikes, so it is no cage
+    cage_alone_db: float = 10.5  # with impacts, so strong a comb would show that line if it were an element
+    spread_db: float = 4.5  # a rolling element's line smeared by slip, as a whole
+    spread_margin: float = 1.6
     impulsive: float = 1.5  # kurtosis excess of the envelope above which a record holds impacts
     rise_db: float = 6.0  # over its baseline
     rise_level_db: float = 4.0  # and above the noise floor

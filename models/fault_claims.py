@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dsp.bearing import BearingFault
 from dsp.fault_comb import FaultLine
 from dsp.shaft_lines import ShaftLines
 from models.diagnosis_settings import DiagnosisSettings
+
+# Signs that a called comb explains as well stay below the limit of a call.
+_BESIDE_A_COMB = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Claim:
 def line_levels(lines: tuple[FaultLine, ...], shaft: ShaftLines) -> dict[str, float]:
     """Level of every line by key, dB (over the noise floor; for the shaft's lines relative to 1 unit)."""
     levels = {line.label: line.level_db for line in lines}
+    levels |= {_spread_key(line): line.spread_db for line in lines if math.isfinite(line.spread_db)}
     amplitudes = dict(zip(("1x", "2x", "3x"), shaft.harmonics, strict=True))
     amplitudes |= {"mesh": shaft.mesh, "mesh sidebands": shaft.mesh_sidebands}
     for key, amplitude in amplitudes.items():
@@ -43,50 +47,86 @@ def bearing_claims(
     impulsiveness: float,
     settings: DiagnosisSettings,
 ) -> list[Claim]:
-    """Claims of the four bearing faults, as far as their lines can be resolved."""
-    claims = []
-    cage = None
-    for line in lines:
-        if not line.resolvable:
-            continue
-        if line.fault is BearingFault.CAGE:
-            cage = line
-        else:
-            evidence = _comb_evidence(line, rises.get(line.label), settings)
-            claims.append(
-                Claim(line.fault.value, evidence, line.label, line.label, line.multiplier, line.level_db)
-            )
-    if cage is not None:
-        claims.append(_cage_claim(cage, claims, impulsiveness, settings))
-    return _strongest_per_fault(claims)
+    """Claims of the four bearing faults, as far as their lines can be resolved.
+
+    Combs come first. Where none is called, two weaker signs of a damaged element are looked at: its line
+    smeared by slip, and impacts that come and go at cage rate. Every race fault shows the latter too.
+    """
+    resolved = [line for line in lines if line.resolvable]
+    races = [line for line in resolved if line.fault is not BearingFault.CAGE]
+    claims = [
+        _claim(line.fault, _comb_evidence(line, rises.get(line.label), settings), line) for line in races
+    ]
+    weaker = [
+        _smeared_claim(line, rises, settings) for line in races if line.fault is BearingFault.ROLLING_ELEMENT
+    ]
+    weaker += [
+        _cage_claim(line, rises, impulsiveness, settings)
+        for line in resolved
+        if line.fault is BearingFault.CAGE
+    ]
+    if any(claim.evidence >= 1.0 for claim in claims):
+        weaker = [replace(claim, evidence=min(claim.evidence, _BESIDE_A_COMB)) for claim in weaker]
+    return _strongest_per_fault(claims + weaker)
 
 
 def _comb_evidence(line: FaultLine, rise_db: float | None, settings: DiagnosisSettings) -> float:
     guard = min(1.0, line.decoy_margin / settings.call_margin)
     if line.sideband_of is not None or line.fundamental_db < settings.call_fundamental_db:
         guard *= 0.5
-    absolute = line.level_db / settings.call_db
     if rise_db is None:
-        return absolute * guard
-    risen = min(rise_db / settings.rise_db, line.level_db / settings.rise_level_db)
-    return max(0.0, risen) * guard
+        return guard * line.level_db / settings.call_db
+    return guard * max(0.0, min(rise_db / settings.rise_db, line.level_db / settings.rise_level_db))
+
+
+def _smeared_claim(line: FaultLine, rises: Mapping[str, float], settings: DiagnosisSettings) -> Claim:
+    """A line without sharp harmonics that stands out as a whole."""
+    evidence = min(line.spread_db / settings.spread_db, line.spread_margin / settings.spread_margin)
+    evidence = _limited_by_rise(evidence, rises.get(_spread_key(line)), settings)
+    return Claim(
+        fault=line.fault.value,
+        evidence=evidence,
+        sign=f"{line.label} smeared",
+        key=_spread_key(line),
+        multiplier=line.multiplier,
+        level_db=line.spread_db,
+    )
 
 
 def _cage_claim(
-    cage: FaultLine, races: list[Claim], impulsiveness: float, settings: DiagnosisSettings
+    line: FaultLine, rises: Mapping[str, float], impulsiveness: float, settings: DiagnosisSettings
 ) -> Claim:
-    """Cage-rate modulation: of impacts it tells a damaged element passing the load zone, else the cage.
+    """The cage's comb: of an element on its way through the load zone, or of the cage itself.
 
-    A race fault's lines are modulated by the cage too, so nothing is claimed beyond a called comb.
+    Impacts that also repeat at shaft - FTF, as the turning race meets the element, are no cage's.
     """
-    evidence = (cage.level_db / settings.cage_db) * min(1.0, cage.decoy_margin / settings.cage_margin)
-    strongest = max((claim.evidence for claim in races), default=0.0)
-    if strongest >= 1.0:
-        evidence = min(evidence, 0.9)
     impacts = impulsiveness >= settings.impulsive
-    fault = BearingFault.ROLLING_ELEMENT if impacts else BearingFault.CAGE
-    sign = "impacts at cage rate, FTF" if impacts else cage.label
-    return Claim(fault.value, evidence, sign, cage.label, cage.multiplier, cage.level_db)
+    element = impacts and line.sideband_db >= settings.turning_race_db
+    needed_db = settings.cage_alone_db if impacts and not element else settings.cage_db
+    evidence = line.level_db / needed_db * min(1.0, line.decoy_margin / settings.cage_margin)
+    evidence = _limited_by_rise(evidence, rises.get(line.label), settings)
+    if element:
+        return _claim(BearingFault.ROLLING_ELEMENT, evidence, line, "impacts at cage rate, FTF")
+    return _claim(BearingFault.CAGE, evidence, line)
+
+
+def _limited_by_rise(evidence: float, rise_db: float | None, settings: DiagnosisSettings) -> float:
+    return max(0.0, evidence if rise_db is None else min(evidence, rise_db / settings.rise_db))
+
+
+def _claim(fault: BearingFault, evidence: float, line: FaultLine, sign: str = "") -> Claim:
+    return Claim(
+        fault=fault.value,
+        evidence=max(0.0, evidence),
+        sign=sign or line.label,
+        key=line.label,
+        multiplier=line.multiplier,
+        level_db=line.level_db,
+    )
+
+
+def _spread_key(line: FaultLine) -> str:
+    return f"{line.label} spread"
 
 
 def _strongest_per_fault(claims: list[Claim]) -> list[Claim]:

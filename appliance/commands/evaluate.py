@@ -188,12 +188,12 @@ def _not_built(entries: list[dict[str, Any]]) -> Counter[tuple[str, str]]:
 def _print_tables(
     results: dict[tuple[str, str], list[JudgedUnit]], entries: list[dict[str, Any]], remarks: list[str]
 ) -> None:
-    console = Console(width=max(118, Console().width))
+    console = Console(width=max(132, Console().width))
     table = Table(title="diagnosis: one file whole length, no training", padding=(0, 1))
     table.add_column("data set", no_wrap=True)
     table.add_column("variant", no_wrap=True)
     for column in _COLUMNS:
-        table.add_column(column.replace("_", " "), justify="right", min_width=7)
+        table.add_column(column.replace("_", " "), justify="right", width=7)
     variants = list(dict.fromkeys(variant for _, variant in results))
     for variant in variants:
         every: list[JudgedUnit] = []
@@ -238,7 +238,7 @@ def _print_calibration(console: Console, units: list[JudgedUnit]) -> None:
     healthy = found["n"] - faulted
     for what, rate, n in (("wrong", "wrong", faulted), ("healthy false", "healthy_false", healthy)):
         console.print(
-            f"{what}: {found[rate]} of {n} (none at all would leave up to {upper_bound_of_none(n):.2f} at 95 %)",
+            f"{what}: {found[rate]} of {n} (none would leave up to {upper_bound_of_none(n):.2f} at 95 %)",
             highlight=False,
         )
 
