@@ -1,7 +1,7 @@
 """When each channel was last heard, and the gap that a stop of the appliance left.
 
-Duty: a channel's first data in a start of the service ends the interval since its last data in an earlier one;
-that interval is a gap, whether the stop was clean, a kill or a power cut. No one has to announce it.
+Duty: a channel's first data in a start of the service ends the interval since its last data in an earlier
+one; that interval is a gap, whether the stop was clean, a kill or a power cut. No one has to announce it.
 """
 
 from __future__ import annotations

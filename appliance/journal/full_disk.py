@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 
 from appliance.journal import schema
-from appliance.journal.pending import PendingGap, PendingRecord
+from appliance.journal.pending import GapEntry, PendingGap, PendingRecord
 from appliance.journal.record import RecordClass
 from appliance.journal.reserve import Reserve
 from appliance.journal.retention import Budgets
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 _RING_STEP_BYTES = 1024 * 1024
 _SPARE_BYTES = 8 * 1024 * 1024  # must be free beside a whole reserve before the disk counts as usable again
 
-Write = Callable[[Sequence[PendingRecord], Sequence[PendingGap]], None]
+Write = Callable[[Sequence[PendingRecord], Sequence[GapEntry]], None]
 
 
 class FullDisk:
@@ -52,7 +52,7 @@ class FullDisk:
             self.low = True
 
     def write_critical(
-        self, write: Write, critical: Sequence[PendingRecord], gaps: Sequence[PendingGap]
+        self, write: Write, critical: Sequence[PendingRecord], gaps: Sequence[GapEntry]
     ) -> None:
         """Write, giving up the reserve as far as it takes. Raises what `write` raises once it is used up."""
         while True:

@@ -22,7 +22,7 @@ from appliance.journal.admission import check
 from appliance.journal.durability import Durability, DurabilityCallback
 from appliance.journal.errors import JournalRejected
 from appliance.journal.ledger import first_state
-from appliance.journal.pending import PendingGap, PendingRecord, Ticket
+from appliance.journal.pending import PendingGap, PendingGapState, PendingRecord, Ticket
 from appliance.journal.queries import Float32Array, Int64Array, Queries
 from appliance.journal.record import (
     ClassBacklog,
@@ -192,6 +192,18 @@ class Journal:
                 start.trusted and end.trusted,
             )
         )
+
+    def resolve_gap(self, gap_id: int, state: GapState) -> None:
+        """Note what became of a gap: backfilled, or lost for good. An unknown id changes nothing."""
+        now_ns = self._clock.monotonic_ns()
+        wall = self._clock.wall(now_ns)
+        self._writer.add_gap(PendingGapState(gap_id, state, wall.time_ns, wall.trusted, now_ns))
+
+    def mark_delivered(self, record_class: RecordClass, sequence: int) -> None:
+        """Every sink has confirmed the class's records up to here: they may leave when the budget asks."""
+        store = self._writer.store
+        if store is not None:
+            store.delivered[record_class] = max(sequence, store.delivered[record_class])
 
     def latest(self, kind: RecordKind) -> list[Record]:
         """The newest committed record of every subject of a kind, in order of sequence."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from appliance.journal.pending import PendingGap
+from appliance.journal.pending import PendingGap, PendingGapState
 from appliance.journal.record import GapState, NewRecord, RecordClass, RecordKind, StoredGap
 from dsp.samples import GapCause
 
@@ -67,6 +67,19 @@ def write_gap(connection: sqlite3.Connection, gap: PendingGap, boot: int) -> New
     assert gap_id is not None
     stored = GapPayload(gap_id, start_ns, end_ns, gap.cause.value, gap.state.value, missing)
     return gap_record(gap.channel_id, gap.monotonic_ns, stored)
+
+
+def change_state(connection: sqlite3.Connection, change: PendingGapState) -> NewRecord | None:
+    """Note what became of a gap; returns the record that announces it, None if there is no such gap."""
+    row = connection.execute(
+        "SELECT channel, start_ns, end_ns, cause, samples_missing FROM gap WHERE id=?", (change.gap_id,)
+    ).fetchone()
+    if row is None:
+        return None
+    connection.execute("UPDATE gap SET state=? WHERE id=?", (change.state.value, change.gap_id))
+    channel_id, start_ns, end_ns, cause, missing = row
+    stored = GapPayload(change.gap_id, start_ns, end_ns, cause, change.state.value, missing)
+    return gap_record(channel_id, change.monotonic_ns, stored)
 
 
 def gap_record(channel_id: str, monotonic_ns: int, stored: GapPayload) -> NewRecord:

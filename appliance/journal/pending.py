@@ -65,6 +65,20 @@ class PendingGap:
     time_trusted: bool
 
 
+@dataclass(slots=True)
+class PendingGapState:
+    """What became of a known gap, on its way to the ledger. `time_ns` (UTC) is when it became so."""
+
+    gap_id: int
+    state: GapState
+    time_ns: int
+    time_trusted: bool
+    monotonic_ns: int
+
+
+GapEntry = PendingGap | PendingGapState
+
+
 class PendingQueue:
     """All that is not on the disk yet. Critical first, then telemetry; each in the order it came."""
 
@@ -73,7 +87,7 @@ class PendingQueue:
         self._critical_bound = critical_bound_bytes
         self._critical: deque[PendingRecord] = deque()
         self._telemetry: deque[PendingRecord] = deque()
-        self._gaps: deque[PendingGap] = deque()
+        self._gaps: deque[GapEntry] = deque()
         self._being_dropped: dict[str, PendingGap] = {}
         self.critical_bytes = 0
         self.telemetry_bytes = 0
@@ -112,11 +126,11 @@ class PendingQueue:
         while self.telemetry_bytes > self._telemetry_bound and len(self._telemetry) > 1:
             self.drop_oldest_telemetry()
 
-    def add_gap(self, gap: PendingGap) -> None:
+    def add_gap(self, gap: GapEntry) -> None:
         """Beyond the bound, a gap is merged into the newest one of its channel: longer, but never unsaid."""
-        if len(self._gaps) >= MAX_GAPS:
+        if len(self._gaps) >= MAX_GAPS and isinstance(gap, PendingGap):
             for known in reversed(self._gaps):
-                if known.channel_id == gap.channel_id:
+                if isinstance(known, PendingGap) and known.channel_id == gap.channel_id:
                     known.start_ns = min(known.start_ns, gap.start_ns)
                     known.end_ns = max(known.end_ns, gap.end_ns)
                     known.samples_missing = None
@@ -155,7 +169,7 @@ class PendingQueue:
 
     def take(
         self, max_telemetry: int | None
-    ) -> tuple[list[PendingRecord], list[PendingRecord], list[PendingGap]]:
+    ) -> tuple[list[PendingRecord], list[PendingRecord], list[GapEntry]]:
         """The next batch: critical records, telemetry, gaps. `put_back` what was not written."""
         critical = _take(self._critical, MAX_BATCH_RECORDS, MAX_BATCH_BYTES)
         self.critical_bytes -= sum(pending.size_bytes for pending in critical)
@@ -173,7 +187,7 @@ class PendingQueue:
         self,
         critical: Iterable[PendingRecord],
         telemetry: Iterable[PendingRecord],
-        gaps: Iterable[PendingGap],
+        gaps: Iterable[GapEntry],
     ) -> None:
         """Return an unwritten batch to the head of the queues, bounds kept."""
         for pending in reversed(list(critical)):

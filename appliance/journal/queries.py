@@ -76,6 +76,8 @@ class Queries:
         self, after_sequence: int, kinds: Collection[RecordKind] | None, limit: int
     ) -> list[Record]:
         wanted = frozenset(RecordKind if kinds is None else kinds)
+        if not wanted:
+            return []
         count = max(0, min(limit, MAX_LIMIT))
         codes = ",".join(str(schema.KIND_CODES[kind]) for kind in sorted(wanted))
         if wanted & schema.TELEMETRY_KINDS:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from appliance.journal import ledger, schema
 from appliance.journal.features import NAMES_ID, seen_name_list
-from appliance.journal.pending import PendingGap, PendingRecord
+from appliance.journal.pending import GapEntry, PendingGap, PendingRecord
 from appliance.journal.record import NewRecord, Record, RecordClass, RecordKind
 from appliance.journal.retention import Accounts, stored_bytes
 
@@ -47,6 +47,9 @@ class Store:
         self.life = life
         self.accounts = Accounts()
         self.oldest_ns: dict[RecordClass, int | None] = {}
+        # Sequence up to which every record of the class is confirmed elsewhere. Saved with the accounts: what
+        # a crash forgets is delivered again, which changes nothing.
+        self.delivered: dict[RecordClass, int] = dict.fromkeys(RecordClass, 0)
         try:
             with self.transaction():
                 self._open_meta(incarnation or str(uuid.uuid4()), life)
@@ -74,7 +77,7 @@ class Store:
                     self._connection.execute("ROLLBACK")
             raise
 
-    def write(self, batch: Sequence[PendingRecord], gaps: Sequence[PendingGap]) -> list[Record]:
+    def write(self, batch: Sequence[PendingRecord], gaps: Sequence[GapEntry]) -> list[Record]:
         """Commit a batch in one flushed transaction; returns its records in order, sequences given.
 
         A record whose key is stored already is returned as stored. Raises sqlite3.Error or OSError with
@@ -94,8 +97,14 @@ class Store:
                         name_lists.add(record.payload[NAMES_ID])
                 records.append(record)
             for gap in gaps:
-                new = ledger.write_gap(self._connection, gap, self._boot)
-                record = self._insert(new, gap.start_ns, gap.time_trusted, sequence + 1)
+                if isinstance(gap, PendingGap):
+                    new, time_ns = ledger.write_gap(self._connection, gap, self._boot), gap.start_ns
+                else:
+                    changed = ledger.change_state(self._connection, gap)
+                    if changed is None:
+                        continue
+                    new, time_ns = changed, gap.time_ns
+                record = self._insert(new, time_ns, gap.time_trusted, sequence + 1)
                 if record.sequence == sequence + 1:
                     sequence += 1
                     added.append(record)
@@ -161,15 +170,9 @@ class Store:
                 for record_class, account in self.accounts.by_class.items()
             ],
         )
+        for record_class, sequence in self.delivered.items():
+            self._set_meta(f"delivered/{record_class}", str(sequence))
         self._set_meta("accounts_through", str(self._sequence))
-
-    def delivered(self, record_class: RecordClass) -> int:
-        """Sequence up to which every record of the class is confirmed elsewhere; 0 if none is."""
-        return int(self.get_meta(f"delivered/{record_class}") or 0)
-
-    def set_delivered(self, record_class: RecordClass, sequence: int) -> None:
-        with self.transaction():
-            self._set_meta(f"delivered/{record_class}", str(max(sequence, self.delivered(record_class))))
 
     def checkpoint(self) -> None:
         """Bring the log's pages into the file, as far as no reader needs them where they are."""
@@ -285,6 +288,8 @@ class Store:
         self.refresh_oldest()
 
     def _load_accounts(self, through: int) -> None:
+        for record_class in RecordClass:
+            self.delivered[record_class] = int(self.get_meta(f"delivered/{record_class}") or 0)
         for code, *figures in self._connection.execute("SELECT * FROM account"):
             account = self.accounts[schema.CLASS_OF_CODE[code]]
             account.records, account.stored_bytes, account.dropped = figures[0], figures[1], figures[2]

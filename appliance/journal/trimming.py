@@ -124,7 +124,7 @@ def _may_leave_through(store: Store, record_class: RecordClass, budgets: Budgets
     """
     if record_class is RecordClass.COUNTER or not budgets.of(record_class).keep_unsent:
         return store.last_sequence
-    return store.delivered(record_class)
+    return store.delivered[record_class]
 
 
 def _gaps_of(chosen: Sequence[tuple[int, int, str, int, int, int]], cause: GapCause) -> list[PendingGap]:

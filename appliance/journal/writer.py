@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from appliance.journal import schema
 from appliance.journal.features import end_ns
 from appliance.journal.full_disk import FullDisk
-from appliance.journal.pending import PendingGap, PendingQueue, PendingRecord
+from appliance.journal.pending import GapEntry, PendingGap, PendingQueue, PendingRecord
 from appliance.journal.record import GapState, Record, RecordKind
 from appliance.journal.reserve import Reserve
 from appliance.journal.retention import Budgets, Timing
@@ -90,7 +90,7 @@ class Writer:
             if first:
                 self._condition.notify()
 
-    def add_gap(self, gap: PendingGap) -> None:
+    def add_gap(self, gap: GapEntry) -> None:
         with self._condition:
             self._queue.add_gap(gap)
             self._condition.notify()
@@ -250,7 +250,7 @@ class Writer:
             self._on_commit()
 
     def _write_round(
-        self, critical: list[PendingRecord], telemetry: list[PendingRecord], gaps: list[PendingGap]
+        self, critical: list[PendingRecord], telemetry: list[PendingRecord], gaps: list[GapEntry]
     ) -> None:
         """Write a batch; what is written is removed from the lists, the rest stays for another attempt."""
         if not self._full_disk.low:
@@ -284,7 +284,7 @@ class Writer:
                 self._queue.drop_all_telemetry()
         telemetry.clear()
 
-    def _write(self, batch: Sequence[PendingRecord], gaps: Sequence[PendingGap]) -> None:
+    def _write(self, batch: Sequence[PendingRecord], gaps: Sequence[GapEntry]) -> None:
         """One flushed transaction; then tell who waits for it."""
         if not batch and not gaps:
             return

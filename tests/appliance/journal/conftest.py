@@ -1,0 +1,38 @@
+"""An open journal in a folder of its own, closed whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from appliance.clock import Clock, ReplayClock
+from appliance.journal.journal import Journal
+from appliance.journal.retention import Budgets, Timing
+from tests.appliance.journal.builders import QUICK, SMALL, START_NS
+
+OpenJournal = Callable[..., Awaitable[Journal]]
+
+
+@pytest.fixture
+async def open_journal(tmp_path: Path) -> AsyncIterator[OpenJournal]:
+    opened: list[Journal] = []
+
+    async def open_one(
+        folder: Path | None = None,
+        budgets: Budgets = SMALL,
+        clock: Clock | None = None,
+        timing: Timing = QUICK,
+    ) -> Journal:
+        journal = await Journal.open(
+            folder or tmp_path / "journal", budgets, clock or ReplayClock(START_NS), timing
+        )
+        opened.append(journal)
+        return journal
+
+    yield open_one
+    for journal in opened:
+        with contextlib.suppress(OSError):
+            await journal.close()
