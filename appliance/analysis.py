@@ -9,6 +9,7 @@ pipeline, live and in replay alike. One call at a time: the caller sees to it th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from appliance.alarms.lifecycle import Alarm, AlarmTransition
@@ -19,7 +20,7 @@ from appliance.analysis_findings import AnalysisState, Findings, SensorVerdict
 from appliance.analysis_intake import DueRecord, DueWindow, Intake, MachineIntake, window_samples_of
 from appliance.analysis_settings import PROFILES, AnalysisSettings
 from dsp.extractor import FeatureVector, TrendExtractor
-from dsp.framing import window_batch
+from dsp.framing import Window, window_batch
 from dsp.samples import Channel, Measurand, SampleBlock, SourceItem
 from dsp.spectrum import Spectrum, SpectrumKind
 from models.detector import LearningProgress
@@ -193,7 +194,8 @@ class AssetAnalysis:
             groups.setdefault(self._extractor(channel, len(entry.window.samples)), []).append(i)
         found: dict[int, FeatureVector] = {}
         for extractor, positions in groups.items():
-            batch = window_batch([due[i].window for i in positions], [due[i].state.label for i in positions])
+            windows = [_of_length(due[i].window, extractor.window_samples) for i in positions]
+            batch = window_batch(windows, [due[i].state.label for i in positions])
             found |= dict(zip(positions, extractor.extract(batch), strict=True))
         return [found[i] for i in range(len(due))]
 
@@ -206,7 +208,9 @@ class AssetAnalysis:
 
     def _window(self, due: DueWindow, features: FeatureVector, findings: Findings) -> None:
         channel = self._channels[features.channel_id]
-        score = channel.score(features, due.state, may_learn=self._may_learn())
+        score = None
+        if len(due.window.samples) == window_samples_of(channel.channel, self.settings):
+            score = channel.score(features, due.state, may_learn=self._may_learn())
         if score is not None:
             findings.scores.append(score)
         if due.state.rated:
@@ -251,3 +255,8 @@ class AssetAnalysis:
                 findings.limits[channel_id] = channel.limits()
                 given_ns = now_ns
             self._limits_given[channel_id] = (given_ns, whole)
+
+
+def _of_length(window: Window, n_samples: int) -> Window:
+    """The window, or its first samples where a recording's rest is one sample too long (an odd number)."""
+    return window if len(window.samples) == n_samples else replace(window, samples=window.samples[:n_samples])

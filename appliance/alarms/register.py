@@ -73,4 +73,4 @@ def alarm_id_of(owner_id: str, rule: str, subject: str = "") -> str:
     parts = [owner_id, rule]
     if subject:
         parts.append(subject.removeprefix(f"{owner_id}."))
-    return ".".join(re.sub(r"[^a-z0-9._-]+", "-", part.lower()).strip("-.") or "x" for part in parts)
+    return ".".join(re.sub(r"[^a-z0-9._-]+", "-", part.lower()).strip("-._") or "x" for part in parts)

@@ -90,7 +90,8 @@ class MachineConditionRule:
         self._asset_id = asset_id
         self._settings = settings
         self._channels: dict[str, _Standing] = {}
-        self._restored: Debounce | None = None
+        self._restored: Debounce | None = None  # that the alarm of before a restart still stands
+        self._restored_severity = Severity.NOT_RATED
         self._told_db: float | None = None
 
     def observe_window(self, judgement: WindowJudgement) -> None:
@@ -132,7 +133,9 @@ class MachineConditionRule:
 
     def severity(self, rated: bool) -> Severity:
         """Worst severity that stands on any channel; without any, good if `rated` and in zones A or B."""
-        worst = max((s.severity() for s in self._channels.values()), key=_rank, default=Severity.NOT_RATED)
+        worst = self._standing_severity()
+        if self._held():
+            worst = max(worst, self._restored_severity, key=_rank)
         return worst if rated or worst.rank > Severity.GOOD.rank else Severity.NOT_RATED
 
     def decide(self, register: AlarmRegister, time_ns: int) -> AlarmTransition | None:
@@ -141,8 +144,7 @@ class MachineConditionRule:
         present = alarm if alarm is not None and alarm.state.active else None
         condition = self._condition(present)
         if condition is None:
-            held = present is not None and self._restored is not None and self._restored.on
-            return None if held else register.clear(self.alarm_id, time_ns)
+            return None if self._held() else register.clear(self.alarm_id, time_ns)
         if present is not None and not self._worth_telling(present, condition, time_ns):
             return None
         self._told_db = condition.evidence.get("over_baseline_db")
@@ -154,7 +156,14 @@ class MachineConditionRule:
             if alarm.alarm_id == self.alarm_id and alarm.state.active:
                 self._restored = Debounce(1, 1, self._settings.windows_off)
                 self._restored.assume_on()
+                self._restored_severity = alarm.severity
                 self._told_db = alarm.evidence.get("over_baseline_db")
+
+    def _held(self) -> bool:
+        return self._restored is not None and self._restored.on
+
+    def _standing_severity(self) -> Severity:
+        return max((s.severity() for s in self._channels.values()), key=_rank, default=Severity.NOT_RATED)
 
     def _standing(self, channel_id: str) -> _Standing:
         if channel_id not in self._channels:
@@ -166,7 +175,7 @@ class MachineConditionRule:
 
     def _condition(self, present: Alarm | None) -> Condition | None:
         """What stands now, as the content of the alarm; None where nothing does."""
-        severity = self.severity(rated=True)
+        severity = self._standing_severity()
         if severity.rank < Severity.WATCH.rank:
             return None
         window, channels = self._worst_window()
