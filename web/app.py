@@ -13,8 +13,10 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from web.auth import AuthStore
+from web.body_limit import BodyLimit
 from web.errors import install_error_handlers
-from web.guard import BodyLimit, HostCheck, SecurityHeaders, SessionGuard
+from web.guard import SessionGuard
+from web.headers import HostCheck, SecurityHeaders
 from web.live import LiveHub
 from web.routes import alarms, appliance, channels, live, machines, session
 from web.routes.spa import Spa

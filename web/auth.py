@@ -12,22 +12,22 @@ import contextlib
 import json
 import logging
 import os
+import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from web.login_throttle import LoginThrottle, network_of
 from web.passwords import HashingBusyError, PasswordHashing, check_policy, new_first_password
-from web.sessions import Session, SessionTable, digest_of, new_token
+from web.sessions import Session, SessionTable, device_of, digest_of, new_device_cookie, new_token
 
 log = logging.getLogger(__name__)
 
 FIRST_USER = "admin"
 FORMAT = 1
 TOUCH_EVERY_S = 600.0  # how stale the stored "last seen" may be: flash wears
-MOST_KNOWN_NETWORKS = 16
 BUSY_RETRY_S = 2.0
 
 
@@ -58,7 +58,15 @@ class User:
     name: str
     password_hash: str
     must_change_password: bool
-    known_networks: list[str] = field(default_factory=list)  # addresses of earlier successful sign-ins
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A successful sign-in: the cookies' values, and the session."""
+
+    token: str
+    device_cookie: str
+    session: Session
 
 
 class AuthStore:
@@ -83,6 +91,7 @@ class AuthStore:
         self._users: dict[str, User] = {}
         self._sessions = SessionTable()
         self._throttle = LoginThrottle()
+        self._device_key = secrets.token_bytes(32)
         self._writing = asyncio.Lock()
         self._stored_s = monotonic_s()
 
@@ -109,8 +118,7 @@ class AuthStore:
                 aside = path.with_name(f"{path.name}.damaged-{int(wall_s())}")
                 path.replace(aside)
                 log.error("accounts file damaged, set aside as=%s reason=%r", aside, error)
-                store._users.clear()
-                store._sessions = SessionTable()
+                store = cls(path, monotonic_s=monotonic_s, wall_s=wall_s, hashing=store._hashing)
         return store
 
     def close(self) -> None:
@@ -146,17 +154,19 @@ class AuthStore:
 
     # -- sessions ---------------------------------------------------------------------------------------
 
-    async def sign_in(self, name: str, password: str, address: str) -> tuple[str, Session]:
-        """(token, session). Raises WrongPasswordError, WaitError."""
-        await self._check_password(name, password, address)
-        user = self._users[name]
-        network = network_of(address)
-        if network not in user.known_networks:
-            user.known_networks = [network, *user.known_networks][:MOST_KNOWN_NETWORKS]
+    async def sign_in(self, name: str, password: str, address: str, device_cookie: str = "") -> SignIn:
+        """Signs in from an address, with the cookie that an earlier sign-in left if there is one.
+
+        Raises WrongPasswordError, WaitError.
+        """
+        device = device_of(self._device_key, name, device_cookie) if name in self._users else None
+        await self._check_password(name, password, address, device)
         token = new_token()
         session = self._sessions.add(token, name, self._monotonic_s())
         await self._store_quietly()
-        return token, session
+        log.info("signed in user=%r address=%s", name, address)
+        kept = device_cookie if device else new_device_cookie(self._device_key, name)
+        return SignIn(token, kept, session)
 
     def find(self, token: str) -> Session | None:
         """The live session of a cookie's token, now seen; None if unknown or ended."""
@@ -187,52 +197,53 @@ class AuthStore:
         await self._store_quietly()
 
     async def change_password(
-        self, session: Session, old: str, new: str, address: str
-    ) -> tuple[str, Session, list[str]]:
-        """(new token, its session, digests of the ended sessions): all of the user's sessions end.
+        self, session: Session, old: str, new: str, address: str, device_cookie: str = ""
+    ) -> tuple[str, Session, list[Session]]:
+        """(new token, its session, the ended sessions): all of the user's sessions end with the old password.
 
         Raises WrongPasswordError, WaitError, PasswordRefusedError, NotStoredError.
         """
         name = session.user
-        await self._check_password(name, old, address)
+        device = device_of(self._device_key, name, device_cookie)
+        await self._check_password(name, old, address, device)
         check_policy(name, old, new)
-        user = self._users[name]
-        before = (user.password_hash, user.must_change_password)
         try:
-            user.password_hash = await self._hashing.hash(new)
+            encoded = await self._hashing.hash(new)
         except HashingBusyError:
             raise WaitError(BUSY_RETRY_S) from None
-        user.must_change_password = False
-        try:
-            await self._store()
-        except OSError as error:
-            user.password_hash, user.must_change_password = before
-            raise NotStoredError(str(error)) from error
+        user = self._users[name]
+        self._users[name] = User(name, encoded, must_change_password=False)
         ended = self._sessions.end_all_of(name)
         token = new_token()
         renewed = self._sessions.add(token, name, self._monotonic_s())
-        await self._store_quietly()
+        try:
+            await self._store()
+        except OSError as error:
+            self._users[name] = user
+            self._sessions.end_all_of(name)
+            self._sessions.put_back(ended)
+            raise NotStoredError(str(error)) from error
+        log.info("password changed user=%r address=%s", name, address)
         return token, renewed, ended
 
-    async def _check_password(self, name: str, password: str, address: str) -> None:
+    async def _check_password(self, name: str, password: str, address: str, device: str | None) -> None:
         user = self._users.get(name)
         network = network_of(address)
-        known = user is not None and network in user.known_networks
-        wait_s = self._throttle.begin(name, network, known, self._monotonic_s())
+        wait_s = self._throttle.begin(name, network, device, self._monotonic_s())
         if wait_s > 0.0:
             raise WaitError(wait_s)
         encoded = user.password_hash if user else None
         try:
             right = await self._hashing.verify(encoded, password)
-            if right and encoded and self._hashing.outdated(encoded) and user is not None:
+            if right and user is not None and self._hashing.outdated(user.password_hash):
                 user.password_hash = await self._hashing.hash(password)
         except HashingBusyError:
-            self._throttle.withdrawn(name, network, known)
+            self._throttle.withdrawn(name, network, device)
             raise WaitError(BUSY_RETRY_S) from None
         if not right or self._users.get(name) is not user:
             log.warning("sign-in refused user=%r address=%s", name[:64], address)
             raise WrongPasswordError
-        self._throttle.succeeded(name, network, known)
+        self._throttle.succeeded(name, network, device)
 
     # -- the file ---------------------------------------------------------------------------------------
 
@@ -240,11 +251,11 @@ class AuthStore:
         return {
             "format": FORMAT,
             "saved_wall_s": self._wall_s(),
+            "device_key": self._device_key.hex(),
             "users": {
                 user.name: {
                     "password_hash": user.password_hash,
                     "must_change_password": user.must_change_password,
-                    "known_networks": user.known_networks,
                 }
                 for user in self._users.values()
             },
@@ -259,8 +270,10 @@ class AuthStore:
                 str(name),
                 str(item["password_hash"]),
                 bool(item["must_change_password"]),
-                [str(network) for network in item["known_networks"]],
             )
+        self._device_key = bytes.fromhex(document["device_key"])
+        if len(self._device_key) < 32:
+            raise ValueError("device_key is too short")
         elapsed_s = max(0.0, self._wall_s() - float(document["saved_wall_s"]))
         self._sessions.load(document["sessions"], elapsed_s, self._monotonic_s())
 

@@ -1,8 +1,8 @@
 """Live updates as server-sent events: what the page shows without asking.
 
 Duty: one stream per open page. Alarm transitions are never skipped on a stream: their `id:` is the journal's
-sequence, a client that is too slow for them is cut, and on its return (`Last-Event-ID`) the journal gives it
-what it missed. All else is a latest state: a newer one replaces an older one that was not sent yet.
+sequence, a client that takes nothing for too long is cut, and on its return (`Last-Event-ID`) the journal
+gives it what it missed. All else is a latest state: a newer one replaces an older one that was not sent yet.
 Streams end with their session, and all at once before the server shuts down.
 """
 
@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from web.errors import ProblemError, TooManyRequestsError
 from web.schemas import MachineDetail, MachineSummary
+from web.sessions import Session
 from web.station_view import LiveUpdate, StationView
 
 log = logging.getLogger(__name__)
@@ -64,10 +65,6 @@ class Frames:
         return frame
 
 
-class TooSlowError(Exception):
-    """More alarm transitions wait for one client than it is worth keeping: the journal keeps them."""
-
-
 class Outbox:
     """What one client has still to get: alarms in order and bounded, of all else the latest."""
 
@@ -76,17 +73,19 @@ class Outbox:
         self._alarms: deque[bytes] = deque()
         self._latest: OrderedDict[str, bytes] = OrderedDict()
         self._something = asyncio.Event()
+        self._room = asyncio.Event()
 
-    def put(self, update: LiveUpdate, frame: bytes) -> None:
-        """Raises TooSlowError when the alarms overflow."""
-        if update.sequence is not None:
-            if len(self._alarms) >= self._most_alarms:
-                raise TooSlowError
-            self._alarms.append(frame)
-        else:
+    async def put(self, update: LiveUpdate, frame: bytes) -> None:
+        """Adds an update; an alarm waits for room, so that a long backlog after an absence is no overflow."""
+        if update.sequence is None:
             data = update.data
             subject = data.summary.asset_id if isinstance(data, MachineDetail) else ""
             self._latest[f"{update.event} {subject}"] = frame
+        else:
+            while len(self._alarms) >= self._most_alarms:
+                self._room.clear()
+                await self._room.wait()
+            self._alarms.append(frame)
         self._something.set()
 
     async def take(self) -> bytes:
@@ -96,6 +95,7 @@ class Outbox:
         waiting = b"".join((*self._alarms, *self._latest.values()))
         self._alarms.clear()
         self._latest.clear()
+        self._room.set()
         return waiting
 
 
@@ -103,7 +103,7 @@ class LiveStream(Response):
     """One open page. Ends when its client goes, is too slow, its session ends or the hub closes."""
 
     def __init__(self, hub: LiveHub, session_digest: str, after_sequence: int | None) -> None:
-        super().__init__(media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        super().__init__(media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self.session_digest = session_digest
         self.ended = asyncio.Event()
@@ -113,14 +113,12 @@ class LiveStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            writer = asyncio.create_task(self._write(send))
-            others = [
+            tasks: list[asyncio.Task[Any]] = [
+                asyncio.create_task(self._write(send)),
                 asyncio.create_task(self._pump()),
                 asyncio.create_task(_gone(receive)),
-                asyncio.create_task(cast(Any, self.ended.wait())),
+                asyncio.create_task(self.ended.wait()),
             ]
-            tasks = [writer, *others]
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -139,7 +137,7 @@ class LiveStream(Response):
         """Logs what ended the stream; True when the client takes nothing and its connection is dropped."""
         cut = False
         for result in results:
-            if isinstance(result, (TooSlowError, TimeoutError)):
+            if isinstance(result, TimeoutError):
                 log.warning("live stream cut: client too slow")
                 cut = True
             elif isinstance(result, Exception) and not isinstance(result, OSError):
@@ -149,9 +147,11 @@ class LiveStream(Response):
     async def _pump(self) -> None:
         async with aclosing(cast(Any, self._hub.station.updates(self._after_sequence))) as updates:
             async for update in updates:
-                self._outbox.put(update, self._hub.frames.of(update))
+                await self._outbox.put(update, self._hub.frames.of(update))
 
     async def _write(self, send: Send) -> None:
+        async with asyncio.timeout(self._hub.send_within_s):
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         chunk = b"retry: %d\n\n" % RECONNECT_MS
         while True:
             async with asyncio.timeout(self._hub.send_within_s):
@@ -215,8 +215,9 @@ class LiveHub:
     def forget(self, stream: LiveStream) -> None:
         self._streams.discard(stream)
 
-    def end_sessions(self, digests: list[str]) -> None:
+    def end_sessions(self, sessions: list[Session]) -> None:
         """Ends the streams of sessions that have ended."""
+        digests = {session.digest for session in sessions}
         for stream in self._streams:
             if stream.session_digest in digests:
                 stream.ended.set()

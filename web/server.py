@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Generator
@@ -9,11 +10,13 @@ from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from web.live import LiveHub
 
 UNSENT_WITHIN_MS = 60_000
 MOST_CONNECTIONS = 256
+REQUEST_WITHIN_S = 20.0
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
@@ -37,6 +40,39 @@ def listening_socket(host: str, port: int) -> socket.socket:
     return listening
 
 
+class PromptProtocol(H11Protocol):
+    """A connection that must bring its next request's head within a time, or is closed.
+
+    Uvicorn waits without end for a first request, and for the rest of a head or of a refused body; a few
+    hundred such connections would leave none for the technician.
+    """
+
+    request_within_s = REQUEST_WITHIN_S
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._await_request()
+
+    def _await_request(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(self.request_within_s, self._hang_up)
+
+    def _hang_up(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+
+
 class WebServer(uvicorn.Server):
     """Uvicorn as a task of a service that owns its signals; `should_exit = True` ends it.
 
@@ -49,6 +85,7 @@ class WebServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=PromptProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -56,7 +93,7 @@ class WebServer(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,  # nobody may choose the address that the sign-in limit sees
                 limit_concurrency=MOST_CONNECTIONS,
-                timeout_keep_alive=20,
+                timeout_keep_alive=int(REQUEST_WITHIN_S),
                 timeout_graceful_shutdown=5,
                 ssl_certfile=tls_certificate,
                 ssl_keyfile=tls_key,

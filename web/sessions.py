@@ -37,6 +37,24 @@ def csrf_token_is_right(token: str, given: str) -> bool:
     return hmac.compare_digest(csrf_token_of(token).encode(), given.encode("utf-8", "replace"))
 
 
+def new_device_cookie(key: bytes, user: str) -> str:
+    """A cookie that tells later that this browser has signed in as `user` before; it signs nobody in."""
+    device = secrets.token_hex(16)
+    return f"{device}.{_device_mark(key, user, device)}"
+
+
+def device_of(key: bytes, user: str, cookie: str) -> str | None:
+    """The device that the cookie names, if it is one that this appliance gave out for `user`."""
+    device, _, mark = cookie.partition(".")
+    right = hmac.compare_digest(_device_mark(key, user, device).encode(), mark.encode("utf-8", "replace"))
+    return device if right else None
+
+
+def _device_mark(key: bytes, user: str, device: str) -> str:
+    said = f"{device}/{user}".encode("utf-8", "surrogateescape")
+    return hmac.new(key, said, hashlib.sha256).hexdigest()
+
+
 @dataclass(slots=True)
 class Session:
     """One sign-in. Times are monotonic seconds of this process; those before its start are negative."""
@@ -80,12 +98,16 @@ class SessionTable:
     def end(self, digest: str) -> None:
         self._sessions.pop(digest, None)
 
-    def end_all_of(self, user: str) -> list[str]:
-        """Ends every session of the user; their digests."""
-        digests = [s.digest for s in self._sessions.values() if s.user == user]
-        for digest in digests:
-            del self._sessions[digest]
-        return digests
+    def end_all_of(self, user: str) -> list[Session]:
+        """Ends every session of the user; what they were."""
+        ended = [s for s in self._sessions.values() if s.user == user]
+        for session in ended:
+            del self._sessions[session.digest]
+        return ended
+
+    def put_back(self, sessions: list[Session]) -> None:
+        """Undoes `end_all_of`."""
+        self._sessions.update({session.digest: session for session in sessions})
 
     def drop_ended(self, now_s: float) -> None:
         for session in [s for s in self._sessions.values() if not s.is_live(now_s)]:

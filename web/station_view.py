@@ -62,5 +62,10 @@ class StationView(Protocol):
     def appliance(self) -> ApplianceView: ...
 
     def updates(self, after_sequence: int | None) -> AsyncIterator[LiveUpdate]:
-        """Alarm transitions after that sequence, none missed, and latest states about once a second."""
+        """Alarm transitions after that sequence, none missed, and latest states about once a second.
+
+        None means from now on. One iterator per open page; a slow page leaves it waiting between two updates,
+        so it must follow the journal by its sequence rather than collect what the page has not taken. The
+        same object in `data` for all iterators is encoded once for all pages.
+        """
         ...

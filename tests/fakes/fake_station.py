@@ -57,6 +57,7 @@ class FakeStation:
         self._alarms: dict[str, AlarmView] = {}
         self.journal: list[AlarmTransitionView] = []
         self._changed = asyncio.Condition()
+        self._changes = 0
         self.followers = 0
         self.durable = True
 
@@ -121,8 +122,8 @@ class FakeStation:
         up_s = self._elapsed_s
         blocks = round(up_s * 10)
         return ApplianceView(
-            name="stethos-fake", version="0.1.0", boot_id="7f6c1f0e-fake", uptime_s=up_s, rss_bytes=182_000_000,
-            cpu_percent=23.4,
+            name="stethos-fake", version="0.1.0", boot_id="7f6c1f0e-fake", uptime_s=up_s,
+            rss_bytes=182_000_000, cpu_percent=23.4,
             links=[
                 LinkView(
                     source_id="sensor-1", kind="serial", address="/dev/serial/by-id/usb-stethos_0001",
@@ -137,7 +138,8 @@ class FakeStation:
                 LinkView(
                     source_id="sensor-2", kind="serial", address="/dev/serial/by-id/usb-stethos_0002",
                     state="gone", reason="the device was unplugged (EIO)",
-                    remedy="Plug the sensor in again; it is found by its name.", counts={"blocks": 0}, figures={},
+                    remedy="Plug the sensor in again; it is found by its name.", counts={"blocks": 0},
+                    figures={},
                 ),
             ],
             queues=[QueueView(name="analysis", depth=int(up_s) % 4, capacity=64, dropped=0)],
@@ -176,6 +178,7 @@ class FakeStation:
         self.followers += 1
         try:
             while True:
+                seen = self._changes
                 for step in self.journal[sequence:]:
                     yield LiveUpdate("alarm", step, step.sequence)
                     sequence = step.sequence
@@ -184,7 +187,7 @@ class FakeStation:
                     yield LiveUpdate("machine", self.machine(asset_id))
                 yield LiveUpdate("appliance", self.appliance())
                 async with self._changed:
-                    await self._changed.wait()
+                    await self._changed.wait_for(lambda seen=seen: self._changes != seen)  # type: ignore[misc]
         finally:
             self.followers -= 1
 
@@ -204,6 +207,7 @@ class FakeStation:
     async def wake(self) -> None:
         """A second has passed: everyone gets the latest states."""
         async with self._changed:
+            self._changes += 1
             self._changed.notify_all()
 
     async def tick(self) -> None:
@@ -225,9 +229,10 @@ class FakeStation:
     def new_alarm(self, machine: FakeMachine, severity: SeverityName, activation: int) -> AlarmView:
         now_ms = 1000.0 * self._wall_s()
         return AlarmView(
-            alarm_id=f"{machine.asset_id}.machine-condition", asset_id=machine.asset_id, asset_name=machine.name,
-            channel_id=machine.channel_ids[-1], rule="machine condition", severity=severity,
-            state="active, unacknowledged", activation=activation, raised_ms=now_ms, changed_ms=now_ms,
+            alarm_id=f"{machine.asset_id}.machine-condition", asset_id=machine.asset_id,
+            asset_name=machine.name, channel_id=machine.channel_ids[-1], rule="machine condition",
+            severity=severity, state="active, unacknowledged", activation=activation,
+            raised_ms=now_ms, changed_ms=now_ms,
             time_trusted=True, fault="outer race", confidence=0.86, text=machine.sentence(self._elapsed_s),
             evidence={"frequency_hz": 88.2, "multiplier": 3.585, "over_baseline_db": 14.0, "rising_s": 90.0},
             durable=True, acknowledged_by=None, comment="",

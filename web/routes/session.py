@@ -15,6 +15,9 @@ from web.sessions import ABSOLUTE_S, Session, csrf_token_of
 
 router = APIRouter(prefix="/api/session", tags=["session"])
 
+DEVICE_COOKIE = "stethos_device"  # spares a browser that signed in before the waits that others cause
+DEVICE_COOKIE_S = 400 * 24 * 3600.0
+
 
 def _view(auth: AuthStore, session: Session, token: str) -> SessionView:
     return SessionView(
@@ -24,17 +27,21 @@ def _view(auth: AuthStore, session: Session, token: str) -> SessionView:
     )
 
 
-def _set_cookie(response: Response, request: Request, token: str) -> Response:
+def _set_cookie(response: Response, request: Request, name: str, value: str, lasts_s: float) -> Response:
     response.set_cookie(
-        COOKIE,
-        token,
-        max_age=int(ABSOLUTE_S),
+        name,
+        value,
+        max_age=int(lasts_s),
         path="/",
         secure=request.url.scheme == "https",
         httponly=True,
         samesite="strict",
     )
     return response
+
+
+def _device_cookie(request: Request) -> str:
+    return request.cookies.get(DEVICE_COOKIE, "")
 
 
 def _address(request: Request) -> str:
@@ -45,7 +52,7 @@ def _address(request: Request) -> str:
 async def sign_in(body: LoginRequest, request: Request, auth: Auth) -> Response:
     """Signs in: answers the session and sets its cookie."""
     try:
-        token, session = await auth.sign_in(body.user, body.password, _address(request))
+        signed_in = await auth.sign_in(body.user, body.password, _address(request), _device_cookie(request))
     except WrongPasswordError:
         raise ProblemError(
             401,
@@ -55,7 +62,9 @@ async def sign_in(body: LoginRequest, request: Request, auth: Auth) -> Response:
         ) from None
     except WaitError as wait:
         raise TooManyRequestsError("Signing in failed too often.", wait.retry_after_s) from None
-    return _set_cookie(json_of(_view(auth, session, token)), request, token)
+    response = json_of(_view(auth, signed_in.session, signed_in.token))
+    _set_cookie(response, request, DEVICE_COOKIE, signed_in.device_cookie, DEVICE_COOKIE_S)
+    return _set_cookie(response, request, COOKIE, signed_in.token, ABSOLUTE_S)
 
 
 @router.get("", response_model=SessionView, responses=problems(401))
@@ -68,7 +77,7 @@ async def get_session(auth: Auth, session: SignedIn, token: Token) -> Response:
 async def sign_out(auth: Auth, live: Live, session: SignedIn) -> Response:
     """Ends this session and its live streams."""
     await auth.sign_out(session)
-    live.end_sessions([session.digest])
+    live.end_sessions([session])
     response = Response(status_code=204)
     response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
     return response
@@ -81,7 +90,7 @@ async def change_password(
     """Changes the password. All of the user's sessions end; the answer carries a new one."""
     try:
         token, renewed, ended = await auth.change_password(
-            session, body.old_password, body.new_password, _address(request)
+            session, body.old_password, body.new_password, _address(request), _device_cookie(request)
         )
     except WrongPasswordError:
         raise ProblemError(
@@ -104,4 +113,4 @@ async def change_password(
             "Free space on the appliance's disk and try again.",
         ) from None
     live.end_sessions(ended)
-    return _set_cookie(json_of(_view(auth, renewed, token)), request, token)
+    return _set_cookie(json_of(_view(auth, renewed, token)), request, COOKIE, token, ABSOLUTE_S)

@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from web.errors import ProblemError
-from web.guard import is_api
+from web.headers import is_api
 
 NOT_BUILT = """<!doctype html>
 <html lang="en">
