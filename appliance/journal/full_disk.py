@@ -24,6 +24,7 @@ from dsp.samples import GapCause
 _log = logging.getLogger(__name__)
 
 _RING_STEP_BYTES = 1024 * 1024
+_MAX_LOG_BYTES = 8 * 1024 * 1024
 _SPARE_BYTES = 8 * 1024 * 1024  # must be free beside a whole reserve before the disk counts as usable again
 
 Write = Callable[[Sequence[PendingRecord], Sequence[GapEntry]], None]
@@ -63,7 +64,27 @@ class FullDisk:
                 if not self.is_full(error) or not self._reserve.release():
                     raise
 
-    def make_room(self, store: Store, wanted_bytes: int) -> list[PendingGap]:
+    def write_telemetry(
+        self, store: Store, write: Write, telemetry: Sequence[PendingRecord]
+    ) -> list[PendingGap]:
+        """Write telemetry in place of older telemetry; returns the gaps that this leaves.
+
+        The file does not grow by it, but the log may, up to its bound: that much of the reserve is given.
+        Raises what `write` raises, ENOSPC included, when there is nothing older to give up.
+        """
+        wanted_bytes = sum(pending.size_bytes for pending in telemetry)
+        gaps: list[PendingGap] = []
+        while True:
+            try:
+                gaps.extend(self._make_room(store, wanted_bytes))
+                write(telemetry, [])
+                return gaps
+            except sqlite3.Error as error:
+                log_bytes = store.log_bytes()
+                if not self.is_full(error) or log_bytes > _MAX_LOG_BYTES or not self._reserve.release():
+                    raise
+
+    def _make_room(self, store: Store, wanted_bytes: int) -> list[PendingGap]:
         """Free pages inside the file for telemetry, at the cost of the oldest; returns the gaps it leaves.
 
         Raises OSError (ENOSPC) when there is no older telemetry to give up.

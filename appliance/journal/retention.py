@@ -19,6 +19,8 @@ DAY_S = 86_400.0
 ROW_OVERHEAD_BYTES = 72
 # An alarm transition as it goes to the disk, its frame in the write-ahead log included.
 TRANSITION_BYTES = 2_048
+# The write-ahead log beside them: it must exist for anything to be written.
+LOG_BYTES = 8 * MIB
 
 
 def stored_bytes(key_bytes: int, subject_bytes: int, payload_bytes: int) -> int:
@@ -54,7 +56,7 @@ class Budgets:
 
     @property
     def reserve_bytes(self) -> int:
-        return self.reserve_transitions * TRANSITION_BYTES
+        return self.reserve_transitions * TRANSITION_BYTES + LOG_BYTES if self.reserve_transitions else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,6 +178,13 @@ class Store:
         """Bring the log's pages into the file, as far as no reader needs them where they are."""
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
+    def log_bytes(self) -> int:
+        """Size of the write-ahead log's file."""
+        try:
+            return self.path.with_name(self.path.name + "-wal").stat().st_size
+        except OSError:
+            return 0
+
     def durability_settings(self) -> tuple[str, int]:
         """(journal mode, synchronous) of the live connection: ("wal", 2) is what durability rests on."""
         (mode,) = self._connection.execute("PRAGMA journal_mode").fetchone()

@@ -271,10 +271,7 @@ class Writer:
         if not telemetry:
             return
         try:
-            gaps.extend(
-                self._full_disk.make_room(self._opened_store(), sum(one.size_bytes for one in telemetry))
-            )
-            self._write(telemetry, [])
+            gaps.extend(self._full_disk.write_telemetry(self._opened_store(), self._write, telemetry))
         except (sqlite3.Error, OSError) as error:
             if not self._full_disk.is_full(error):
                 raise

@@ -19,7 +19,7 @@ QUICK = Timing(group_s=0.05, commit_limit_s=0.4, retry_s=0.05, space_check_s=0.1
 EVIDENCE = {
     "severity": "warn",
     "text": "outer race, BPFO at 3.58 x shaft speed, 14 dB over baseline, rising for 90 s",
-    "evidence": {f"line_{order}": {"frequency_hz": 104.6 * order, "over_dB": 14.2} for order in range(8)},
+    "evidence": {f"line_{order}": {"frequency_hz": 104.6 * order, "over_dB": 14.2} for order in range(20)},
 }
 
 
