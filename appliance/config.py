@@ -77,6 +77,9 @@ class JournalSettings(Settings):
     counter_period_s: Annotated[
         float, Field(ge=1, le=3600, description="counters are made durable, and shown, this often")
     ] = 30.0
+    reserve_transitions: Annotated[
+        int, Field(ge=1000, le=1_000_000, description="alarm transitions that stay writable on a full disk")
+    ] = 100_000
     alarm_budget_mb: Annotated[int, Field(ge=64, description="room for alarms, MB", examples=[256])] = 256
     counter_budget_mb: Annotated[int, Field(ge=8, description="room for counters, MB", examples=[64])] = 64
     limit_budget_mb: Annotated[int, Field(ge=8, description="room for learned limits, MB", examples=[64])] = (

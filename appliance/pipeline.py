@@ -106,10 +106,6 @@ class Pipeline:
             for refused in line.analysis.restore(limits, alarms):
                 logger.warning("learned limits not taken over asset=%s reason=%s", line.asset_id, refused)
 
-    def queues(self) -> list[SourceQueue]:
-        """Every queue, for an operator."""
-        return [queue for line in self._lines.values() for queue in line.queues.values()]
-
     def connect(self, source: Source) -> None:
         """Make the queues between a source and the machines that it measures."""
         for asset_id in sorted({channel.asset_id for channel in source.channels}):
@@ -136,6 +132,27 @@ class Pipeline:
             self._counters.add(Counter.DROPPED_BLOCKS, source_id)
             self._watch.queue_overflows(source_id)
         line.wake.set()
+
+    async def play(self, source: Source) -> None:
+        """Take a finite source whole: a full queue is worked off first, so that nothing is dropped."""
+        assets = {channel.channel_id: channel.asset_id for channel in source.channels}
+        async for item in source.blocks():
+            line = self._lines[assets[item.channel_id]]
+            queue = line.queues[source.source_id]
+            queue.put(item)
+            if len(queue) >= MOST_AT_ONCE:
+                await self._process(line, line.take(MOST_AT_ONCE))
+        for line in self._lines.values():
+            while items := line.take(MOST_AT_ONCE):
+                await self._process(line, items)
+
+    async def finish(self, asset_id: str) -> None:
+        """The end of a recording: the rest of its windows and records is judged too."""
+        line = self._lines[asset_id]
+        async with line.lock:
+            loop = asyncio.get_running_loop()
+            findings = await loop.run_in_executor(self._threads, line.analysis.finish)
+            await self._deliver(line, [], findings)
 
     async def run_asset(self, asset_id: str) -> None:
         """One machine's line, for ever."""

@@ -1,0 +1,24 @@
+"""The commands of `stethos`, one file each.
+
+A command's module has `add_parser(subparsers)`, which ends with `parser.set_defaults(run=run)`, and
+`run(options) -> int`, the exit code. To add one, write its file and its line here.
+"""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_FAILED = 1  # it started, or tried to, and could not go on
+EXIT_CONFIGURATION = 2  # the configuration or the arguments cannot be used
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("appliance.commands.run", "run the appliance with a configuration file"),
+    "demo": ("appliance.commands.demo", "run an appliance beside a simulated machine and tell its story"),
+    "check-config": ("appliance.commands.check_config", "say all that is wrong with a configuration file"),
+    "password": ("appliance.commands.password", "give a user a new first password"),
+    "replay": (
+        "appliance.commands.replay",
+        "run recordings through the same analysis and print what it says",
+    ),
+    "evaluate": ("appliance.commands.evaluate", "judge detection on a folder of recordings with known truth"),
+}
+"""Name: (module, summary). Only the module of the wanted command is imported."""

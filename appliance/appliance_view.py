@@ -1,0 +1,121 @@
+"""The appliance's own page: links, queues, backlog, counters, clock, disk, memory.
+
+Duty: gather figures that others keep into one view. Looks at the process and the disk; counts nothing itself.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from appliance.clock import Clock
+from appliance.counters import Counter, Counters
+from appliance.journal.journal import Journal
+from appliance.source_queue import SourceQueue
+from appliance.sources.source import Source
+from appliance.station_views import backlog_view, link_view, queue_view
+from web.schemas import ApplianceView, ClockView, CounterView, DiskView
+
+_UNITS = {Counter.RUNNING_HOURS.value: "h"}
+_REFRESH_S = 0.9  # many pages may ask; the operating system is asked about once a second
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What this appliance is called."""
+
+    name: str
+    version: str
+
+
+class ApplianceFigures:
+    """Makes ApplianceView of what sources, queues, journal, counters, clock and process say."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        journal: Journal,
+        clock: Clock,
+        counters: Counters,
+        sources: Sequence[Source],
+        queues: Callable[[], Sequence[SourceQueue]],
+    ) -> None:
+        self._identity = identity
+        self._journal = journal
+        self._clock = clock
+        self._counters = counters
+        self._sources = sources
+        self._queues = queues
+        self._process = psutil.Process()
+        self._process.cpu_percent(None)
+        self._started_s = time.monotonic()
+        self._made_s = float("-inf")
+        self._made: ApplianceView | None = None
+
+    def view(self) -> ApplianceView:
+        """The page; at most a second old."""
+        now_s = time.monotonic()
+        if self._made is None or now_s - self._made_s >= _REFRESH_S:
+            self._made, self._made_s = self._make(now_s), now_s
+        return self._made
+
+    def _make(self, now_s: float) -> ApplianceView:
+        journal, clock_state = self._journal, self._clock.state()
+        with self._process.oneshot():
+            rss_bytes, cpu_percent = self._process.memory_info().rss, self._process.cpu_percent(None)
+        return ApplianceView(
+            name=self._identity.name,
+            version=self._identity.version,
+            boot_id=journal.boot_id,
+            uptime_s=now_s - self._started_s,
+            rss_bytes=rss_bytes,
+            cpu_percent=cpu_percent,
+            links=[link_view(source.report()) for source in self._sources],
+            queues=[queue_view(queue) for queue in self._queues()],
+            backlog=[backlog_view(backlog) for backlog in journal.backlog()],
+            counters=[
+                CounterView(
+                    counter=total.counter,
+                    subject=total.subject,
+                    value=total.value,
+                    unit=_UNITS.get(total.counter, "1"),
+                )
+                for total in self._counters.committed()
+            ],
+            clock=ClockView(
+                trusted=clock_state.trusted,
+                source=clock_state.source,
+                now_ms=self._clock.wall(self._clock.monotonic_ns()).time_ns / 1e6,
+                text=clock_state.text,
+            ),
+            disk=self._disk(),
+            journal_durable=journal.durable,
+            central="not configured: everything is kept here",
+        )
+
+    def _disk(self) -> DiskView:
+        folder = self._journal.folder
+        usage = shutil.disk_usage(folder)
+        return DiskView(
+            path=str(folder),
+            total_bytes=usage.total,
+            free_bytes=usage.free,
+            journal_bytes=_folder_bytes(folder),
+            reserve_bytes=self._journal.reserve.held_bytes,
+        )
+
+
+def _folder_bytes(folder: Path) -> int:
+    total = 0
+    for entry in folder.iterdir():
+        try:
+            total += entry.stat().st_size if entry.is_file() else 0
+        except OSError:  # a file of the store may vanish between the two
+            continue
+    return total

@@ -1,0 +1,66 @@
+"""`stethos check-config`: says all that is wrong with a configuration file, without starting anything."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from appliance.commands import EXIT_CONFIGURATION, EXIT_OK
+from appliance.config import ApplianceSettings
+from appliance.config_file import ConfigError, Problem, load_settings
+from appliance.errors import Fatal
+from appliance.machine_facts import build_machine
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `check-config` to the command line."""
+    parser = subparsers.add_parser(
+        "check-config",
+        help="say all that is wrong with a configuration file",
+        description="Names file, key, reason and remedy of every mistake. Exit code 0: usable; 2: not.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check `options.file`."""
+    settings: ApplianceSettings | None = None
+    problems: list[Problem] = []
+    try:
+        settings = load_settings(options.file)
+    except ConfigError as error:
+        problems = error.problems
+    if settings is not None:
+        problems = _bearing_problems(options.file, settings)
+    if options.json:
+        print(json.dumps({"usable": not problems, "problems": [asdict(problem) for problem in problems]}))
+    elif settings is not None and not problems:
+        print(f"{options.file}: usable; {_summary(settings)}")
+    else:
+        for problem in problems:
+            print(problem, file=sys.stderr)
+    return EXIT_CONFIGURATION if problems else EXIT_OK
+
+
+def _bearing_problems(path: Path, settings: ApplianceSettings) -> list[Problem]:
+    """Bearings that no rule between settings can judge: what the arithmetic itself refuses."""
+    problems = []
+    for index, asset in enumerate(settings.assets):
+        try:
+            build_machine(asset)
+        except Fatal as error:
+            problems.append(
+                Problem(str(path), f"assets[{index}].bearing", str(error), "Check the bearing's data sheet.")
+            )
+    return problems
+
+
+def _summary(settings: ApplianceSettings) -> str:
+    machines = ", ".join(asset.name for asset in settings.assets)
+    sources = ", ".join(f"{source.id} ({source.kind})" for source in settings.sources)
+    return f"machines: {machines}; sources: {sources}; state in {settings.station.state_dir}"

@@ -1,0 +1,100 @@
+"""`stethos run`: the appliance as a service, until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+from pathlib import Path
+
+from appliance.commands import EXIT_OK
+from appliance.commands.change_lines import tell_changes
+from appliance.config import ApplianceSettings
+from appliance.config_file import load_settings
+from appliance.service_notifier import service_notifier
+from appliance.wiring import Address, Appliance, build_supervisor
+
+QUIET_LOGGERS = {
+    "asyncua": logging.CRITICAL,  # what it says is translated into link states
+    "uvicorn": logging.WARNING,
+    "numba": logging.WARNING,
+}
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `run` to the command line."""
+    parser = subparsers.add_parser(
+        "run",
+        help="run the appliance with a configuration file",
+        description="Runs until SIGTERM or Ctrl-C. Exit code 0: stopped as told; 1: could not go on; "
+        "2: the configuration cannot be used.",
+    )
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--json", action="store_true", help="print what is told on standard output as JSON lines"
+    )
+    parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the appliance of `options.config`."""
+    settings = load_settings(options.config)
+    set_up_logging(options.log_level)
+    asyncio.run(_run(settings, as_json=options.json))
+    return EXIT_OK
+
+
+def set_up_logging(level: str) -> None:
+    """One line per event on standard error, where systemd's journal takes it."""
+    logging.basicConfig(
+        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
+    )
+    for name, quiet in QUIET_LOGGERS.items():
+        logging.getLogger(name).setLevel(quiet)
+
+
+async def _run(settings: ApplianceSettings, *, as_json: bool) -> None:
+    def told(text: str) -> None:
+        _tell({"type": "starting", "text": text}, f"stethos: {text} ...", as_json)
+
+    def announce(address: Address) -> None:
+        line: dict[str, object] = {
+            "type": "ready",
+            "url": address.url,
+            "user": address.user,
+            "password": address.first_password,
+            "fingerprint": address.fingerprint,
+        }
+        text = f"stethos: ready at {address.url}"
+        if address.first_password is not None:
+            text += f"\n  user {address.user}, first password {address.first_password} (shown this once)"
+        if address.fingerprint is not None:
+            text += f"\n  certificate SHA-256 {address.fingerprint}"
+        _tell(line, text, as_json)
+
+    told("opening the journal")
+    appliance = await Appliance.build(settings)
+    notifier = service_notifier()
+    try:
+        await asyncio.to_thread(appliance.warm_up, told)
+        supervisor = build_supervisor(notifier)
+        if as_json:
+            supervisor.add("lines", lambda: tell_changes(appliance.station, _print_line))
+        await appliance.run(supervisor, notifier, announce)
+    finally:
+        notifier.stopping()
+        await appliance.close()
+
+
+def _tell(line: dict[str, object], text: str, as_json: bool) -> None:
+    if as_json:
+        _print_line(line)
+    else:
+        print(text, flush=True)
+
+
+def _print_line(line: dict[str, object]) -> None:
+    print(json.dumps(line), flush=True)

@@ -1,0 +1,50 @@
+"""Settings of a machine as the facts that analysis needs.
+
+Duty: units (rpm to Hz) and the bearing's multipliers from what the maker or a caliper says. Pure.
+"""
+
+from __future__ import annotations
+
+from appliance.config import AssetSettings, BearingSettings
+from appliance.errors import Fatal
+from dsp.bearing import FaultMultipliers, fault_multipliers
+from dsp.errors import DspError
+from models.machine import Foundation, Machine
+
+
+def build_machine(asset: AssetSettings) -> Machine:
+    """A machine's facts in SI. Raises Fatal for a bearing that cannot be."""
+    return Machine(
+        asset_id=asset.id,
+        name=asset.name,
+        rated_power_kw=asset.rated_power_kw,
+        foundation=None if asset.foundation is None else Foundation(asset.foundation),
+        nominal_shaft_hz=None if asset.nominal_speed_rpm is None else asset.nominal_speed_rpm / 60.0,
+        bearing=None if asset.bearing is None else _bearing(asset.id, asset.bearing),
+        gear_teeth=asset.gear_teeth,
+        line_frequency_hz=asset.line_frequency_hz,
+    )
+
+
+def _bearing(asset_id: str, bearing: BearingSettings) -> FaultMultipliers:
+    """Fault frequencies, from the maker's multipliers or from the geometry."""
+    try:
+        if None not in (bearing.bpfo, bearing.bpfi, bearing.bsf, bearing.ftf):
+            return FaultMultipliers(
+                bpfo=bearing.bpfo or 0.0,
+                bpfi=bearing.bpfi or 0.0,
+                bsf=bearing.bsf or 0.0,
+                ftf=bearing.ftf or 0.0,
+                n_rolling_elements=bearing.n_rolling_elements,
+                contact_angle_known=True,
+                designation=bearing.designation,
+            )
+        return fault_multipliers(
+            bearing.n_rolling_elements or 0,
+            bearing.rolling_element_diameter_mm or 0.0,
+            bearing.pitch_diameter_mm or 0.0,
+            bearing.contact_angle_deg,
+            bearing.designation,
+        )
+    except (DspError, ValueError) as error:
+        raise Fatal(f"the bearing of {asset_id} cannot be: {error}") from error

@@ -1,0 +1,196 @@
+"""What is known of one machine right now, gathered from all that was found out.
+
+Duty: keep the newest of each thing (features, score, spectra, diagnosis, tags) and say how the machine is in
+one line. Pure: times are monotonic ns, nothing is formatted for the web here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from appliance.alarms.lifecycle import Alarm, Severity
+from appliance.alarms.rules import CHECK_SENSOR, MACHINE_CONDITION
+from appliance.analysis import Findings, SensorVerdict
+from dsp.envelope import FaultEvidence
+from dsp.extractor import FeatureVector
+from dsp.samples import Channel, Measurand, Quality, SampleBlock
+from dsp.spectrum import Spectrum, SpectrumKind
+from models.detector import AnomalyScore, LearningProgress
+from models.diagnosis import Diagnosis, Verdict
+from models.machine import Machine
+
+VELOCITY = "velocity_rms_mm_s"
+TAG_STALE_NS = 15_000_000_000  # an older process value is not shown as the present one
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """How much of a machine's baseline is learned, over all its channels."""
+
+    part: float  # 0..1
+    complete: bool
+    provisional: bool
+    text: str
+
+
+@dataclass(slots=True)
+class ChannelStatus:
+    """The newest of one channel."""
+
+    channel: Channel
+    vector: FeatureVector | None = None
+    score: AnomalyScore | None = None
+    tag: SampleBlock | None = None
+    sensor: SensorVerdict | None = None
+    evidence: FaultEvidence | None = None
+    diagnosis: Diagnosis | None = None
+    spectra: dict[SpectrumKind, Spectrum] = field(default_factory=dict)
+
+    @property
+    def quality(self) -> Quality:
+        """How far what this channel says now can be trusted."""
+        if self.sensor is not None:
+            return Quality.BAD
+        if self.vector is not None:
+            return self.vector.quality
+        return self.tag.quality if self.tag is not None else Quality.UNCERTAIN
+
+
+class MachineStatus:
+    """One machine as it stands."""
+
+    def __init__(self, machine: Machine, channels: Sequence[Channel]) -> None:
+        self.machine = machine
+        self.channels = {channel.channel_id: ChannelStatus(channel) for channel in channels}
+        self.severity = Severity.NOT_RATED
+        self.operating_state = ""
+        self.updated_ns: int | None = None
+        self._learning: list[LearningProgress] = []
+
+    def take_findings(self, findings: Findings) -> None:
+        """What one call of the analysis found out."""
+        for vector in findings.features:
+            status = self.channels[vector.channel_id]
+            status.vector = vector
+            if status.sensor is not None and vector.start_ns > status.sensor.start_ns:
+                status.sensor = None  # a window that was believed came after the one that was not
+            self._touch(vector.start_ns + round(vector.duration_s * 1e9))
+        for score in findings.scores:
+            self.channels[score.channel_id].score = score
+        for spectrum in findings.spectra:
+            self.channels[spectrum.channel_id].spectra[spectrum.kind] = spectrum
+        for evidence in findings.evidence:
+            self.channels[evidence.channel_id].evidence = evidence
+        for diagnosis in findings.diagnoses:
+            self.channels[diagnosis.channel_id].diagnosis = diagnosis
+        for verdict in findings.sensor_verdicts:
+            self.channels[verdict.channel_id].sensor = verdict
+            self._touch(verdict.start_ns)
+        if findings.learning:
+            self._learning = findings.learning
+        if findings.operating_state:
+            self.operating_state = findings.operating_state
+            self.severity = findings.severity
+
+    def take_tag(self, block: SampleBlock) -> None:
+        """A process value."""
+        self.channels[block.channel_id].tag = block
+        self._touch(block.start_ns)
+
+    def restore_learning(self, learning: list[LearningProgress]) -> None:
+        """What the analysis knew after a restart."""
+        self._learning = learning
+
+    def tag_value(self, measurand: Measurand, now_ns: int) -> float | None:
+        """The present value of a process value; None where there is none, or only an old one."""
+        for status in self.channels.values():
+            tag = status.tag
+            if status.channel.measurand is measurand and tag is not None:
+                return float(tag.samples[-1]) if now_ns - tag.start_ns <= TAG_STALE_NS else None
+        return None
+
+    def velocity_mm_s(self) -> float | None:
+        """The greatest velocity RMS of all channels that are believed."""
+        return _greatest(
+            float(status.vector.values[status.vector.names.index(VELOCITY)])
+            for status in self.channels.values()
+            if status.vector is not None and status.sensor is None and VELOCITY in status.vector.names
+        )
+
+    def score(self) -> float | None:
+        """The greatest anomaly score of all channels."""
+        return _greatest(s.score.value for s in self.channels.values() if s.score is not None)
+
+    def diagnosis(self) -> Diagnosis | None:
+        """The diagnosis that says most: a fault with the most evidence, else an abstention, else healthy."""
+        known = [s.diagnosis for s in self.channels.values() if s.diagnosis is not None]
+        order = [Verdict.HEALTHY, Verdict.ABSTAIN, Verdict.FAULT]
+        return max(known, key=lambda d: (order.index(d.verdict), d.confidence), default=None)
+
+    def learning(self) -> Learning:
+        """Learning in the present operating state; in the one that is learned most where that is unknown."""
+        if not self._learning:
+            return Learning(0.0, False, True, "waiting for data")
+        state = self._shown_state()
+        own = [progress for progress in self._learning if progress.operating_state == state]
+        part = sum(_part(progress) for progress in own) / len(own)
+        complete = all(progress.complete for progress in own)
+        provisional = any(progress.provisional for progress in own)
+        slowest = min(own, key=_part)
+        if complete:
+            text = "baseline learned, limit provisional" if provisional else "baseline learned"
+        else:
+            text = f"learning the baseline: {_of(slowest)}"
+            text += f" ({state})" if len({p.operating_state for p in self._learning}) > 1 else ""
+        return Learning(1.0 if complete else min(part, 0.999), complete, provisional, text)
+
+    def headline(self, alarms: Sequence[Alarm]) -> str:
+        """The one line that matters."""
+        active = [alarm for alarm in alarms if alarm.state.active]
+        for rule in (MACHINE_CONDITION, CHECK_SENSOR):
+            of_rule = [alarm for alarm in active if alarm.rule == rule]
+            if of_rule:
+                return max(of_rule, key=lambda alarm: alarm.severity.rank).reason
+        sensors = [s.sensor for s in self.channels.values() if s.sensor is not None]
+        if sensors:
+            return f"check sensor {sensors[0].channel_id}: {sensors[0].text}"
+        if self.updated_ns is None:
+            return "no data yet"
+        learning = self.learning()
+        if not learning.complete:
+            return learning.text
+        diagnosis = self.diagnosis()
+        if diagnosis is not None and diagnosis.verdict is Verdict.FAULT:
+            return diagnosis.text
+        return "as learned, nothing stands out"
+
+    def _shown_state(self) -> str:
+        states = {progress.operating_state for progress in self._learning}
+        if self.operating_state in states:
+            return self.operating_state
+        return max(
+            self._learning, key=lambda progress: (progress.complete, progress.learned_s)
+        ).operating_state
+
+    def _touch(self, time_ns: int) -> None:
+        self.updated_ns = time_ns if self.updated_ns is None else max(self.updated_ns, time_ns)
+
+
+def _part(progress: LearningProgress) -> float:
+    if progress.complete:
+        return 1.0
+    return min(1.0, progress.learned_s / progress.needed_s) if progress.needed_s > 0.0 else 1.0
+
+
+def _of(progress: LearningProgress) -> str:
+    learned_s, needed_s = min(progress.learned_s, progress.needed_s), progress.needed_s
+    if needed_s >= 7200.0:
+        return f"{learned_s / 3600:.1f} of {needed_s / 3600:.1f} h"
+    return f"{learned_s:.0f} of {needed_s:.0f} s"
+
+
+def _greatest(values: Iterable[float]) -> float | None:
+    finite = [value for value in values if math.isfinite(value)]
+    return max(finite, default=None)

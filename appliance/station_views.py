@@ -1,0 +1,279 @@
+"""From what the appliance knows to what the web floor shows: one function per view.
+
+Duty: translation, units and rounding for people; times become UTC. Holds no state.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from appliance.alarm_records import StoredTransition
+from appliance.alarms.lifecycle import Alarm
+from appliance.journal.record import ClassBacklog, StoredGap
+from appliance.machine_status import ChannelStatus, MachineStatus
+from appliance.source_queue import SourceQueue
+from appliance.sources.source import LinkReport
+from dsp.envelope import FaultEvidence, FaultLine
+from dsp.samples import Measurand
+from dsp.spectrum import SpectrumKind
+from models.diagnosis import Diagnosis
+from web.schemas import (
+    AlarmTransitionView,
+    AlarmView,
+    BacklogView,
+    ChannelView,
+    DiagnosisView,
+    FaultMarker,
+    GapView,
+    LearningView,
+    LinkView,
+    MachineDetail,
+    MachineSummary,
+    QueueView,
+    SpectrumView,
+)
+
+SCORE = "score"
+TAG_VALUE = "value"
+_DRAWN_HARMONICS = 3
+
+ToMs = Callable[[int], float]  # monotonic ns -> UTC ms
+
+
+@dataclass(frozen=True, slots=True)
+class MachineAlarms:
+    """The alarms of one machine, as they stand."""
+
+    alarms: Sequence[Alarm]
+
+    @property
+    def active(self) -> int:
+        return sum(alarm.state.active for alarm in self.alarms)
+
+    @property
+    def unacknowledged(self) -> int:
+        return sum("unacknowledged" in alarm.state for alarm in self.alarms)
+
+
+def machine_summary(status: MachineStatus, alarms: MachineAlarms, now_ns: int, to_ms: ToMs) -> MachineSummary:
+    """One line of the machine list."""
+    learning = status.learning()
+    return MachineSummary(
+        asset_id=status.machine.asset_id,
+        name=status.machine.name,
+        severity=status.severity.value,
+        headline=status.headline(alarms.alarms),
+        operating_state=status.operating_state,
+        shaft_hz=finite(status.tag_value(Measurand.SHAFT_SPEED, now_ns)),
+        load=finite(status.tag_value(Measurand.LOAD, now_ns)),
+        learning=LearningView(
+            percent=round(100.0 * learning.part, 1),
+            complete=learning.complete,
+            provisional=learning.provisional,
+            text=learning.text,
+        ),
+        active_alarms=alarms.active,
+        unacknowledged_alarms=alarms.unacknowledged,
+        velocity_rms_mm_s=finite(status.velocity_mm_s()),
+        score=finite(status.score()),
+        updated_ms=None if status.updated_ns is None else to_ms(status.updated_ns),
+    )
+
+
+def machine_detail(status: MachineStatus, summary: MachineSummary) -> MachineDetail:
+    """One machine's page."""
+    diagnosis = status.diagnosis()
+    shown = None if diagnosis is None else status.channels[diagnosis.channel_id]
+    bearing = status.machine.bearing
+    return MachineDetail(
+        summary=summary,
+        channels=[_channel(channel) for channel in status.channels.values()],
+        diagnosis=None if diagnosis is None else _diagnosis(diagnosis),
+        bearing=None if bearing is None else bearing.designation or "bearing",
+        markers=[] if shown is None else markers(shown),
+    )
+
+
+def spectrum_view(
+    channel: ChannelStatus, kind: Literal["amplitude", "envelope"], to_ms: ToMs
+) -> SpectrumView | None:
+    """The latest spectrum of a channel; None while there is none."""
+    spectrum = channel.spectra.get(SpectrumKind(kind))
+    if spectrum is None:
+        return None
+    evidence = channel.evidence
+    return SpectrumView(
+        channel_id=spectrum.channel_id,
+        kind=kind,
+        time_ms=to_ms(spectrum.start_ns),
+        first_hz=spectrum.first_hz,
+        step_hz=spectrum.step_hz,
+        values=[float(f"{value:.4g}") for value in spectrum.values.tolist()],
+        unit=spectrum.unit,
+        markers=markers(channel) if kind == "envelope" else [],
+        shaft_hz=None if evidence is None else finite(evidence.shaft_hz),
+    )
+
+
+def markers(channel: ChannelStatus) -> list[FaultMarker]:
+    """Fault frequencies of the newest record that was searched for them."""
+    evidence = channel.evidence
+    if evidence is None:
+        return []
+    return [
+        FaultMarker(
+            fault=line.fault.value,
+            label=line.label,
+            frequency_hz=line.frequency_hz,
+            harmonics=max(_DRAWN_HARMONICS, line.harmonics),
+            level_db=finite(line.level_db),
+            over_baseline_db=_over_baseline(channel.diagnosis, line.fault.value),
+        )
+        for line in _stated(evidence)
+    ]
+
+
+def _stated(evidence: FaultEvidence) -> Iterable[FaultLine]:
+    return (line for line in evidence.lines if line.resolvable and math.isfinite(line.frequency_hz))
+
+
+def _over_baseline(diagnosis: Diagnosis | None, fault: str) -> float | None:
+    if diagnosis is None or diagnosis.fault != fault:
+        return None
+    return finite(diagnosis.over_baseline_db)
+
+
+def _diagnosis(diagnosis: Diagnosis) -> DiagnosisView:
+    return DiagnosisView(
+        verdict=diagnosis.verdict.value,
+        fault=diagnosis.fault,
+        confidence=diagnosis.confidence,
+        text=diagnosis.text,
+        channel_id=diagnosis.channel_id,
+        ranking=[(fault.fault, float(f"{fault.evidence:.3g}")) for fault in diagnosis.ranking],
+    )
+
+
+def _channel(status: ChannelStatus) -> ChannelView:
+    channel = status.channel
+    latest: dict[str, float | None] = {}
+    if status.vector is not None:
+        latest = {
+            name: finite(float(value))
+            for name, value in zip(status.vector.names, status.vector.values, strict=True)
+        }
+        if status.score is not None:
+            latest[SCORE] = finite(status.score.value)
+    elif channel.measurand is not Measurand.ACCELERATION:
+        latest = {TAG_VALUE: None if status.tag is None else finite(float(status.tag.samples[-1]))}
+    return ChannelView(
+        channel_id=channel.channel_id,
+        name=channel_name(channel.channel_id, channel.asset_id, channel.measurand),
+        measurand=channel.measurand.value,
+        unit=channel.unit,
+        sample_rate_hz=channel.sample_rate_hz,
+        features=list(latest),
+        latest=latest,
+        quality=status.quality.value,
+        sensor_verdict=None if status.sensor is None else f"{status.sensor.text}; {status.sensor.remedy}",
+    )
+
+
+def channel_name(channel_id: str, asset_id: str, measurand: Measurand) -> str:
+    """A channel in words: "acceleration de-x", "shaft speed"."""
+    own = channel_id.removeprefix(asset_id).strip(".-_")
+    words = measurand.value.replace("_", " ")
+    return f"{words} {own}" if measurand is Measurand.ACCELERATION and own else words
+
+
+def alarm_view(stored: StoredTransition, asset_name: str) -> AlarmView:
+    """An alarm as it stood after a transition."""
+    alarm = stored.transition.alarm
+    return AlarmView(
+        alarm_id=alarm.alarm_id,
+        asset_id=alarm.asset_id,
+        asset_name=asset_name,
+        channel_id=alarm.channel_id,
+        rule=alarm.rule,
+        severity=alarm.severity.value,
+        state=alarm.state.value,
+        activation=alarm.activation,
+        raised_ms=stored.raised_time_ns / 1e6,
+        changed_ms=stored.time_ns / 1e6,
+        time_trusted=stored.time_trusted,
+        fault=alarm.fault,
+        confidence=finite(alarm.confidence),
+        text=alarm.reason,
+        evidence={str(key): _plain(value) for key, value in alarm.evidence.items()},
+        durable=alarm.durable,
+        acknowledged_by=alarm.acknowledged_by,
+        comment=alarm.comment,
+    )
+
+
+def transition_view(stored: StoredTransition, asset_name: str) -> AlarmTransitionView:
+    """One step in an alarm's life."""
+    return AlarmTransitionView(
+        sequence=stored.sequence,
+        what=stored.transition.what,
+        actor=stored.transition.actor,
+        time_ms=stored.time_ns / 1e6,
+        alarm=alarm_view(stored, asset_name),
+    )
+
+
+def link_view(report: LinkReport) -> LinkView:
+    """The link of one source."""
+    figures = {name: value for name, value in (report.figures or {}).items() if math.isfinite(value)}
+    return LinkView(
+        source_id=report.source_id,
+        kind=report.kind,
+        address=report.address,
+        state=report.state.value,
+        reason=report.reason,
+        remedy=report.remedy,
+        counts=report.counts or {},
+        figures=figures,
+    )
+
+
+def queue_view(queue: SourceQueue) -> QueueView:
+    return QueueView(name=queue.name, depth=len(queue), capacity=queue.capacity, dropped=queue.dropped)
+
+
+def backlog_view(backlog: ClassBacklog) -> BacklogView:
+    return BacklogView(
+        record_class=backlog.record_class.value,
+        records=backlog.records,
+        stored_bytes=backlog.stored_bytes,
+        budget_bytes=backlog.budget_bytes,
+        oldest_age_s=finite(backlog.oldest_age_s),
+        days_left=finite(backlog.days_left),
+        dropped=backlog.dropped,
+        written_bytes_per_day=backlog.written_bytes_per_day,
+    )
+
+
+def gap_view(gap: StoredGap) -> GapView:
+    return GapView(
+        start_ms=gap.start_ns / 1e6,
+        end_ms=gap.end_ns / 1e6,
+        cause=gap.cause.value,
+        samples_missing=gap.samples_missing,
+    )
+
+
+def finite(value: float | None) -> float | None:
+    """The value, or None where JSON could not carry it."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _plain(value: object) -> float | int | str | bool | None:
+    if isinstance(value, float):
+        return finite(value)
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return ", ".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)

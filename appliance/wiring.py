@@ -1,0 +1,329 @@
+"""The only place that builds concrete classes: from settings to a running appliance.
+
+Duty: the explicit tables of what is built for which setting, unit conversions of settings, and the order in
+which parts come up. Holds no logic of any part.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+from appliance.alarm_desk import AlarmDesk
+from appliance.analysis import AssetAnalysis
+from appliance.analysis_settings import PROFILES
+from appliance.appliance_view import ApplianceFigures, Identity
+from appliance.backoff import Backoff
+from appliance.clock import Clock, SystemClock
+from appliance.config import (
+    UNITS,
+    ApplianceSettings,
+    JournalSettings,
+    OpcUaSettings,
+    SerialSettings,
+    WebSettings,
+)
+from appliance.config_rules import is_loopback
+from appliance.counters import Counter, Counters
+from appliance.errors import Fatal
+from appliance.journal.journal import Journal
+from appliance.journal.retention import MIB, Budgets, ClassBudget
+from appliance.machine_facts import build_machine
+from appliance.machine_status import MachineStatus
+from appliance.pipeline import AssetLine, Pipeline
+from appliance.service_notifier import ServiceNotifier
+from appliance.sources.opcua_client import OpcUaSource
+from appliance.sources.opcua_values import OpcUaTag
+from appliance.sources.serial_blocks import AxisChannel
+from appliance.sources.serial_bridge import SerialSource
+from appliance.sources.source import Source
+from appliance.station import Station
+from appliance.supervisor import Supervisor, TaskReport, TaskState
+from appliance.system_watch import SystemWatch
+from appliance.tls_files import TlsFiles, own_tls_files
+from dsp.samples import Channel, Measurand
+from models.machine import Machine
+from web.app import create_app
+from web.auth import FIRST_USER, AuthStore
+from web.server import WebServer, listening_socket
+
+STANDARD_GRAVITY_MPS2 = 9.80665
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_Argument = TypeVar("_Argument")
+
+SOURCE_BACKOFF = Backoff(base_s=0.5, cap_s=10.0, floor_s=0.2)
+
+
+def build_source(settings: SerialSettings | OpcUaSettings) -> Source:
+    """The source of one entry of the configuration."""
+    if isinstance(settings, SerialSettings):
+        return _serial_source(settings)
+    return _opcua_source(settings)
+
+
+def build_budgets(settings: JournalSettings) -> Budgets:
+    """The journal's budgets."""
+    standard = Budgets()
+    return Budgets(
+        alarm=ClassBudget(settings.alarm_budget_mb * MIB, None, True),
+        counter=ClassBudget(settings.counter_budget_mb * MIB, None, True),
+        limit=ClassBudget(settings.limit_budget_mb * MIB, None, True),
+        telemetry=ClassBudget(
+            settings.telemetry_budget_mb * MIB, standard.telemetry.max_age_s, standard.telemetry.keep_unsent
+        ),
+        reserve_transitions=settings.reserve_transitions,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where people reach the appliance, and how they get in the first time."""
+
+    url: str
+    user: str
+    first_password: str | None  # None: somebody has signed in before
+    fingerprint: str | None  # of the certificate, under TLS
+
+
+class Appliance:
+    """A built appliance. `build` it, `run` it once."""
+
+    def __init__(
+        self,
+        settings: ApplianceSettings,
+        clock: Clock,
+        journal: Journal,
+        auth: AuthStore,
+        tls: TlsFiles | None,
+    ) -> None:
+        self.settings = settings
+        self.journal = journal
+        self._auth = auth
+        self._tls = tls
+        self.sources = [build_source(source) for source in settings.sources]
+        self.desk = AlarmDesk(journal, clock)
+        self._watch = SystemWatch(self.desk, journal, clock)
+        counters = Counters(journal.incarnation, journal.boot_id)
+        machines = [build_machine(asset) for asset in settings.assets]
+        profile = PROFILES[settings.station.profile]
+        channels = [channel for source in self.sources for channel in source.channels]
+        self._lines = [
+            AssetLine(
+                AssetAnalysis(machine, _of(channels, machine), profile), settings.journal.telemetry_period_s
+            )
+            for machine in machines
+        ]
+        self._statuses = [MachineStatus(machine, _of(channels, machine)) for machine in machines]
+        self.station = Station(
+            settings.station.name,
+            self._statuses,
+            journal=journal,
+            clock=clock,
+            desk=self.desk,
+            figures=ApplianceFigures(
+                Identity(settings.station.name, version("stethos")),
+                journal=journal,
+                clock=clock,
+                counters=counters,
+                sources=self.sources,
+                queues=lambda: [queue for line in self._lines for queue in line.queues.values()],
+            ),
+        )
+        self.pipeline = Pipeline(
+            self._lines,
+            journal=journal,
+            clock=clock,
+            desk=self.desk,
+            counters=counters,
+            watch=self._watch,
+            audience=self.station,
+            counter_period_s=settings.journal.counter_period_s,
+            workers=max(1, (os.cpu_count() or 2) - 1),
+        )
+        for source in self.sources:
+            self.pipeline.connect(source)
+        self._restore(counters)
+
+    @classmethod
+    async def build(cls, settings: ApplianceSettings) -> Appliance:
+        """Open what is stored and build all parts. Raises Fatal when the appliance cannot start."""
+        state_dir = settings.station.state_dir
+        clock = SystemClock()
+        try:
+            state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            auth = AuthStore.open(state_dir / "accounts.json")
+        except OSError as error:
+            raise Fatal(f"the state folder {state_dir} cannot be used: {error.strerror}") from error
+        tls = _tls_files(settings.web, state_dir / "tls")
+        journal = await Journal.open(state_dir / "journal", build_budgets(settings.journal), clock)
+        try:
+            return cls(settings, clock, journal, auth, tls)
+        except BaseException:
+            await journal.close()
+            raise
+
+    def warm_up(self, told: Callable[[str], None]) -> None:
+        """Compile or load the kernels before samples arrive. Blocking, seconds at the very first start."""
+        for line in self._lines:
+            told(f"preparing the analysis of {line.asset_id}")
+            line.analysis.warm_up()
+
+    async def run(
+        self, supervisor: Supervisor, notifier: ServiceNotifier, announce: Callable[[Address], None]
+    ) -> None:
+        """Run until the supervisor stops. Raises Fatal when an essential part cannot go on."""
+        web = self.settings.web
+        try:
+            listening = listening_socket(web.host, web.port)
+        except OSError as error:
+            raise Fatal(
+                f"the address {web.host} port {web.port} cannot be used: {error.strerror}; "
+                "choose another [web] port, or stop what uses it"
+            ) from error
+        supervisor.add("alarm desk", self.desk.follow)
+        supervisor.add("counters", self.pipeline.run_counters)
+        for line in self._lines:
+            supervisor.add(f"machine {line.asset_id}", _bound(self.pipeline.run_asset, line.asset_id))
+        supervisor.add("system watch", self._watch.run)
+        for source in self.sources:
+            supervisor.add(f"source {source.source_id}", _bound(self.pipeline.feed, source))
+        supervisor.add("station", self.station.run)
+        supervisor.add("watchdog", notifier.keep_alive)
+        supervisor.add("web", lambda: self._serve(listening), essential=True)
+        first_password = self._auth.ensure_first_user()
+
+        def started() -> None:
+            notifier.ready()
+            announce(self._address(listening, first_password))
+
+        await supervisor.run_all(signals=_STOP_SIGNALS, started=started)
+
+    async def close(self) -> None:
+        """Bring what waits to the disk and end."""
+        self.pipeline.close()
+        await self.journal.close()
+        self._auth.close()
+
+    async def _serve(self, listening: socket.socket) -> None:
+        app = create_app(self.station, self._auth, hosts=[socket.gethostname(), self.settings.web.host])
+        certificate, key = (
+            (None, None) if self._tls is None else (str(self._tls.certificate), str(self._tls.key))
+        )
+        server = WebServer(app, tls_certificate=certificate, tls_key=key)
+        serving = asyncio.create_task(server.serve(sockets=[listening]), name="uvicorn")
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            server.should_exit = True
+            await serving
+            raise
+
+    def _restore(self, counters: Counters) -> None:
+        alarms = self.desk.restore()
+        self._watch.restore(alarms)
+        self.pipeline.restore(alarms)
+        counters.add(Counter.SERVICE_STARTS, self.settings.station.name)
+        for line, status in zip(self._lines, self._statuses, strict=True):
+            status.restore_learning(line.analysis.learning_progress())
+
+    def _address(self, listening: socket.socket, first_password: str | None) -> Address:
+        host, port = listening.getsockname()[:2]
+        shown = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)  # noqa: S104
+        shown = f"[{shown}]" if ":" in shown else shown
+        scheme = "http" if self._tls is None else "https"
+        fingerprint = None if self._tls is None else self._tls.fingerprint()
+        return Address(f"{scheme}://{shown}:{port}/", FIRST_USER, first_password, fingerprint)
+
+
+def build_supervisor(notifier: ServiceNotifier) -> Supervisor:
+    """The supervisor of a running appliance; tells systemd what is not well."""
+    troubled: dict[str, str] = {}
+
+    def changed(report: TaskReport) -> None:
+        if report.state in (TaskState.BACKING_OFF, TaskState.FAILED):
+            troubled[report.name] = f"{report.name}: {report.reason}"
+        else:
+            troubled.pop(report.name, None)
+        notifier.status("; ".join(troubled.values()) or "all parts run")
+
+    return Supervisor(SOURCE_BACKOFF, on_change=changed)
+
+
+def _bound(
+    function: Callable[[_Argument], Awaitable[None]], argument: _Argument
+) -> Callable[[], Awaitable[None]]:
+    return lambda: function(argument)
+
+
+def _of(channels: list[Channel], machine: Machine) -> list[Channel]:
+    return [channel for channel in channels if channel.asset_id == machine.asset_id]
+
+
+def _serial_source(settings: SerialSettings) -> SerialSource:
+    full_scale_mps2 = settings.range_g * STANDARD_GRAVITY_MPS2
+    axes = tuple(
+        AxisChannel(
+            "xyz".index(axis.axis),
+            Channel(
+                axis.channel,
+                axis.asset,
+                Measurand.ACCELERATION,
+                "m/s2",
+                settings.sample_rate_hz,
+                full_scale_mps2,
+            ),
+        )
+        for axis in settings.axes
+    )
+    return SerialSource(
+        settings.id,
+        str(settings.device),
+        axes,
+        baud=settings.baud,
+        serial_number=settings.serial_number,
+        silence_s=settings.silence_s,
+    )
+
+
+def _opcua_source(settings: OpcUaSettings) -> OpcUaSource:
+    tags = []
+    for tag in settings.tags:
+        factor, unit = UNITS[tag.measurand][tag.unit]
+        channel = Channel(tag.channel, tag.asset, Measurand(tag.measurand), unit, 0.0, math.inf)
+        tags.append(OpcUaTag(tag.node, channel, factor))
+    return OpcUaSource(
+        settings.id,
+        settings.url,
+        tuple(tags),
+        user=settings.user,
+        password=_secret(settings.password_file),
+        publish_interval_ms=settings.publish_interval_ms,
+        silence_s=settings.silence_s,
+    )
+
+
+def _secret(path: Path | None) -> str:
+    """The first line of a secret's file. Raises Fatal if it cannot be read."""
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8").splitlines()[0].strip()
+    except (OSError, UnicodeDecodeError, IndexError) as error:
+        raise Fatal(f"the secret in {path} cannot be read: {error}") from error
+
+
+def _tls_files(web: WebSettings, folder: Path) -> TlsFiles | None:
+    """Certificate and key where HTTPS is spoken."""
+    if web.certificate_file is not None and web.key_file is not None:
+        return TlsFiles(web.certificate_file, web.key_file)
+    if web.tls == "on" or not is_loopback(web.host):
+        return own_tls_files(folder, web.host)
+    return None
