@@ -205,12 +205,17 @@ def extremes(samples: Float32Array, found: Float64Array) -> None:
 
 @njit(cache=True, nogil=True, fastmath=False)
 def run_statistics(samples: Float32Array, found: Float64Array) -> None:
-    """Fill `found` with the share of runs of equal samples longer than 1, and the least step between runs."""
+    """Fill `found` with what runs of equal samples say of the converter's noise.
+
+    Share of runs longer than 1, least step between runs, share of neighbours that are equal, share of steps
+    between runs that are at most 2.5 times the least one.
+    """
+    n = len(samples)
     runs = 1
     longer = 0
     length = 1
     least_step = np.inf
-    for i in range(1, len(samples)):
+    for i in range(1, n):
         if samples[i] == samples[i - 1]:
             length += 1
             if length == 2:
@@ -219,8 +224,15 @@ def run_statistics(samples: Float32Array, found: Float64Array) -> None:
             runs += 1
             length = 1
             least_step = min(least_step, abs(np.float64(samples[i]) - samples[i - 1]))
+    small = 0
+    for i in range(1, n):
+        step = abs(np.float64(samples[i]) - samples[i - 1])
+        if 0.0 < step <= 2.5 * least_step:
+            small += 1
     found[0] = longer / runs
     found[1] = least_step
+    found[2] = (n - runs) / max(1, n - 1)
+    found[3] = small / max(1, runs - 1)
 
 
 @njit(cache=True, nogil=True, fastmath=False)

@@ -33,6 +33,8 @@ FULL_SCALE_SHARE = 0.999
 BIAS_SHARE = 0.9
 # The chance that a working sensor shows one run of equal samples this long in a window.
 RUN_CHANCE = 1e-6
+# A signal most of whose steps are one or two converter steps is noise of a quiet sensor.
+COARSE_SHARE = 0.5
 _RUN_SAMPLES = (8, 16)  # least run that is called a dropout: in windows below 1024 samples, and above
 _JUMP_STEPS = 8.0  # a smooth crest leaves its flat top by one converter step, a dropout by a leap
 
@@ -178,11 +180,14 @@ def _clipped(
 
 def _dropouts(samples: Float32Array) -> tuple[SensorCondition, int, str] | None:
     n_samples = len(samples)
-    steps = np.empty(2)
-    kernels.run_statistics(samples, steps)
-    repeated_share, least_step = steps
-    # Were samples independent, runs would be geometric: P(run >= r) = p^(r-1), p from how many runs exceed 1.
-    chance = min(max(repeated_share, 1e-9), 1.0 - 1e-9)
+    statistics = np.empty(4)
+    kernels.run_statistics(samples, statistics)
+    longer_share, least_step, equal_share, small_share = statistics
+    # How likely a sample repeats the one before it. Where steps are many converter steps wide: the share of
+    # runs above 1, which a few long ones do not move. Where noise is about one step (a parked machine), a
+    # value may dominate: its share is at most the root of the share of equal neighbours.
+    chance = longer_share if small_share < COARSE_SHARE else math.sqrt(equal_share)
+    chance = min(max(chance, 1e-9), 1.0 - 1e-9)
     by_chance = 1.0 + math.log(n_samples / RUN_CHANCE) / -math.log(chance)
     run_samples = max(_RUN_SAMPLES[0] if n_samples < 1024 else _RUN_SAMPLES[1], math.ceil(by_chance))
     found = np.empty(4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -72,11 +74,14 @@ def runs_of(samples: np.ndarray) -> list[tuple[int, int]]:
 @given(coarse_rows, st.integers(1, 6), st.sampled_from([0.0, 1.0, 2.5]))
 def test_runs_equal_a_plain_walk(samples: np.ndarray, run_samples: int, leap: float) -> None:
     runs = runs_of(samples)
-    found = np.empty(2)
+    found = np.empty(4)
     kernels.run_statistics(samples, found)
     steps = [abs(float(samples[start] - samples[start - 1])) for start, _ in runs[1:]]
     assert found[0] == pytest.approx(sum(length > 1 for _, length in runs) / len(runs))
     assert found[1] == min(steps, default=np.inf)
+    equal = [one == other for one, other in pairwise(samples)]
+    assert found[2] == pytest.approx(sum(equal) / max(1, len(equal)))
+    assert found[3] == pytest.approx(sum(step <= 2.5 * min(steps) for step in steps) / max(1, len(steps)))
     frozen = [
         (start, length)
         for start, length in runs

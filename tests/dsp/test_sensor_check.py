@@ -69,6 +69,22 @@ def test_impacts_gravity_and_a_parked_machine_are_fine() -> None:
     assert check(start_up).usable
 
 
+@settings(max_examples=80, deadline=None)
+@given(
+    rms_steps=st.floats(0.2, 0.8), knocks=st.integers(1, 300), height=st.integers(10, 500),
+    n=st.sampled_from([1024, N]), seed=st.integers(0, 999),
+)  # fmt: skip
+def test_a_parked_machine_that_is_knocked_at_is_fine(
+    rms_steps: float, knocks: int, height: int, n: int, seed: int
+) -> None:
+    """Long runs of one value entered by leaps, and yet chance: noise below a converter step."""
+    rng = np.random.default_rng(seed)
+    x = noise(rms_steps, n, seed)
+    x[rng.integers(0, n, knocks * n // N + 1)] += rng.integers(-height, height)
+    found = check(x)
+    assert found.usable or found.verdict is SensorCondition.FLAT_LINE, found.text
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_not_a_number(value: float) -> None:
     x = noise(100.0)
@@ -160,6 +176,17 @@ def test_dropouts_of_zeros_or_of_the_last_value_are_found(held: bool, length: in
     assert found.verdict is SensorCondition.DROPOUTS
     assert f"{len(starts)} times" in found.text
     assert found.affected_share == pytest.approx(len(starts) * length / N, rel=0.06)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.6])
+def test_many_lost_frames_do_not_hide_one_another(share: float) -> None:
+    x = noise(300.0, seed=9) + 5000.0
+    frames = np.random.default_rng(9).permutation(N // 64)[: round(share * N / 64)]
+    for frame in frames:
+        x[64 * frame : 64 * frame + 64] = 0.0
+    found = check(x)
+    assert found.verdict is SensorCondition.DROPOUTS
+    assert found.affected_share == pytest.approx(share, abs=0.01)
 
 
 def test_a_dropout_in_a_coarse_signal_needs_to_be_longer_than_chance() -> None:
