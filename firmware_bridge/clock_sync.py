@@ -18,7 +18,7 @@ WINDOW_NS = 60_000_000_000  # short enough for a straight line through thermal d
 BUCKET_NS = 250_000_000
 CONVERGED_SPAN_NS = 2_000_000_000
 CONVERGED_BUCKETS = 8
-CONVERGED_SLOPE_PPM = 100.0
+CONVERGED_SLOPE_PPM = 200.0
 CONVERGED_ERROR_NS = 10_000_000
 MAX_DRIFT_PPM = 60_000.0  # MEMS sensors with an RC oscillator are off by up to 5 %
 # How many times the raggedness of the floor the fit may be off: chosen so that it holds on simulated clocks

@@ -28,6 +28,7 @@ OPENED, CHUNK, LOST, FAILED = 1, 2, 3, 4
 # First byte of a FAILED payload; the rest is the reason as text.
 NOT_FOUND, BUSY, PERMISSION, UNUSABLE, GONE = 1, 2, 3, 4, 5
 
+MAX_BAUD = 100_000_000
 READ_BYTES = 65536
 TO_PORT_BYTES = 65536  # more than this is left in the socket, where it holds the writer up
 CHUNK_COST_BYTES = 160  # what one chunk costs beside its data: header, objects
@@ -48,6 +49,8 @@ class ReaderFailure(Exception):  # noqa: N818 - this file stands alone
 
 def open_raw(path: str, baud: int) -> int:
     """A file descriptor of the port: locked for us alone, raw, 8N1, non-blocking, input flushed."""
+    if not 0 < baud <= MAX_BAUD:
+        raise ReaderFailure(UNUSABLE, f"{baud} baud is no speed of a serial port")
     try:
         fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -92,6 +95,11 @@ def _set_raw(fd: int, baud: int) -> None:
         current[2] = (current[2] & ~_CBAUD) | _BOTHER
         current[-2] = current[-1] = baud
         fcntl.ioctl(fd, _TCSETS2, _TERMIOS2.pack(*current))
+
+
+def speed_of(fd: int) -> int:
+    """The speed that a port really has."""
+    return int(_TERMIOS2.unpack(fcntl.ioctl(fd, _TCGETS2, bytes(_TERMIOS2.size)))[-1])
 
 
 def raise_priority() -> str:

@@ -15,9 +15,8 @@ from firmware_bridge.errors import FrameError, RateExceededError, StreamLostErro
 from firmware_bridge.events import Event, SamplesReceived, SequenceGap, StaleFrame, TickJump
 from firmware_bridge.frames import Hello, Samples
 from firmware_bridge.hello_check import samples_frame_bytes
-from firmware_bridge.sequence import Order, RateGuard, SequenceTracker
+from firmware_bridge.sequence import RATE_TOLERANCE, Order, RateGuard, SequenceTracker
 
-RATE_TOLERANCE = 0.06  # a sensor's oscillator against its announced rate, in the worst case
 TICK_SLACK_SAMPLES = 2.0
 
 

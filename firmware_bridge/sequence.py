@@ -13,6 +13,8 @@ STALE_FRAMES = 1024  # how far back a frame can come late: more than any buffer 
 STALE_RUN = 64  # so many stale frames in a row are not late frames but a device that began anew
 GAP_SLACK_FRAMES = 64
 GAP_RATE_MARGIN = 2.0
+LATE_S = 10.0  # frames may have waited this long on the way before they were read
+RATE_TOLERANCE = 0.06  # a sensor's oscillator against its announced rate, in the worst case
 RATE_MARGIN = 1.5  # sustained arrival above this multiple of the announced rate is refused
 RATE_BURST_S = 2.0  # what may come at once after a hiccup of the port
 
@@ -63,7 +65,7 @@ class SequenceTracker:
             self._stale_run += 1
             if self._stale_run < STALE_RUN:
                 return Placement(Order.STALE, 0, expected)
-        if ahead < 0 or ahead > self._plausible_gap(received_ns):
+        if ahead < 0 or ahead > self._plausible_gap(ahead, tick, received_ns):
             return Placement(Order.SENSELESS, 0, expected)
         self._accept(sequence, tick, received_ns)
         return Placement(Order.AFTER_GAP if ahead else Order.NEXT, ahead, expected)
@@ -77,12 +79,22 @@ class SequenceTracker:
         """A late copy carries the tick of its own time; a device that began anew does not."""
         if ahead < -STALE_FRAMES:
             return False
-        frames_by_tick = difference(tick, self._last_tick) / self._ticks_per_frame
-        return abs(frames_by_tick - (ahead + 1)) < 0.5 + 0.06 * abs(ahead)
+        return self._agrees_with_tick(ahead, tick)
 
-    def _plausible_gap(self, received_ns: int) -> float:
-        """Frames that the device can have numbered since the last one arrived, generously."""
+    def _agrees_with_tick(self, ahead: int, tick: int) -> bool:
+        """Whether the device clock went as many frames on (or back) as the numbering did."""
+        frames_by_tick = difference(tick, self._last_tick) / self._ticks_per_frame
+        return abs(frames_by_tick - (ahead + 1)) < 0.5 + RATE_TOLERANCE * abs(ahead)
+
+    def _plausible_gap(self, ahead: int, tick: int, received_ns: int) -> float:
+        """Frames that the device can have numbered since the last one arrived, generously.
+
+        Where its clock confirms the gap, the last frame may have waited long before it was read: the host was
+        too slow, and what came after was lost.
+        """
         elapsed_s = max(0, received_ns - self._last_ns) * 1e-9
+        if self._agrees_with_tick(ahead, tick):
+            elapsed_s += LATE_S
         return elapsed_s * self._frame_rate_hz * GAP_RATE_MARGIN + GAP_SLACK_FRAMES
 
 

@@ -114,6 +114,17 @@ def test_jump_back_without_matching_tick_identifies_again_and_goes_on() -> None:
     assert [event.sequence for event in of_type(events, SamplesReceived)] == [21, 22]
 
 
+def test_frames_that_waited_while_the_rest_was_lost_are_a_gap_and_no_restart() -> None:
+    bench = streaming()
+    bench.send_frames(10)
+    waiting = [bench.frame() for _ in range(5)]
+    bench.lose_frames(600)  # three seconds in which nobody read
+    events = bench.say(b"".join(waiting)) + bench.send_frames(1)
+    (gap,) = of_type(events, SequenceGap)
+    assert gap.frames_missing == 600
+    assert not of_type(events, DeviceRestarted)
+
+
 def test_implausible_jump_forward_is_not_booked_as_a_gap() -> None:
     bench = streaming()
     bench.send_frames(10)
