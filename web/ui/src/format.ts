@@ -9,14 +9,24 @@ export function figure(value: number | null | undefined, digits = 3): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1e6 || size < 1e-3) return value.toExponential(digits - 1).replace("e+", "e");
-  const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
-  return value.toFixed(decimals);
+  if (size >= 1e6 || size < 1e-3) return minus(value.toExponential(digits - 1).replace("e+", "e"));
+  const rounded = Number(size.toPrecision(digits)); // 0.9996 has one digit less behind the point than 0.99
+  const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(rounded)));
+  return minus(value.toFixed(decimals));
 }
 
-/** A figure with its unit, kept together on one line by a no-break space. */
+/** A true minus sign is as wide as a plus and is not broken off its number. */
+const minus = (number: string): string => number.replace("-", "\u2212");
+
+/** A number with so many decimals: for what is compared down a column. */
+export function fixed(value: number | null | undefined, decimals: number): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
+  return minus((Math.abs(value) < 0.5 * 10 ** -decimals ? 0 : value).toFixed(decimals));
+}
+
+/** A figure with its unit, kept together on one line by a no-break space; decibels have one decimal. */
 export function quantity(value: number | null | undefined, unit: string, digits = 3): string {
-  const number = figure(value, digits);
+  const number = unit === "dB" ? fixed(value, 1) : figure(value, digits);
   return number === NONE || unit === "" ? number : `${number}\u00a0${unit}`;
 }
 

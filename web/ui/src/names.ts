@@ -2,7 +2,7 @@
  * Readable names and units for features and evidence, whose names carry their unit: `velocity_rms_mm_s`.
  * Unknown names are still readable: the unit is taken from the ending, the rest becomes words.
  */
-import { capitalised, duration, figure, NONE, quantity } from "./format";
+import { capitalised, duration, NONE, quantity } from "./format";
 import { texts } from "./texts";
 
 export interface Named {
@@ -52,7 +52,7 @@ export function named(name: string, givenUnit = ""): Named {
   if (band !== null) {
     const [, from = "", to = "", rest = ""] = band;
     const [stem, ending] = rest === "db" ? ["level", "dB"] : split(rest);
-    const range = `${figure(Number(from), 4)}–${figure(Number(to), 4)}\u00a0Hz`;
+    const range = `${from}–${to}\u00a0Hz`;
     return { name: texts.bandFeature(range, inWords(stem)), unit: unit(ending) };
   }
   const [stem, ending] = name in texts.names ? [name, split(name)[1]] : split(name);

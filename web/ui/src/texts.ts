@@ -237,6 +237,7 @@ export const texts = {
   appliance: {
     title: "Appliance",
     loading: "Fetching the appliance's state …",
+    ownAlarms: "Alarms of the appliance",
     links: "Sources",
     noLinks: "No source is configured.",
     remedy: "Remedy",

@@ -1,5 +1,5 @@
 /** What the diagnosis says, how sure it is, and how strong the evidence for each cause is. */
-import { capitalised, figure, percent } from "../format";
+import { capitalised, fixed, percent } from "../format";
 import { readable } from "../names";
 import type { ChannelView, DiagnosisView } from "../schema";
 import { texts } from "../texts";
@@ -56,10 +56,10 @@ function Ranking({ ranking }: { ranking: DiagnosisView["ranking"] }) {
             <Bar
               fraction={evidence / longest}
               markAt={1 / longest}
-              label={`${fault}: ${figure(evidence, 2)}`}
+              label={`${fault}: ${fixed(evidence, 2)}`}
               tone={evidence >= 1 ? "over" : "plain"}
             />
-            <span class="ranking-value value">{figure(evidence, 2)}</span>
+            <span class="ranking-value value">{fixed(evidence, 2)}</span>
           </li>
         ))}
       </ol>

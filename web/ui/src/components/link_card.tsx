@@ -4,16 +4,19 @@ import { named } from "../names";
 import type { LinkView } from "../schema";
 import { texts } from "../texts";
 
-// What the adapters call a link that delivers; every other state wants a look.
-const DELIVERING = /^(streaming|connected|open|running|live|replaying|finished|ok)/i;
-const ON_THE_WAY = /^(connecting|opening|starting|waiting|syncing|hello|searching|identifying|idle)/i;
+export type LinkTone = "good" | "doubt" | "bad";
 
-type Tone = "good" | "doubt" | "bad";
+// Every state that is not named here wants a look.
+const TONES: Record<string, LinkTone> = {
+  connected: "good",
+  streaming: "good",
+  finished: "good",
+  connecting: "doubt",
+  identifying: "doubt",
+  starting: "doubt",
+};
 
-export function linkTone(link: Pick<LinkView, "state" | "remedy">): Tone {
-  if (DELIVERING.test(link.state)) return "good";
-  return ON_THE_WAY.test(link.state) && link.remedy === "" ? "doubt" : "bad";
-}
+export const linkTone = (link: Pick<LinkView, "state">): LinkTone => TONES[link.state] ?? "bad";
 
 export function LinkCard({ link }: { link: LinkView }) {
   const tone = linkTone(link);
@@ -47,7 +50,7 @@ export function LinkCard({ link }: { link: LinkView }) {
           return (
             <div key={name}>
               <dt>{words}</dt>
-              <dd class="value">{quantity(value, unit, 4)}</dd>
+              <dd class="value">{trimmed(value, unit)}</dd>
             </div>
           );
         })}
@@ -57,7 +60,12 @@ export function LinkCard({ link }: { link: LinkView }) {
   );
 }
 
-function LinkSign({ tone }: { tone: Tone }) {
+/** Four digits without idle zeros: "4 ms", "25600 Hz". */
+function trimmed(value: number, unit: string): string {
+  return quantity(value, unit, 4).replace(/\.0+(?=\D|$)/, "");
+}
+
+function LinkSign({ tone }: { tone: LinkTone }) {
   const path = {
     good: "M5 12.5l4.5 4.5L19 7",
     doubt: "M6 12h.01M12 12h.01M18 12h.01",

@@ -16,7 +16,11 @@ export function Segmented<V extends string>({ label, value, options, onChange, t
       <legend>{label}</legend>
       <div class="segments">
         {options.map(([key, text]) => (
-          <label key={key} class={key === value ? "segment chosen" : "segment"}>
+          <label
+            key={key}
+            class={key === value ? "segment chosen" : "segment"}
+            data-testid={testId === undefined ? undefined : `${testId}-${key}`}
+          >
             <input type="radio" name={group} value={key} checked={key === value} onChange={() => onChange(key)} />
             <span>{text}</span>
           </label>

@@ -2,6 +2,8 @@
 import { bytes, count, duration, figure, NONE, slug } from "../format";
 import { shownUnit } from "../names";
 import type { BacklogView, CounterView, QueueView } from "../schema";
+import { state } from "../session";
+import { useStore } from "../store";
 import { texts } from "../texts";
 import { Bar } from "./bars";
 import { Empty } from "./notice";
@@ -100,6 +102,8 @@ function counterValue({ value, unit }: CounterView): string {
 }
 
 export function CounterTable({ counters }: { counters: readonly CounterView[] }) {
+  const machines = useStore(state, (s) => s.machines);
+  const names = new Map((machines ?? []).map((machine) => [machine.asset_id, machine.name]));
   if (counters.length === 0) return <Empty>{t.noCounters}</Empty>;
   return (
     <table>
@@ -121,7 +125,7 @@ export function CounterTable({ counters }: { counters: readonly CounterView[] })
             data-subject={counter.subject}
             data-value={counter.value}
           >
-            <td>{counter.subject}</td>
+            <td>{names.get(counter.subject) ?? counter.subject}</td>
             <th scope="row">{counter.counter}</th>
             <td class="number value">{counterValue(counter)}</td>
           </tr>

@@ -1,12 +1,14 @@
 /** The appliance itself: where data comes from, what is kept, how long it lasts, whether time is right. */
 import type { ComponentChildren } from "preact";
 import { Bar } from "../components/bars";
-import { LinkCard } from "../components/link_card";
+import { inOrderOfAttention, isOpen } from "../alarm_book";
+import { AlarmCard } from "../components/alarm_card";
+import { LinkCard, linkTone } from "../components/link_card";
 import { Empty } from "../components/notice";
 import { BacklogTable, CounterTable, QueueTable } from "../components/tables";
 import { bytes, clockTime, calendarDay, duration, figure } from "../format";
 import { useNow } from "../hooks";
-import type { ApplianceView } from "../schema";
+import type { ApplianceView, LinkView } from "../schema";
 import { state } from "../session";
 import { useStore } from "../store";
 import { texts } from "../texts";
@@ -28,13 +30,14 @@ export function AppliancePage() {
 function Parts({ appliance: a }: { appliance: ApplianceView }) {
   return (
     <>
+      <OwnAlarms />
       <section aria-labelledby="links">
         <h2 id="links">{t.links}</h2>
         {a.links.length === 0 ? (
           <Empty>{t.noLinks}</Empty>
         ) : (
           <ul class="links">
-            {a.links.map((link) => (
+            {troubledFirst(a.links).map((link) => (
               <li key={link.source_id}>
                 <LinkCard link={link} />
               </li>
@@ -78,6 +81,30 @@ function Parts({ appliance: a }: { appliance: ApplianceView }) {
         </section>
       </div>
     </>
+  );
+}
+
+function troubledFirst(links: readonly LinkView[]): LinkView[] {
+  const order = ["bad", "doubt", "good"];
+  return [...links].sort((one, other) => order.indexOf(linkTone(one)) - order.indexOf(linkTone(other)));
+}
+
+/** Open alarms of the appliance itself: of a source, the journal, the clock; they belong to no machine. */
+function OwnAlarms() {
+  const alarms = useStore(state, (s) => s.alarms);
+  const machines = useStore(state, (s) => s.machines);
+  const nowMs = useNow();
+  if (machines === null) return null;
+  const ids = new Set(machines.map((machine) => machine.asset_id));
+  const own = inOrderOfAttention(alarms.values()).filter((alarm) => isOpen(alarm) && !ids.has(alarm.asset_id));
+  if (own.length === 0) return null;
+  return (
+    <section class="wrong" aria-labelledby="own-alarms">
+      <h2 id="own-alarms">{t.ownAlarms}</h2>
+      {own.map((alarm) => (
+        <AlarmCard key={alarm.alarm_id} alarm={alarm} nowMs={nowMs} withMachine={false} />
+      ))}
+    </section>
   );
 }
 

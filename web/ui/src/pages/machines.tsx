@@ -109,7 +109,7 @@ export function Learning({ learning }: { learning: LearningView }) {
         <ProgressBar percent={learning.percent} label={texts.machines.learning} testId="learning-bar" />
       )}
       <span class="learning-text">{learning.text}</span>
-      {learning.provisional && !/provisional/.test(learning.text) && (
+      {learning.complete && learning.provisional && !learning.text.includes("provisional") && (
         <span class="tag">{texts.machines.provisional}</span>
       )}
     </span>

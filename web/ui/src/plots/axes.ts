@@ -1,6 +1,5 @@
 /** Axes that all plots share. */
 import type uPlot from "uplot";
-import { figure } from "../format";
 import { timeLabels } from "./scales";
 import type { PlotTheme } from "./theme";
 
@@ -53,5 +52,5 @@ export function valueAxis(theme: PlotTheme, logarithmic = false): uPlot.Axis {
 export function tickLabel(tick: number): string {
   if (tick === 0) return "0";
   if (Math.abs(tick) < 1e-4 || Math.abs(tick) >= 1e5) return tick.toExponential().replace("e+", "e");
-  return String(Number(figure(tick, 4)));
+  return String(Number(tick.toPrecision(4)));
 }

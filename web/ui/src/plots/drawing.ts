@@ -51,12 +51,11 @@ export function drawGaps(plot: uPlot, bands: readonly GapBand[], theme: PlotThem
     ctx.fillStyle = pattern;
     ctx.fillRect(left, bbox.top, width, bbox.height);
     const textWidth = ctx.measureText(band.cause).width + 10 * ratio;
-    const middle = bbox.top + bbox.height / 2;
     if (textWidth < width) {
-      label(ctx, band.cause, left + width / 2, middle, textWidth, ratio, theme);
+      label(ctx, band.cause, left + width / 2, bbox.top + 16 * ratio, textWidth, ratio, theme);
     } else if (width > 16 * ratio && textWidth < bbox.height) {
       ctx.save();
-      ctx.translate(left + width / 2, middle);
+      ctx.translate(left + width / 2, bbox.top + textWidth / 2 + 6 * ratio);
       ctx.rotate(-Math.PI / 2);
       label(ctx, band.cause, 0, 0, textWidth, ratio, theme);
       ctx.restore();
@@ -106,6 +105,7 @@ export function drawLimit(plot: uPlot, limit: number | null, text: string, theme
   ctx.globalAlpha = 1;
   ctx.fillStyle = theme.limit;
   ctx.textBaseline = "middle";
+  ctx.textAlign = "left";
   ctx.fillText(text, bbox.left + 8 * ratio, top + 7.5 * ratio);
   ctx.restore();
 }
@@ -113,33 +113,47 @@ export function drawLimit(plot: uPlot, limit: number | null, text: string, theme
 export interface DrawnFamily extends MarkerFamily {
   colour: string;
   dash: number;
+  /** Steps back behind the family that stands out. */
+  faint: boolean;
 }
 
-/** A lane of labels for each family on top, and a line at each of its frequencies. */
-export function drawMarkers(plot: uPlot, families: readonly DrawnFamily[], theme: PlotTheme): void {
+const laneTop = (plot: uPlot, families: readonly DrawnFamily[], lane: number): number =>
+  plot.bbox.top - (families.length - lane) * LANE_HEIGHT * devicePixelRatio;
+
+/** A line at each marked frequency, from its family's lane down; drawn below the spectrum's own line. */
+export function drawMarkerLines(plot: uPlot, families: readonly DrawnFamily[]): void {
   const { ctx, bbox } = plot;
   const ratio = devicePixelRatio;
-  const right = bbox.left + bbox.width;
+  ctx.save();
+  families.forEach((family, lane) => {
+    ctx.strokeStyle = family.colour;
+    ctx.setLineDash((DASHES[family.dash % DASHES.length] ?? []).map((part) => part * ratio));
+    for (const { harmonic, x } of harmonicsInView(plot, family)) {
+      ctx.globalAlpha = (harmonic === 1 ? 0.9 : 0.6) * (family.faint ? 0.5 : 1);
+      ctx.lineWidth = (harmonic === 1 ? 2.4 : 1.6) * ratio;
+      ctx.beginPath();
+      ctx.moveTo(x, laneTop(plot, families, lane) + LANE_HEIGHT * ratio);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+    }
+  });
+  ctx.restore();
+}
+
+/** The names of the marked frequencies, a lane for each family; above all lines. */
+export function drawMarkerLabels(plot: uPlot, families: readonly DrawnFamily[], theme: PlotTheme): void {
+  const { ctx, bbox } = plot;
+  const ratio = devicePixelRatio;
   const laneHeight = LANE_HEIGHT * ratio;
+  const right = bbox.left + bbox.width;
   ctx.save();
   ctx.font = font(ratio, 11, "600");
   ctx.textBaseline = "middle";
+  ctx.textAlign = "left";
   families.forEach((family, lane) => {
-    const top = bbox.top - (families.length - lane) * laneHeight;
+    const top = laneTop(plot, families, lane);
     let free = bbox.left - laneHeight; // where this lane's next label may begin
-    for (let harmonic = 1; harmonic <= family.harmonics; harmonic++) {
-      const x = plot.valToPos(family.frequencyHz * harmonic, "x", true);
-      if (x < bbox.left - 1) continue;
-      if (x > right + 1) break;
-      ctx.strokeStyle = family.colour;
-      ctx.globalAlpha = harmonic === 1 ? 0.95 : 0.6;
-      ctx.lineWidth = (harmonic === 1 ? 1.8 : 1.2) * ratio;
-      ctx.setLineDash((DASHES[family.dash % DASHES.length] ?? []).map((part) => part * ratio));
-      ctx.beginPath();
-      ctx.moveTo(x, top + laneHeight);
-      ctx.lineTo(x, bbox.top + bbox.height);
-      ctx.stroke();
-      ctx.globalAlpha = 1;
+    for (const { harmonic, x } of harmonicsInView(plot, family)) {
       const text = harmonic === 1 ? family.label : `${harmonic}×`;
       const width = ctx.measureText(text).width;
       const start = Math.min(Math.max(x - width / 2, bbox.left), right - width);
@@ -152,6 +166,14 @@ export function drawMarkers(plot: uPlot, families: readonly DrawnFamily[], theme
     }
   });
   ctx.restore();
+}
+
+function harmonicsInView(plot: uPlot, family: DrawnFamily): { harmonic: number; x: number }[] {
+  const { left, width } = plot.bbox;
+  return Array.from({ length: family.harmonics }, (_, index) => ({
+    harmonic: index + 1,
+    x: plot.valToPos(family.frequencyHz * (index + 1), "x", true),
+  })).filter(({ x }) => x >= left - 1 && x <= left + width + 1);
 }
 
 /** A short sample of a family's line for the legend. */

@@ -40,9 +40,9 @@ function strength(family: DrawnFamily): string {
   if (family.key === SHAFT_KEY) return rpm(family.frequencyHz);
   const words = [family.fault];
   if (family.overBaselineDb !== null) {
-    words.push(texts.spectrum.overBaseline(quantity(family.overBaselineDb, "dB", 2)));
+    words.push(texts.spectrum.overBaseline(quantity(family.overBaselineDb, "dB")));
   } else if (family.levelDb !== null) {
-    words.push(texts.spectrum.level(quantity(family.levelDb, "dB", 2)));
+    words.push(texts.spectrum.level(quantity(family.levelDb, "dB")));
   }
   return words.filter((word) => word !== "").join(", ");
 }

@@ -44,6 +44,19 @@ export function markerFamilies(markers: readonly FaultMarker[], shaftHz: number 
   return families;
 }
 
+/** A fault frequency that is this much over its baseline stands out; the others step back behind it. */
+const STANDS_OUT_DB = 3;
+
+/** The key of the family that is most over its baseline, if any stands out. */
+export function standsOut(families: readonly MarkerFamily[]): string | null {
+  let best: MarkerFamily | null = null;
+  for (const family of families) {
+    const over = family.overBaselineDb ?? Number.NEGATIVE_INFINITY;
+    if (over >= STANDS_OUT_DB && over > (best?.overBaselineDb ?? 0)) best = family;
+  }
+  return best?.key ?? null;
+}
+
 /** Frequency of each line. */
 export function frequencies(spectrum: Pick<SpectrumView, "first_hz" | "step_hz" | "values">): number[] {
   return spectrum.values.map((_, line) => spectrum.first_hz + line * spectrum.step_hz);

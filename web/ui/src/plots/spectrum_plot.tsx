@@ -6,11 +6,11 @@ import { figure, quantity } from "../format";
 import type { SpectrumView } from "../schema";
 import { texts } from "../texts";
 import { frequencyAxis, valueAxis } from "./axes";
-import { type DrawnFamily, drawMarkers, LANE_HEIGHT } from "./drawing";
+import { type DrawnFamily, drawMarkerLabels, drawMarkerLines, LANE_HEIGHT } from "./drawing";
 import { MarkerLegend } from "./marker_legend";
 import { Plot } from "./plot";
 import { amplitudeRange } from "./scales";
-import { frequencies, highestLine, markedRangeHz, markerFamilies, scaled, SHAFT_KEY } from "./spectrum_data";
+import { frequencies, highestLine, markedRangeHz, markerFamilies, scaled, SHAFT_KEY, standsOut } from "./spectrum_data";
 import { useTheme } from "./theme";
 
 export interface SpectrumPlotProps {
@@ -21,6 +21,8 @@ export interface SpectrumPlotProps {
 }
 
 const HEIGHT = 300;
+/** Where unbalance, misalignment and looseness show: the band in which ISO 20816 rates machines. */
+const LOW_RANGE_HZ = 1000;
 
 export function SpectrumPlot({ spectrum, channelName, faultMarkers }: SpectrumPlotProps) {
   const theme = useTheme();
@@ -31,18 +33,19 @@ export function SpectrumPlot({ spectrum, channelName, faultMarkers }: SpectrumPl
 
   const families = useMemo(() => {
     const all = markerFamilies(faultMarkers ? spectrum.markers : [], spectrum.shaft_hz, texts.spectrum.shaft);
+    const strongest = standsOut(all);
     let next = 0;
     return all.map((family): DrawnFamily => {
       const shaft = family.key === SHAFT_KEY;
       const turn = shaft ? 4 : next++;
       const colour = shaft ? theme.shaft : (theme.markers[turn % theme.markers.length] ?? theme.text);
-      return { ...family, colour, dash: turn };
+      return { ...family, colour, dash: turn, faint: strongest !== null && family.key !== strongest };
     });
   }, [spectrum, faultMarkers, theme]);
   const shown = families.filter((family) => !hidden.has(family.key));
 
   const wholeHz = spectrum.first_hz + Math.max(1, spectrum.values.length - 1) * spectrum.step_hz;
-  const markedHz = markedRangeHz(families, wholeHz);
+  const markedHz = faultMarkers ? markedRangeHz(families, wholeHz) : Math.min(LOW_RANGE_HZ, wholeHz);
   const toHz = range === "full" ? wholeHz : markedHz;
   const peak = useMemo(() => highestLine(spectrum, toHz), [spectrum, toHz]);
   const [low, high] = amplitudeRange(peak?.value ?? 0, logarithmic);
@@ -68,7 +71,8 @@ export function SpectrumPlot({ spectrum, channelName, faultMarkers }: SpectrumPl
     axes: [frequencyAxis(theme), valueAxis(theme, logarithmic)],
     series: [{}, { stroke: theme.line, width: 1.4, points: { show: false } }],
     hooks: {
-      draw: [(plot) => drawMarkers(plot, now.current.shown, now.current.theme)],
+      drawClear: [(plot) => drawMarkerLines(plot, now.current.shown)],
+      draw: [(plot) => drawMarkerLabels(plot, now.current.shown, now.current.theme)],
       setCursor: [
         (plot) => {
           const { idx, left } = plot.cursor;

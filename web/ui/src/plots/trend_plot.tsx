@@ -51,11 +51,10 @@ export function TrendPlot({ trend, fromMs, toMs, nowMs }: TrendPlotProps) {
         width: 2,
         spanGaps: false,
         points: {
-          show: true,
+          show: () => false, // the filter says which ones all the same
           size: 5,
           fill: theme.line,
-          filter: (plot, series, show) =>
-            show || series !== 1 ? null : isolated(plot.data[1] as (number | null)[]),
+          filter: (plot) => isolated(plot.data[1] as (number | null)[]),
         },
       },
     ],

@@ -1,0 +1,76 @@
+import { describe, expect, it } from "vitest";
+import { adviceFor } from "../src/advice";
+import { type AlarmBook, headlineAlarm, inOrderOfAttention, newlyRaised, withAlarm, withList } from "../src/alarm_book";
+import type { AlarmView } from "../src/schema";
+import { alarm } from "./make";
+
+const book = (...alarms: AlarmView[]): AlarmBook => new Map(alarms.map((a) => [a.alarm_id, a]));
+const acknowledged = alarm({ state: "active, acknowledged", changed_ms: 2_000, acknowledged_by: "admin" });
+
+describe("taking in an alarm", () => {
+  it("replaces an older state and never goes back to one", () => {
+    const known = withAlarm(book(alarm()), acknowledged);
+    expect(known.get(acknowledged.alarm_id)).toBe(acknowledged);
+    expect(withAlarm(known, alarm())).toBe(known);
+  });
+  it("counts a later activation as later whatever its clock says", () => {
+    const again = alarm({ activation: 2, changed_ms: 500 });
+    expect(withAlarm(book(acknowledged), again).get(again.alarm_id)).toBe(again);
+  });
+});
+
+describe("taking in the list of open alarms", () => {
+  it("drops what is no longer open", () => {
+    expect(withList(book(alarm()), [], new Set()).size).toBe(0);
+  });
+  it("keeps what arrived live while the list was on its way", () => {
+    expect(withList(book(alarm()), [], new Set([alarm().alarm_id])).size).toBe(1);
+  });
+  it("does not undo what is known to be later", () => {
+    const merged = withList(book(acknowledged), [alarm()], new Set());
+    expect(merged.get(acknowledged.alarm_id)).toBe(acknowledged);
+  });
+});
+
+describe("announcing", () => {
+  it("tells of new alarms and new activations only", () => {
+    expect(newlyRaised(book(), book(alarm()))).toHaveLength(1);
+    expect(newlyRaised(book(alarm()), book(alarm({ changed_ms: 3_000, text: "worse" })))).toHaveLength(0);
+    expect(newlyRaised(book(alarm()), book(alarm({ activation: 2 })))).toHaveLength(1);
+    expect(newlyRaised(book(), book(acknowledged))).toHaveLength(0);
+    expect(newlyRaised(book(alarm({ state: "normal" })), book(alarm()))).toHaveLength(1);
+  });
+});
+
+it("orders by what needs a person first", () => {
+  const make = (alarm_id: string, change: Partial<AlarmView>) => alarm({ alarm_id, ...change });
+  const ordered = inOrderOfAttention([
+    make("closed", { state: "normal", severity: "stop", changed_ms: 9_000 }),
+    make("cleared", { state: "cleared, unacknowledged", severity: "stop" }),
+    make("seen", { state: "active, acknowledged", severity: "warn" }),
+    make("new", { severity: "warn" }),
+    make("mild", { severity: "watch" }),
+    make("worst", { severity: "stop" }),
+  ]);
+  expect(ordered.map((a) => a.alarm_id)).toEqual(["worst", "new", "seen", "mild", "cleared", "closed"]);
+  expect(headlineAlarm(ordered, "pump-2")?.alarm_id).toBe("worst");
+  expect(headlineAlarm(ordered, "fan-1")).toBeNull();
+  expect(headlineAlarm([make("closed", { state: "normal" })], "pump-2")).toBeNull();
+});
+
+describe("advice", () => {
+  it("says how urgent it is before what to look at", () => {
+    const [urgency, look] = adviceFor(alarm({ severity: "stop" }));
+    expect(urgency).toMatch(/Stop it/);
+    expect(look).toMatch(/bearing/);
+  });
+  it("sends nobody to the machine for a sensor's fault", () => {
+    const sentences = adviceFor(alarm({ rule: "check sensor", severity: "not rated", fault: null }));
+    expect(sentences).toHaveLength(1);
+    expect(sentences[0]).toMatch(/Check the sensor/);
+  });
+  it("has nothing to say once the alarm has cleared, or on a fault it does not know", () => {
+    expect(adviceFor(alarm({ state: "cleared, unacknowledged" }))).toEqual([]);
+    expect(adviceFor(alarm({ severity: "good", fault: "gremlins" }))).toEqual([]);
+  });
+});
