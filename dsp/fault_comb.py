@@ -29,6 +29,7 @@ MAINS_HZ = (50.0, 60.0)
 _CAP = 6.0  # ln; 26 dB
 _DB = 10.0 / np.log(10.0)  # ln of a power ratio to dB
 _DECOY_QUANTILE = 0.98
+_DECOY_DISTANCE = 1.5  # half widths that a decoy's centre stays away from what means something
 _STANDS_OUT = (
     3.0  # prominence of a harmonic that is counted; noise of one record passes it in 5 % of the cells
 )
@@ -56,6 +57,7 @@ class FaultLine:
     amplitude: float  # amplitude of the fundamental in the envelope spectrum's unit
     fundamental_db: float = float("nan")  # the first harmonic alone above the local floor
     sideband_of: BearingFault | None = None  # stands whole shaft orders from this fault's stronger line
+    overtone: bool = False  # half its multiple carries as strong a comb: a second harmonic of something else
     # Lines that the fault's modulation adds: BPFI +- shaft, 2 x BSF +- FTF; for the cage, shaft - FTF.
     sideband_db: float = float("nan")
     # The fundamental's neighbourhood as a whole, for lines smeared by slip: mean over the floor, and as a
@@ -128,6 +130,7 @@ class _Comb:
         self._spectrum = spectrum
         self._prominence = without_interference(spectrum, mains_hz)
         self._log = np.clip(np.log(np.maximum(self._prominence, 1e-3)), 0.0, _CAP)
+        self._bearing_lines = (multipliers.bpfo, multipliers.bpfi, 2.0 * multipliers.bsf)
         lowest = 0.5 * multipliers.bpfo
         highest = 1.06 * max(multipliers.bpfi, 2.0 * multipliers.bsf)
         self._step = 0.25 / (spectrum.cells_per_order * HARMONICS * highest)
@@ -206,8 +209,13 @@ class _Comb:
             decoy_margin=level / max(limit, 0.05),
             harmonics=len(counted),
             amplitude=self._peak(multiplier, self._spectrum.depth),
+            overtone=self._level(0.5 * multiplier) >= level,
             fundamental_db=_DB * float(np.log(max(fundamental, 1e-3))),
         )
+
+    def _level(self, multiple: float) -> float:
+        near = multiple * np.exp(np.arange(-6, 7) * self._step * 4.0)
+        return float(self._mean_log(near, HARMONICS).max())
 
     def _sidebands_db(self, orders: Sequence[float]) -> float:
         peaks = [max(self._peak(order, self._prominence), 1e-3) for order in orders]
@@ -234,13 +242,14 @@ class _Comb:
         return harmonics >= 2 and self._spectrum.resolution_orders <= 0.5 * tolerance * harmonics * multiplier
 
     def _means_nothing(self, multiplier: float, half: float) -> npt.NDArray[np.bool_]:
-        """Multiples whose comb could hold neither this line's harmonics nor its shaft sidebands."""
+        """Multiples whose comb holds neither this line's relatives nor those of the bearing's other lines."""
         free = np.ones(len(self._grid), bool)
         relatives = [multiplier * h / q + j for h, q in ((1, 1), (2, 1), (1, 2)) for j in (-2, -1, 0, 1, 2)]
         relatives += [multiplier / 3.0, 2.0 * multiplier / 3.0, 1.5 * multiplier]
+        relatives += [line + j for line in self._bearing_lines for j in (-1, 0, 1)]
         for relative in relatives:
             if relative > 0.0:
-                free &= np.abs(self._grid - relative) > 2.0 * half * relative
+                free &= np.abs(self._grid - relative) > _DECOY_DISTANCE * half * relative
         return free
 
     def _mean_log(self, multiples: npt.NDArray[np.float64], harmonics: int) -> npt.NDArray[np.float64]:

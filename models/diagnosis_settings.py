@@ -22,7 +22,7 @@ class DiagnosisSettings:
     cage_margin: float = 2.0
     turning_race_db: float = 3.0  # shaft - FTF: the turning race passes what strikes, so it is no cage
     cage_alone_db: float = 10.5  # with impacts, so strong a comb would show that line if it were an element
-    spread_db: float = 4.5  # a rolling element's line smeared by slip, as a whole
+    spread_db: float = 4.0  # a rolling element's line smeared by slip, as a whole
     spread_margin: float = 1.6
     impulsive: float = 1.5  # kurtosis excess of the envelope above which a record holds impacts
     rise_db: float = 6.0  # over its baseline

@@ -14,8 +14,8 @@ from dsp.fault_comb import FaultLine
 from dsp.shaft_lines import ShaftLines
 from models.diagnosis_settings import DiagnosisSettings
 
-# Signs that a called comb explains as well stay below the limit of a call.
-_BESIDE_A_COMB = 0.9
+# What something else explains as well stays below the limit of a call.
+_EXPLAINED = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +66,28 @@ def bearing_claims(
         if line.fault is BearingFault.CAGE
     ]
     if any(claim.evidence >= 1.0 for claim in claims):
-        weaker = [replace(claim, evidence=min(claim.evidence, _BESIDE_A_COMB)) for claim in weaker]
+        weaker = [replace(claim, evidence=min(claim.evidence, _EXPLAINED)) for claim in weaker]
     return _strongest_per_fault(claims + weaker)
 
 
 def _comb_evidence(line: FaultLine, rise_db: float | None, settings: DiagnosisSettings) -> float:
     guard = min(1.0, line.decoy_margin / settings.call_margin)
-    if line.sideband_of is not None or line.fundamental_db < settings.call_fundamental_db:
-        guard *= 0.5
     if rise_db is None:
-        return guard * line.level_db / settings.call_db
-    return guard * max(0.0, min(rise_db / settings.rise_db, line.level_db / settings.rise_level_db))
+        evidence = guard * line.level_db / settings.call_db
+    else:
+        evidence = guard * min(rise_db / settings.rise_db, line.level_db / settings.rise_level_db)
+    own = line.sideband_of is None and not line.overtone
+    if not own or line.fundamental_db < settings.call_fundamental_db:
+        return min(evidence, _EXPLAINED)
+    return evidence
 
 
 def _smeared_claim(line: FaultLine, rises: Mapping[str, float], settings: DiagnosisSettings) -> Claim:
     """A line without sharp harmonics that stands out as a whole."""
     evidence = min(line.spread_db / settings.spread_db, line.spread_margin / settings.spread_margin)
+    # BSF itself often shows too; only a sharp comb at half the multiple is something else's.
+    if line.sideband_of is not None or (line.overtone and line.level_db >= settings.call_db):
+        evidence = min(evidence, _EXPLAINED)
     evidence = _limited_by_rise(evidence, rises.get(_spread_key(line)), settings)
     return Claim(
         fault=line.fault.value,
