@@ -174,6 +174,7 @@ class JsonTimeline:
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
+        self.unscored = ""  # a missing score is null
 
     def show(self, findings: Findings, file: str, zero_ns: int) -> None:
         """Print all findings of one step."""
@@ -199,6 +200,7 @@ class TextTimeline:
     def __init__(self, write: Callable[[str], object], every_s: float = 0.0) -> None:
         self._write = write
         self._every_s = every_s
+        self.unscored = "no baseline"  # what stands in place of a score
         self._last_s: dict[str, float] = {}
 
     def show(self, findings: Findings, file: str, zero_ns: int) -> None:
@@ -250,7 +252,7 @@ class TextTimeline:
             for name in SHOWN_FEATURES
             if math.isfinite(values.get(name, math.nan))
         )
-        scored = "learning" if score is None else f"score {score.value:5.2f}"
+        scored = self.unscored if score is None else f"score {score.value:5.2f}"
         style = STYLES.get(findings.severity, "white")
         return (
             f"{self._at(vector.start_ns, zero_ns)}  {vector.channel_id:<16} {vector.operating_state:<24} "

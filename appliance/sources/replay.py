@@ -10,7 +10,7 @@ import asyncio
 import math
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import numpy as np
 
@@ -63,6 +63,7 @@ class ReplaySource:
         only: int | None = None,
         start_ns: int = 0,
         real_time: bool = False,
+        on_progress: Callable[[int], None] | None = None,
     ) -> None:
         if only is not None and not 0 <= only < len(recording.channel_names):
             raise ValueError(
@@ -76,6 +77,7 @@ class ReplaySource:
         self._shaft_hz = shaft_hz
         self._start_ns = start_ns
         self._real_time = real_time
+        self._on_progress = on_progress
         self._finished = False
 
     async def blocks(self) -> AsyncIterator[SourceItem]:
@@ -107,6 +109,8 @@ class ReplaySource:
                     )
                 sequence += 1
                 self.samples_delivered += len(piece)
+                if self._on_progress is not None:
+                    self._on_progress(self.samples_delivered)
         self._finished = True
 
     def report(self) -> LinkReport:

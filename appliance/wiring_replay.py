@@ -1,0 +1,87 @@
+"""A pipeline for recordings: the one of the appliance, with a journal that is thrown away afterwards.
+
+Duty: build hops 3 to 9 around one `AssetAnalysis` for files. What a file means is the analysis's duty, what
+is printed the command's.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from appliance.alarm_desk import AlarmDesk
+from appliance.analysis import AssetAnalysis, Findings
+from appliance.clock import ReplayClock
+from appliance.counters import Counters
+from appliance.journal.journal import Journal
+from appliance.journal.retention import Budgets
+from appliance.pipeline import AssetLine, Pipeline
+from appliance.sources.source import Source
+from appliance.system_watch import SystemWatch
+from dsp.samples import SampleBlock
+
+TELEMETRY_PERIOD_S = 10.0
+
+
+class _Listener:
+    """The audience of a replay: hands findings on, and puts the clock where the samples are."""
+
+    def __init__(self, clock: ReplayClock, take: Callable[[Findings], None]) -> None:
+        self._clock = clock
+        self._take = take
+
+    def take_findings(self, asset_id: str, findings: Findings) -> None:
+        for vector in findings.features:
+            self._clock.set(max(self._clock.monotonic_ns(), vector.start_ns + round(vector.duration_s * 1e9)))
+        self._take(findings)
+
+    def take_tag(self, block: SampleBlock) -> None:
+        self._clock.set(max(self._clock.monotonic_ns(), block.start_ns))
+
+
+class RecordingPipeline:
+    """Plays recordings through one machine's line, one after the other."""
+
+    def __init__(self, pipeline: Pipeline, analysis: AssetAnalysis) -> None:
+        self._pipeline = pipeline
+        self.analysis = analysis
+
+    async def play(self, source: Source) -> None:
+        """All of one recording, without the rest that `finish` judges."""
+        self._pipeline.connect(source)
+        await self._pipeline.play(source)
+
+    async def finish(self) -> None:
+        """Judge what the last recording left over."""
+        await self._pipeline.finish(self.analysis.machine.asset_id)
+
+
+@asynccontextmanager
+async def recording_pipeline(
+    analysis: AssetAnalysis, take: Callable[[Findings], None]
+) -> AsyncIterator[RecordingPipeline]:
+    """Hops 3 to 9 for recordings; `take` gets findings after their alarms were committed."""
+    clock = ReplayClock()
+    with tempfile.TemporaryDirectory(prefix="stethos-replay-") as folder:
+        journal = await Journal.open(Path(folder) / "journal", Budgets(), clock)
+        try:
+            desk = AlarmDesk(journal, clock)
+            pipeline = Pipeline(
+                [AssetLine(analysis, TELEMETRY_PERIOD_S)],
+                journal=journal,
+                clock=clock,
+                desk=desk,
+                counters=Counters(journal.incarnation, journal.boot_id),
+                watch=SystemWatch(desk, journal, clock),
+                audience=_Listener(clock, take),
+                counter_period_s=1.0,
+                workers=1,
+            )
+            try:
+                yield RecordingPipeline(pipeline, analysis)
+            finally:
+                pipeline.close()
+        finally:
+            await journal.close()
