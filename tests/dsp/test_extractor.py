@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -89,9 +90,22 @@ def test_velocity_is_the_one_that_severity_states() -> None:
     samples = machine_like(25600.0, 32768, 7)
     extractor = TrendExtractor(25600.0, 32768, "m/s2")
     place = extractor.names.index("velocity_rms_mm_s")
-    for rate_hz in (25600.0, 25600.0 * 1.004):  # the rate as fitted, not the nominal one
+    for rate_hz in (25600.0, 25600.0 * 1.004, 25600.0 * 0.95):  # the rate as fitted, not the nominal one
         for vector, x in zip(extractor.extract(batch_of(samples, rate_hz)), samples, strict=True):
             assert vector.values[place] == pytest.approx(velocity_rms(x, rate_hz), rel=2e-3)
+
+
+def test_a_sensor_that_runs_five_percent_fast_has_its_tones_in_their_bands() -> None:
+    """Each window at its own true rate, though all were told to run at 25.6 kHz."""
+    extractor = TrendExtractor(25600.0, 32768, "m/s2")
+    rates_hz = (25600.0 * 1.05, 25600.0, 25600.0 * 0.95)
+    samples = np.stack([np.sin(2 * np.pi * 4560.0 * np.arange(32768) / rate_hz) for rate_hz in rates_hz])
+    batch = dataclasses.replace(batch_of(samples, 25600.0), sample_rate_hz=rates_hz)
+    for vector, rate_hz in zip(extractor.extract(batch), rates_hz, strict=True):
+        found = dict(zip(vector.names, vector.values, strict=True))
+        assert found["band_4500_7100_hz_db"] == pytest.approx(-3.01, abs=0.01)
+        assert found["band_2800_4500_hz_db"] < -60.0
+        assert vector.duration_s == pytest.approx(32768 / rate_hz)
 
 
 def test_a_growing_fault_lifts_the_high_band_and_its_kurtosis_first() -> None:
@@ -231,8 +245,10 @@ def test_what_does_not_fit_is_refused_by_name() -> None:
     extractor = TrendExtractor(1000.0, 1024, "m/s2")
     with pytest.raises(DspError, match=r"\(3, 512\)"):
         extractor.extract(batch_of(machine_like(1000.0, 512, 1), 1000.0))
-    with pytest.raises(DspError, match=r"motor/0.*1020"):
-        extractor.extract(batch_of(machine_like(1000.0, 1024, 1), 1020.0))
+    with pytest.raises(DspError, match=r"motor/0.*1070"):
+        extractor.extract(batch_of(machine_like(1000.0, 1024, 1), 1070.0))
+    with pytest.raises(DspError, match=r"motor/0.*nan"):
+        extractor.extract(batch_of(machine_like(1000.0, 1024, 1), float("nan")))
     assert extractor.extract(batch_of(np.empty((0, 1024)), 1000.0)) == []
 
 
