@@ -69,13 +69,13 @@ class Device:
 
     def number_frame(self, first_tick: int, interleaved: bytes) -> NumberedFrame:
         """The next SAMPLES frame; its number is used up whether or not it can be sent."""
-        sequence = self.skip_frame()
+        sequence = self.skip_frames()
         return NumberedFrame(sequence, wire_bytes_of(Samples(sequence, first_tick % MODULO, interleaved)))
 
-    def skip_frame(self) -> int:
-        """Use up a sequence number without a frame; returns it."""
+    def skip_frames(self, n_frames: int = 1) -> int:
+        """Use up sequence numbers without a frame; returns the first of them."""
         sequence = self.next_sequence
-        self.next_sequence = (sequence + 1) % MODULO
+        self.next_sequence = (sequence + n_frames) % MODULO
         return sequence
 
     def _rejected_frames(self) -> int:

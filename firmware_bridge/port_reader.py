@@ -13,6 +13,7 @@ import errno
 import fcntl
 import gc
 import os
+import resource
 import select
 import signal
 import struct
@@ -33,6 +34,7 @@ READ_BYTES = 65536
 TO_PORT_BYTES = 65536  # more than this is left in the socket, where it holds the writer up
 CHUNK_COST_BYTES = 160  # what one chunk costs beside its data: header, objects
 PARENT_CHECK_MS = 1000
+MAX_RUN_US = 2_000_000
 
 _TCGETS2, _TCSETS2 = 0x802C542A, 0x402C542B  # asm-generic: x86-64 and aarch64 alike
 _TERMIOS2 = struct.Struct("<4I20B2I")
@@ -109,6 +111,8 @@ def raise_priority() -> str:
     except OSError:
         pass
     else:
+        # A mistake of ours must not take a core for ever: no real-time run without a pause beyond this.
+        resource.setrlimit(resource.RLIMIT_RTTIME, (MAX_RUN_US, MAX_RUN_US))
         return "real-time"
     try:
         os.setpriority(os.PRIO_PROCESS, 0, -10)

@@ -180,10 +180,9 @@ class Simulator:
         jitter_ns = round(self._rng.random() * self.settings.jitter_us * 1000)
         # Never two frames closer than half a frame: a late simulator must not run its host over.
         self._due_ns = max(self._sampled_ns(following) + jitter_ns, now_ns + self._frame_ns // 2)
-        if now_ns - self._sampled_ns(first) > STALL_NS:
-            truth.totals.stalled += 1
-            truth.write(now_ns, stalled=device.skip_frame())
-            self._due_ns = now_ns
+        late_ns = now_ns - self._sampled_ns(first)
+        if late_ns > STALL_NS:
+            self._skip_frames(first, late_ns // self._frame_ns, now_ns)
             return
         loss, corruption = self._rng.random(2)
         tick = self._first_tick + round(first * self._ticks_per_sample)
@@ -207,6 +206,15 @@ class Simulator:
         else:
             truth.totals.sent += 1
         self._drain(now_ns)
+
+    def _skip_frames(self, first: int, n_frames: int, now_ns: int) -> None:
+        """This process was kept from running for too long: leave frames out, but not their numbers."""
+        sequence = self.device.skip_frames(n_frames)
+        self.truth.totals.stalled += n_frames
+        self.truth.write(now_ns, stalled=sequence, frames=n_frames)
+        self._next_sample = first + n_frames * SAMPLES_PER_FRAME
+        self._vibration.seek(self._next_sample)
+        self._due_ns = now_ns
 
     def _frame_samples(self, first: int) -> bytes:
         end = first + SAMPLES_PER_FRAME

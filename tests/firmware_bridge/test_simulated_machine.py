@@ -186,6 +186,15 @@ def test_seeking_over_an_hour_with_a_fault_is_quick_and_the_fault_goes_on() -> N
     assert x[:, 0].std() > 3.0
 
 
+def test_live_it_costs_less_than_15_percent_of_a_core() -> None:
+    machine = SimulatedMachine(2)
+    machine.start_fault(FaultKind.INNER_RACE, 0.0, 1.0)
+    stream = VibrationStream(machine, RATE_HZ)
+    begin_s = time.process_time()
+    record(stream, 10.0)
+    assert time.process_time() - begin_s < 0.15 * 10.0
+
+
 def test_growth_is_slow_at_first_and_stays_when_grown() -> None:
     course = SimulatedMachine(1).start_fault(FaultKind.OUTER_RACE, 10.0, 90.0)
     severities = [course.severity(t) for t in (0.0, 10.0, 40.0, 70.0, 100.0, 1000.0)]
