@@ -18,10 +18,12 @@ import orjson
 from appliance.journal import schema
 from appliance.journal.features import decode_name_list
 from appliance.journal.pages import PageFile, Value
-from appliance.journal.record import RecordKind
+from appliance.journal.record import GapState, RecordKind
 from appliance.journal.store import Store
+from dsp.samples import GapCause
 
 TELEMETRY_LIMIT_S = 60.0
+HOLE_NS = 5_000_000_000  # windows of one run are at most some seconds apart
 _BATCH = 2_000
 _N_COLUMNS = len(schema.RECORD_COLUMNS.split(","))
 
@@ -47,8 +49,27 @@ def salvage_into(store: Store, damaged: Path, limit_s: float = TELEMETRY_LIMIT_S
         pages.close()
     with store.transaction():
         _rebuild(store)
+        _enter_holes(store)
     store.reload()
     return salvage
+
+
+def _enter_holes(store: Store) -> None:
+    """Telemetry that the damage took from between what was saved: a gap wherever a channel's windows are
+    further apart than windows of one run are."""
+    features = schema.KIND_CODES[RecordKind.FEATURES]
+    for channel_id, boot, start_ns, end_ns in store.connection.execute(
+        "SELECT subject, boot, before_ns, time_ns FROM (SELECT subject, boot, time_ns, "
+        "lag(time_ns) OVER channel AS before_ns, lag(boot) OVER channel AS boot_before "
+        "FROM record WHERE kind=? WINDOW channel AS (PARTITION BY subject ORDER BY time_ns)) "
+        "WHERE boot=boot_before AND time_ns-before_ns>?",
+        (features, HOLE_NS),
+    ).fetchall():
+        store.connection.execute(
+            "INSERT INTO gap (channel, start_ns, end_ns, cause, state, samples_missing, boot) "
+            "VALUES (?,?,?,?,?,NULL,?)",
+            (channel_id, start_ns, end_ns, GapCause.DAMAGED_STORE.value, GapState.LOST.value, boot),
+        )
 
 
 def _small_tables_and_durable(store: Store, pages: PageFile, salvage: Salvage) -> dict[int, int]:

@@ -52,12 +52,13 @@ def vector(
     channel_id: str = "pump-1.de.x",
     names: tuple[str, ...] = NAMES,
     version: str = "trend-1",
+    duration_s: float = 1.25,
 ) -> FeatureVector:
     given = values or tuple(range(len(names)))
     return FeatureVector(
         channel_id=channel_id,
         start_ns=start_ns,
-        duration_s=1.25,
+        duration_s=duration_s,
         names=names,
         values=np.array(given, dtype=np.float32),
         operating_state="speed-25/load-50",
