@@ -73,7 +73,7 @@ class JournalSettings(Settings):
             le=3600,
             description="features are averaged over this time before storage; 0 stores every window",
         ),
-    ] = 10.0
+    ] = 0.0
     counter_period_s: Annotated[
         float, Field(ge=1, le=3600, description="counters are made durable, and shown, this often")
     ] = 30.0
@@ -86,8 +86,8 @@ class JournalSettings(Settings):
         64
     )
     telemetry_budget_mb: Annotated[
-        int, Field(ge=16, description="room for features, scores and tags, MB", examples=[2048])
-    ] = 2048
+        int, Field(ge=16, description="room for features, scores and tags, MB", examples=[4096])
+    ] = 4096
 
 
 class BearingSettings(Settings):

@@ -211,10 +211,10 @@ class Pipeline:
         """Hop 9 and 10: alarms and limits are durable before anybody sees what was found."""
         line.blocked_by_journal = True
         try:
+            await self._desk.publish(findings.transitions, _sampled_ns(items))
             limits = [_limit_record(self._clock, *learned) for learned in findings.limits.items()]
             if limits:
                 await self._journal.commit(limits)
-            await self._desk.publish(findings.transitions, _sampled_ns(items))
         finally:
             line.blocked_by_journal = False
         self._submit(line, items, findings)

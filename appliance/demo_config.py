@@ -1,0 +1,88 @@
+"""The demo's embedded defaults, as a configuration file of an ordinary appliance.
+
+Duty: the text of that file for one machine, one simulated sensor and one simulated plant. It is written into
+the state folder, where anybody can read what the demo runs with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appliance.demo_plant import LOAD_NODE, SPEED_NODE, TEMPERATURE_NODE
+from firmware_bridge.simulated_machine import GEAR_TEETH, LINE_FREQUENCY_HZ, NOMINAL_SPEED_HZ, RATED_POWER_KW
+
+SERIAL_NUMBER = "SIM-0001"
+MACHINE_ID = "motor-1"
+PLANT_NAMESPACE = 2  # the first that a server of its own registers
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPlaces:
+    """Where the demo's parts meet."""
+
+    device: str  # the sensor's port
+    plant_port: int
+    web_port: int
+
+
+def demo_config(places: DemoPlaces) -> str:
+    """The configuration file of the demo's appliance."""
+    return f"""# Written by `stethos demo`: an ordinary configuration with the short learning time of profile "demo".
+
+[station]
+name = "stethos-demo"
+state_dir = "."
+profile = "demo"
+
+[web]
+host = "127.0.0.1"
+port = {places.web_port}
+
+[journal]
+counter_period_s = 2.0
+reserve_transitions = 5000
+
+[[assets]]
+id = "{MACHINE_ID}"
+name = "Conveyor drive motor"
+nominal_speed_rpm = {NOMINAL_SPEED_HZ * 60.0:g}
+rated_power_kw = {RATED_POWER_KW:g}
+foundation = "rigid"
+gear_teeth = {GEAR_TEETH}
+line_frequency_hz = {LINE_FREQUENCY_HZ:g}
+
+[assets.bearing]
+designation = "6205"
+n_rolling_elements = 9
+rolling_element_diameter_mm = 7.94
+pitch_diameter_mm = 39.04
+contact_angle_deg = 0.0
+
+[[sources]]
+kind = "serial"
+id = "drive-end-sensor"
+device = "{places.device}"
+serial_number = "{SERIAL_NUMBER}"
+axes = [
+  {{ axis = "x", channel = "{MACHINE_ID}.x", asset = "{MACHINE_ID}" }},
+  {{ axis = "y", channel = "{MACHINE_ID}.y", asset = "{MACHINE_ID}" }},
+  {{ axis = "z", channel = "{MACHINE_ID}.z", asset = "{MACHINE_ID}" }},
+]
+
+[[sources]]
+kind = "opcua"
+id = "line-plc"
+url = "opc.tcp://127.0.0.1:{places.plant_port}/"
+tags = [
+{_tag(SPEED_NODE, "speed", "shaft_speed", "rpm")}
+{_tag(LOAD_NODE, "load", "load", "%")}
+{_tag(TEMPERATURE_NODE, "temperature", "temperature", "degC")}
+]
+"""
+
+
+def _tag(node: str, name: str, measurand: str, unit: str) -> str:
+    return (
+        f'  {{ node = "ns={PLANT_NAMESPACE};s={node}", channel = "{MACHINE_ID}.{name}", '
+        f'asset = "{MACHINE_ID}", measurand = "{measurand}", unit = "{unit}" }},'
+    )
