@@ -56,7 +56,7 @@ class FakeMachine:
     asset_id: str
     name: str
     shaft_hz: float
-    load: float
+    load: float  # fraction of the rated load
     fault_from_s: float | None = None
     learns_for_s: float = 0.0
     axes: tuple[str, ...] = ("x", "y", "z")
@@ -223,8 +223,8 @@ class FakeMachine:
 
 
 PLANT = (
-    FakeMachine("pump-2", "Cooling water pump 2", 24.6, 71.0, fault_from_s=18.0,
+    FakeMachine("pump-2", "Cooling water pump 2", 24.6, 0.71, fault_from_s=18.0,
                 gaps=((600.0, 690.0, "serial loss"), (3000.0, 3400.0, "power off"))),
-    FakeMachine("fan-1", "Exhaust fan 1", 16.4, 48.0, gaps=((1200.0, 1215.0, "sequence gap"),)),
-    FakeMachine("motor-7", "Conveyor motor 7", 49.2, 63.0, learns_for_s=45.0, broken_axis="y"),
+    FakeMachine("fan-1", "Exhaust fan 1", 16.4, 0.48, gaps=((1200.0, 1215.0, "sequence gap"),)),
+    FakeMachine("motor-7", "Conveyor motor 7", 49.2, 0.63, learns_for_s=45.0, broken_axis="y"),
 )  # fmt: skip

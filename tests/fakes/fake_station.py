@@ -271,7 +271,7 @@ class FakeStation:
             name=machine.name,
             severity=machine.severity(now_s),
             headline=active[0].text if active else healthy,
-            operating_state="full speed, high load" if machine.load > 60.0 else "full speed, medium load",
+            operating_state="full speed, high load" if machine.load > 0.6 else "full speed, medium load",
             shaft_hz=machine.shaft_now_hz(now_s),
             load=machine.load,
             learning=learning,

@@ -12,32 +12,21 @@ export const isOpen = (alarm: AlarmView): boolean => alarm.state !== "normal";
 const RANK: Record<Severity, number> = { stop: 4, warn: 3, watch: 2, "not rated": 2, good: 0 };
 export const severityRank = (severity: Severity): number => RANK[severity];
 
-/** True when `next` tells of a later state than `known` (or of the same one: then nothing is lost). */
-function isLater(next: AlarmView, known: AlarmView): boolean {
-  if (next.activation !== known.activation) return next.activation > known.activation;
-  return next.changed_ms >= known.changed_ms;
-}
-
-/** The book with one alarm taken in; a late answer never puts an alarm back into an older state. */
+/** The book with one alarm taken in as it stands now. */
 export function withAlarm(book: AlarmBook, alarm: AlarmView): AlarmBook {
-  const known = book.get(alarm.alarm_id);
-  if (known !== undefined && !isLater(alarm, known)) return book;
   return new Map(book).set(alarm.alarm_id, alarm);
 }
 
 /**
- * The book after the list of all open alarms was fetched.
+ * The book after the list of all open alarms was fetched; what the list does not name is no longer open.
  *
- * What the list does not name is no longer open, unless it arrived live (`arrivedSince`) while the list
- * was on its way.
+ * `arrivedSince` are those that arrived live while the list was on its way: they stand as they arrived.
+ * The order of arrival decides, not the alarms' times, which a clock that is set right may put back.
  */
 export function withList(book: AlarmBook, list: AlarmView[], arrivedSince: ReadonlySet<string>): AlarmBook {
-  const listed = new Set(list.map((alarm) => alarm.alarm_id));
-  let next: AlarmBook = new Map(
-    [...book].filter(([id, alarm]) => listed.has(id) || arrivedSince.has(id) || !isOpen(alarm)),
-  );
-  for (const alarm of list) next = withAlarm(next, alarm);
-  return next;
+  const kept = [...book].filter(([id, alarm]) => arrivedSince.has(id) || !isOpen(alarm));
+  const listed = list.filter((alarm) => !arrivedSince.has(alarm.alarm_id));
+  return new Map([...kept, ...listed.map((alarm): [string, AlarmView] => [alarm.alarm_id, alarm])]);
 }
 
 /** Alarms that ask for attention now and did not before: what is announced. */

@@ -82,8 +82,8 @@ export function readable(text: string): string {
 // What is trended of a machine first when nobody has chosen.
 const PREFERRED = ["velocity_rms_mm_s", "score", "rms_mps2", "value"];
 
-/** The feature to show first: the one that the alarm names, else the one that says most. */
-export function firstFeature(features: readonly string[], evidence: unknown): string | null {
-  if (typeof evidence === "string" && features.includes(evidence)) return evidence;
+/** The feature to show first: the deviation while an alarm is open (it shows what rises), else velocity. */
+export function firstFeature(features: readonly string[], alarmOpen: boolean): string | null {
+  if (alarmOpen && features.includes("score")) return "score";
   return PREFERRED.find((name) => features.includes(name)) ?? features[0] ?? null;
 }

@@ -42,8 +42,18 @@ export const state = new Store<AppState>({ ...EMPTY, session: undefined, session
 
 export const api = new Api(undefined, () => endSession(true));
 
-/** For each list that is being fetched: alarms that arrived meanwhile, which the list may not know yet. */
+/** For each answer that is under way: alarms that arrived live meanwhile, which it may not know yet. */
 const underway = new Set<Set<string>>();
+
+async function noting<T>(ask: () => Promise<T>): Promise<[T, ReadonlySet<string>]> {
+  const arrived = new Set<string>();
+  underway.add(arrived);
+  try {
+    return [await ask(), arrived];
+  } finally {
+    underway.delete(arrived);
+  }
+}
 
 function takeAlarm(alarm: AlarmView): void {
   for (const arrived of underway) arrived.add(alarm.alarm_id);
@@ -63,15 +73,9 @@ function takeAlarms(alarms: AlarmBook): void {
 }
 
 async function fetchAlarms(): Promise<void> {
-  const arrived = new Set<string>();
-  underway.add(arrived);
-  try {
-    const list = await api.alarms(false);
-    takeAlarms(withList(state.get().alarms, list, arrived));
-    state.set({ alarmsKnown: true });
-  } finally {
-    underway.delete(arrived);
-  }
+  const [list, arrived] = await noting(() => api.alarms(false));
+  takeAlarms(withList(state.get().alarms, list, arrived));
+  state.set({ alarmsKnown: true });
 }
 
 function takeAppliance(appliance: ApplianceView): void {
@@ -150,7 +154,8 @@ export async function logOut(): Promise<void> {
 
 export async function acknowledge(alarm: AlarmView, comment: string): Promise<void> {
   try {
-    takeAlarm(await api.acknowledge(alarm.alarm_id, alarm.activation, comment));
+    const [answer, arrived] = await noting(() => api.acknowledge(alarm.alarm_id, alarm.activation, comment));
+    if (!arrived.has(answer.alarm_id)) takeAlarm(answer);
   } catch (error) {
     if (error instanceof ApiError && error.status === 409) await fetchAlarms().catch(() => undefined);
     throw error;

@@ -165,6 +165,7 @@ export const texts = {
     span: "Span",
     spans: { "10min": "10 min", "1h": "1 h", "1d": "1 d", all: "all" },
     loading: "Fetching the trend …",
+    nothingYet: "This channel has no values yet.",
     empty: "No values in this span.",
     limit: "limit",
     limitProvisional: "limit, provisional",

@@ -33,10 +33,11 @@ it("leaves a technician's sentence as it is", () => {
   expect(readable(sentence)).toBe(sentence);
 });
 
-it("shows the alarm's feature first, else the one that says most", () => {
-  const features = ["rms_mps2", "kurtosis", "velocity_rms_mm_s"];
-  expect(firstFeature(features, "kurtosis")).toBe("kurtosis");
-  expect(firstFeature(features, "unknown")).toBe("velocity_rms_mm_s");
-  expect(firstFeature(["abc"], null)).toBe("abc");
-  expect(firstFeature([], null)).toBeNull();
+it("shows the deviation first while an alarm is open, else vibration velocity", () => {
+  const features = ["rms_mps2", "kurtosis", "velocity_rms_mm_s", "score"];
+  expect(firstFeature(features, true)).toBe("score");
+  expect(firstFeature(features, false)).toBe("velocity_rms_mm_s");
+  expect(firstFeature(["rms_mps2"], true)).toBe("rms_mps2");
+  expect(firstFeature(["abc"], false)).toBe("abc");
+  expect(firstFeature([], true)).toBeNull();
 });

@@ -1,5 +1,5 @@
 /** The channels of a machine: whether each signal can be trusted, and what its sensor's verdict is. */
-import { quantity } from "../format";
+import { percent, quantity } from "../format";
 import { firstFeature, named, shownUnit } from "../names";
 import type { ChannelView } from "../schema";
 import { texts } from "../texts";
@@ -31,11 +31,13 @@ export function SensorList({ channels }: { channels: readonly ChannelView[] }) {
 
 function latest(channel: ChannelView): string {
   const present = channel.features.filter((name) => typeof channel.latest[name] === "number");
-  const feature = firstFeature(present, "rms_mps2");
+  const feature = present.includes("rms_mps2") ? "rms_mps2" : firstFeature(present, false);
   if (feature === null) {
     const [value] = Object.values(channel.latest);
     return quantity(value, shownUnit(channel.unit));
   }
+  // A load is a fraction of the rated one.
+  if (channel.measurand === "load") return percent(channel.latest[feature]);
   const unit = named(feature).unit || (feature === "value" ? shownUnit(channel.unit) : "");
   return quantity(channel.latest[feature], unit);
 }

@@ -1,7 +1,9 @@
 /** The trend of one channel: which feature, over which span; asked again while it is looked at. */
 import { useState } from "preact/hooks";
+import { isActive } from "../alarm_book";
 import { usePolled } from "../hooks";
-import { firstFeature, named } from "../names";
+import { capitalised } from "../format";
+import { firstFeature, type Named, named, shownUnit } from "../names";
 import { TrendPlot } from "../plots/trend_plot";
 import type { AlarmView, ChannelView, TrendView } from "../schema";
 import { api } from "../session";
@@ -31,7 +33,7 @@ export function TrendPanel({ channel, headline, nowMs }: { channel: ChannelView;
   const feature =
     picked !== null && channel.features.includes(picked)
       ? picked
-      : firstFeature(channel.features, headline?.evidence["feature"]);
+      : firstFeature(channel.features, headline !== null && isActive(headline));
 
   const { ms, everyMs } = SPANS[span];
   const { value, problem } = usePolled(`${channel.channel_id}|${feature}|${span}`, everyMs, async (): Promise<Asked | null> => {
@@ -54,7 +56,7 @@ export function TrendPanel({ channel, headline, nowMs }: { channel: ChannelView;
             onChange={(event) => setPicked(event.currentTarget.value)}
           >
             {channel.features.map((name) => {
-              const { name: words, unit } = named(name);
+              const { name: words, unit } = featureName(channel, name);
               return (
                 <option key={name} value={name}>
                   {unit === "" ? words : `${words} (${unit})`}
@@ -72,14 +74,27 @@ export function TrendPanel({ channel, headline, nowMs }: { channel: ChannelView;
         />
       </div>
       {value ? (
-        <TrendPlot trend={value.trend} fromMs={value.fromMs} toMs={value.toMs} nowMs={nowMs} />
+        <TrendPlot
+          trend={value.trend}
+          {...featureName(channel, value.trend.feature, value.trend.unit)}
+          fromMs={value.fromMs} toMs={value.toMs} nowMs={nowMs} />
       ) : (
         <div class="plot-space plot-space-trend">
-          {problem ? <ProblemNotice problem={problem} /> : <Empty>{texts.trend.loading}</Empty>}
+          {problem ? (
+            <ProblemNotice problem={problem} />
+          ) : (
+            <Empty>{feature === null ? texts.trend.nothingYet : texts.trend.loading}</Empty>
+          )}
         </div>
       )}
     </section>
   );
+}
+
+/** A process value is called by its channel: "bearing temperature" says more than "value". */
+function featureName(channel: ChannelView, feature: string, unit = ""): Named {
+  if (feature === "value") return { name: capitalised(channel.name), unit: shownUnit(unit || channel.unit) };
+  return named(feature, unit);
 }
 
 function startOf(trend: TrendView, toMs: number): number {

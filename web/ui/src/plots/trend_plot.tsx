@@ -2,7 +2,6 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { duration, quantity, when } from "../format";
-import { named } from "../names";
 import type { TrendView } from "../schema";
 import { texts } from "../texts";
 import { timeAxis, valueAxis } from "./axes";
@@ -14,6 +13,8 @@ import { useTheme } from "./theme";
 
 export interface TrendPlotProps {
   trend: TrendView;
+  name: string;
+  unit: string;
   fromMs: number;
   toMs: number;
   nowMs: number;
@@ -21,10 +22,9 @@ export interface TrendPlotProps {
 
 const HEIGHT = 260;
 
-export function TrendPlot({ trend, fromMs, toMs, nowMs }: TrendPlotProps) {
+export function TrendPlot({ trend, name, unit, fromMs, toMs, nowMs }: TrendPlotProps) {
   const theme = useTheme();
   const [cursor, setCursor] = useState<{ timeS: number; value: number | null } | null>(null);
-  const { name, unit } = named(trend.feature, trend.unit);
   const limitText = limitWords(trend, unit);
   const line = useMemo(() => brokenLine(trend), [trend]);
   const bands = useMemo(() => gapBands(trend.gaps, fromMs, toMs), [trend, fromMs, toMs]);
