@@ -98,8 +98,10 @@ class AssetAnalysis:
 
     def state(self) -> AnalysisState:
         """What a restart needs."""
-        limits = {channel_id: channel.limits() for channel_id, channel in self._channels.items()}
-        return AnalysisState(limits, tuple(self._register.alarms()))
+        return AnalysisState(
+            {channel_id: self._limits(channel) for channel_id, channel in self._channels.items()},
+            tuple(self._register.alarms()),
+        )
 
     def restore(self, limits: Mapping[str, Mapping[str, Any]], alarms: Iterable[Alarm]) -> list[str]:
         """Take over what the journal holds: limits per channel, and alarms with times of this boot.
@@ -114,6 +116,7 @@ class AssetAnalysis:
             names = self._extractor(channel.channel, window_samples_of(channel.channel, self.settings)).names
             try:
                 channel.restore(limits[channel_id], names)
+                self._intake.prefer(limits[channel_id].get("operating_bins"))
             except ModelStateError as error:
                 refused.append(f"channel {channel_id!r} learns anew: {error}")
         own = [alarm for alarm in alarms if alarm.asset_id == self.machine.asset_id]
@@ -241,6 +244,9 @@ class AssetAnalysis:
         if transition is not None:
             findings.transitions.append(transition)
 
+    def _limits(self, channel: ChannelAnalysis) -> dict[str, Any]:
+        return {**channel.limits(), "operating_bins": self._intake.bins()}
+
     def _give_limits(self, findings: Findings) -> None:
         """Limits for the journal: when a state was learned whole, and now and then while one is learned."""
         now_ns = self._intake.newest_ns
@@ -252,7 +258,7 @@ class AssetAnalysis:
             given_ns, given_whole = self._limits_given.get(channel_id, (now_ns, 0))
             period_s = self.settings.limits_period_s * (1 if whole < len(progress) else _SELDOM)
             if whole != given_whole or now_ns - given_ns >= period_s * 1e9:
-                findings.limits[channel_id] = channel.limits()
+                findings.limits[channel_id] = self._limits(channel)
                 given_ns = now_ns
             self._limits_given[channel_id] = (given_ns, whole)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from appliance.analysis_settings import AnalysisSettings
 from dsp.framing import Framer, Window, trend_window_samples
@@ -138,6 +139,15 @@ class MachineIntake:
             )
             self._due(windows, records, intake)
         return intake.sort()
+
+    def bins(self) -> list[int | None]:
+        """Present bins of speed and load, JSON-ready."""
+        return list(self._tracker.bins())
+
+    def prefer(self, bins: Any) -> None:
+        """Start in the bins that `bins` gave before a restart; what is not of that form is left out."""
+        if isinstance(bins, list) and len(bins) == 2 and all(b is None or type(b) is int for b in bins):
+            self._tracker.prefer(*bins)
 
     def interrupt(self) -> None:
         """What comes next does not follow what came before: no window spans the seam."""

@@ -119,6 +119,15 @@ class OperatingStateTracker:
         load = self._fresh_load(time_ns)
         return OperatingState(self._label(time_ns, shaft_hz, load), shaft_hz, load)
 
+    def bins(self) -> tuple[int | None, int | None]:
+        """The present bins of speed and load; what hysteresis needs to go on after a restart."""
+        return self._speed_bin, self._load_bin
+
+    def prefer(self, speed_bin: int | None, load_bin: int | None) -> None:
+        """Start in these bins: values within their hysteresis stay there, others move on at once."""
+        self._speed_bin = speed_bin
+        self._load_bin = load_bin if load_bin is not None and 0 <= load_bin < len(_LOAD_LABELS) else None
+
     def shaft_hz_over(self, start_ns: int, end_ns: int) -> float | None:
         """Mean shaft speed over an interval, from the tags in it or the last one before; None if stale."""
         within = [hz for time_ns, hz in self._speeds if start_ns <= time_ns <= end_ns]

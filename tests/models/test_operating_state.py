@@ -143,6 +143,19 @@ def test_a_bin_holds_speeds_within_a_few_percent_of_its_name(shaft_hz: float) ->
     assert rpm == pytest.approx(60 * shaft_hz, rel=0.056)
 
 
+def test_hysteresis_goes_on_over_a_restart() -> None:
+    before = tracker()
+    run(before, [30.0] * 3, load=0.70)
+    run(before, [30.0] * 3, load=0.80)
+    assert before.at(2 * S).label == "1800 rpm, load 50-75 %"
+    after = tracker()
+    after.prefer(*before.bins())
+    assert run(after, [30.0], load=0.80) == ["1800 rpm, load 50-75 %"]
+    assert run(tracker(), [30.0], load=0.80) == ["1800 rpm, load 75-100 %"]
+    after.prefer(900, 77)
+    assert run(after, [31.0], load=0.80) == ["1800 rpm, load 75-100 %"]
+
+
 def test_mean_speed_over_a_record() -> None:
     found = tracker()
     run(found, [30.0, 30.2, 30.4, 30.6])
