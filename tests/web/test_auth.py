@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -248,3 +249,23 @@ asyncio.run(main())
     )
     assert killed.returncode == -9, killed.stderr
     assert AuthStore.open(path, hashing=cheap_hashing()).find(killed.stdout) is not None
+
+
+async def test_neither_hashing_nor_the_file_holds_up_the_loop(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+    fsync = os.fsync
+
+    def watched(handle: int) -> None:
+        threads.append(threading.current_thread())
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    signed_in = await site.auth.sign_in("admin", PASSWORD, "10.0.0.1")
+    _, renewed, _ = await site.auth.change_password(signed_in.session, PASSWORD, NEW, "10.0.0.1")
+    site.clock.advance(3600.0)
+    await site.auth.store_touches()
+    await site.auth.sign_out(renewed)
+    assert len(threads) == 2 * 4  # file and folder, four times
+    assert threading.main_thread() not in threads

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.types import Message
 
 from tests.web.conftest import Site, sign_in
 from tests.web.test_routes import problem_of
 from web.app import ROUTERS
+from web.body_limit import BodyLimit
 from web.guard import OPEN
 from web.headers import host_name_of
 
@@ -213,3 +216,37 @@ async def test_a_form_is_no_json(signed_in: httpx.AsyncClient) -> None:
             ACKNOWLEDGE, content=b'{"activation": 1}', headers={"Content-Type": kind}
         )
         assert "application/json" in problem_of(answer, 422).remedy
+
+
+async def test_a_body_that_dawdles_is_given_up() -> None:
+    async def app(*_: object) -> None:
+        raise AssertionError("nothing to parse")
+
+    async def never() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "headers": []}
+    await BodyLimit(app, within_s=0.02)(scope, never, send)
+    assert sent[0]["status"] == 408
+    assert b"too slow" in sent[1]["body"]
+
+
+async def test_a_client_that_goes_while_it_sends_is_no_request() -> None:
+    async def app(*_: object) -> None:
+        raise AssertionError("nothing to parse")
+
+    messages = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive() -> Message:
+        return next(messages)
+
+    async def send(_message: Message) -> None:
+        raise AssertionError("nobody to answer")
+
+    await BodyLimit(app)({"type": "http", "method": "POST", "headers": []}, receive, send)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio.to_thread
 import httpx
 import pytest
 from pydantic import TypeAdapter
@@ -245,3 +246,25 @@ async def test_a_not_a_number_becomes_null(site: Site, signed_in: httpx.AsyncCli
     site.station.spectrum = lambda *_: spectrum.model_copy(update={"values": [float("nan"), 1.0]})  # type: ignore[method-assign]
     answer = await signed_in.get("/api/channels/pump-2.z/spectrum")
     assert answer.json()["values"] == [None, 1.0]
+
+
+async def test_no_route_is_sent_to_a_thread(
+    site: Site, signed_in: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plain functions as routes or dependencies cost a thread's round trip each: twenty pages would feel it."""
+    site.clock.advance(30.0)
+    await site.station.tick()
+
+    async def refused(*_: object, **__: object) -> None:
+        raise AssertionError("sent to a thread")
+
+    monkeypatch.setattr(anyio.to_thread, "run_sync", refused)
+    channel = "/api/channels/pump-2.z"
+    alarm = "/api/alarms/pump-2.machine-condition"
+    for address in (
+        "/api/health", "/api/session", "/api/machines", "/api/machines/pump-2", f"{channel}/spectrum",
+        f"{channel}/trend?feature=score", "/api/alarms", f"{alarm}/history", "/api/appliance",
+    ):  # fmt: skip
+        assert (await signed_in.get(address)).status_code == 200
+    answer = await signed_in.post(f"{alarm}/acknowledge", json={"activation": 1})
+    assert answer.status_code == 200

@@ -1,6 +1,7 @@
 """What every route needs: the station, the accounts, who asks, and how an answer is written.
 
-Answers are encoded once, by pydantic straight to bytes; `response_model` on a route only documents.
+Answers are encoded once, by pydantic straight to bytes; `response_model` on a route only documents. What a
+route depends on is `async`: FastAPI would send a plain function to a thread, four times for each request.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from web.sessions import Session
 from web.station_view import StationView
 
 
-def station_of(request: Request) -> StationView:
+async def station_of(request: Request) -> StationView:
     return cast(StationView, request.app.state.station)
 
 
-def auth_of(request: Request) -> AuthStore:
+async def auth_of(request: Request) -> AuthStore:
     return cast(AuthStore, request.app.state.auth)
 
 
-def live_of(request: Request) -> LiveHub:
+async def live_of(request: Request) -> LiveHub:
     return cast(LiveHub, request.app.state.live)
 
 
-def session_of(request: Request) -> Session:
+async def session_of(request: Request) -> Session:
     """The session that the guard admitted; a route behind a hole in the guard still answers 401."""
     session = request.scope.get("state", {}).get("session")
     if not isinstance(session, Session):
@@ -39,8 +40,8 @@ def session_of(request: Request) -> Session:
     return session
 
 
-def token_of(request: Request) -> str:
-    session_of(request)
+async def token_of(request: Request) -> str:
+    await session_of(request)
     return cast(str, request.scope["state"]["session_token"])
 
 

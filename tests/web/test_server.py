@@ -1,0 +1,232 @@
+"""A real server on a real socket: it ends although pages are open, and waits for nobody's dawdling."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from tests.web.conftest import Site, sign_in
+from tests.web.test_live import alarms, settle
+from web.live import LiveHub
+from web.server import UNSENT_WITHIN_MS, PromptProtocol, WebServer, listening_socket
+
+
+@dataclass
+class Served:
+    site: Site
+    server: WebServer
+    task: asyncio.Task[None]
+    port: int
+    hub: LiveHub
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def stop(self) -> float:
+        """Seconds that it took."""
+        began = time.monotonic()
+        self.server.should_exit = True
+        await asyncio.wait_for(self.task, 30)
+        return time.monotonic() - began
+
+
+@contextlib.asynccontextmanager
+async def served(site: Site) -> AsyncIterator[Served]:
+    app = site.app()
+    server = WebServer(app)
+    listening = listening_socket("127.0.0.1", 0)
+    port = listening.getsockname()[1]
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    await settle(lambda: server.started)
+    running = Served(site, server, task, port, app.state.live)
+    try:
+        yield running
+    finally:
+        if not task.done():
+            await running.stop()
+
+
+async def test_it_answers_and_leaves_the_signals_alone(site: Site) -> None:
+    before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
+    async with served(site) as running, httpx.AsyncClient(base_url=running.base_url) as client:
+        assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == before
+        answer = await client.get("/api/health")
+        assert answer.json() == {"status": "ok"}
+        assert "server" not in answer.headers
+        assert (await sign_in(client)).status_code == 200
+        assert len((await client.get("/api/machines")).json()) == 3
+
+
+async def test_open_pages_do_not_keep_it_from_ending(site: Site) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        running = await stack.enter_async_context(served(site))
+        streams = []
+        for _ in range(8):
+            client = await stack.enter_async_context(httpx.AsyncClient(base_url=running.base_url))
+            await sign_in(client)
+            streams.append(await stack.enter_async_context(client.stream("GET", "/api/live")))
+        await settle(lambda: site.station.followers == 8)
+        took_s = await running.stop()
+        assert took_s < 4.0  # its own patience with open answers would be 5 s
+        for stream in streams:
+            text = "".join([part async for part in stream.aiter_text()])  # ended in order: no error
+            assert "event: machines" in text
+        assert site.station.followers == 0
+
+
+async def test_a_page_resumes_after_a_restart_and_misses_no_alarm(site: Site) -> None:
+    seen: list[int] = []
+
+    async def follow(client: httpx.AsyncClient, until: int) -> None:
+        headers = {"Last-Event-ID": str(seen[-1])} if seen else {}
+        async with client.stream("GET", "/api/live?after=0", headers=headers) as stream:
+            async for line in stream.aiter_lines():
+                if line.startswith("id: "):
+                    seen.append(int(line[4:]))
+                    if seen[-1] >= until:
+                        return
+
+    cookies = httpx.Cookies()
+    for restart in range(3):
+        async with served(site) as running, httpx.AsyncClient(base_url=running.base_url) as client:
+            if restart == 0:
+                await sign_in(client)
+                cookies = client.cookies
+            client.cookies = cookies  # still signed in: the accounts were read from the file
+            await alarms(site, 2)
+            await asyncio.wait_for(follow(client, 5 * restart + 2), 20)
+            await settle(lambda: site.station.followers == 0)
+        await alarms(site, 3)  # while nobody serves
+        site.auth = site.open_auth()
+    assert seen == list(range(1, 13))
+
+
+async def test_a_closed_page_is_noticed(site: Site) -> None:
+    async with served(site) as running, httpx.AsyncClient(base_url=running.base_url) as client:
+        await sign_in(client)
+        async with client.stream("GET", "/api/live") as stream:
+            async for line in stream.aiter_lines():
+                if line.startswith("event"):
+                    break
+            assert running.hub.streams == 1
+        await settle(lambda: running.hub.streams == 0 and site.station.followers == 0)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"GET /api/health HT",
+        b"GET /api/health HTTP/1.1\r\nHost: localhost\r\nX-A: b\r\n",
+        b"GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\nGET /api/he",
+        b"POST /api/machines HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc",
+    ],
+    ids=["nothing", "half a line", "half a head", "half a second head", "half a refused body"],
+)
+async def test_who_does_not_bring_a_request_in_time_is_disconnected(
+    said: bytes, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PromptProtocol, "request_within_s", 0.2)
+    async with served(site) as running:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+        writer.write(said)
+        await asyncio.wait_for(reader.read(), 10)  # until the server hangs up
+        writer.close()
+        await settle(lambda: not running.server.server_state.connections)
+
+
+async def test_a_long_answer_is_not_cut_by_the_wait_for_requests(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PromptProtocol, "request_within_s", 0.1)
+    async with served(site) as running, httpx.AsyncClient(base_url=running.base_url) as client:
+        await sign_in(client)
+        async with client.stream("GET", "/api/live") as stream:
+            lines = stream.aiter_lines()
+            await anext(lines)
+            await asyncio.sleep(0.4)
+            await alarms(site, 1)
+            async with asyncio.timeout(10):
+                async for line in lines:
+                    if line == "event: alarm":
+                        break
+
+
+async def test_a_client_that_takes_nothing_is_dropped_by_the_kernel_in_time(site: Site) -> None:
+    listening = listening_socket("127.0.0.1", 0)
+    listening.listen()
+    with listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            option = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+            assert option == UNSENT_WITHIN_MS
+
+
+async def test_a_client_that_stops_reading_frees_its_place(site: Site) -> None:
+    async with served(site) as running:
+        running.hub.send_within_s = 0.3
+        async with httpx.AsyncClient(base_url=running.base_url) as client:
+            await sign_in(client)
+            cookie = f"stethos_session={client.cookies['stethos_session']}"
+        raw = socket.create_connection(("127.0.0.1", running.port))
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.sendall(f"GET /api/live HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\r\n".encode())
+        await settle(lambda: running.hub.streams == 1)
+        async with asyncio.timeout(60):
+            while running.hub.streams:  # the kernel's buffers take megabytes before anyone notices
+                await alarms(site, 100)
+                await asyncio.sleep(0.001)
+        assert site.station.followers == 0
+        raw.close()
+
+
+async def test_garbage_on_the_socket_is_answered_or_dropped_and_others_go_on(site: Site) -> None:
+    garbage = [
+        b"\x00\xff" * 3000,
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: localhost\r\n\r\n",
+        b"GET /" + b"x" * 200_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X-A: b\r\n" * 20_000 + b"\r\n",
+        b"POST /api/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+        b"POST /api/session HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        b"GET http://evil.example/api/machines HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ]
+    async with served(site) as running, httpx.AsyncClient(base_url=running.base_url) as client:
+        for said in garbage:
+            reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+            with contextlib.suppress(ConnectionError):
+                writer.write(said)
+                await writer.drain()
+                if said[:1] != b"\x16":
+                    answer = await asyncio.wait_for(reader.read(64), 10)
+                    assert answer.startswith(b"HTTP/1.1 4") or b" 503 " in answer, (said[:40], answer)
+            writer.close()
+            assert (await client.get("/api/health")).status_code == 200
+
+
+def test_a_taken_port_is_an_error_at_once() -> None:
+    with listening_socket("127.0.0.1", 0) as first:
+        first.listen()
+        with pytest.raises(OSError, match="in use"):
+            listening_socket("127.0.0.1", first.getsockname()[1])
+
+
+def test_ipv6_serves_both_families() -> None:
+    with listening_socket("::", 0) as both:
+        both.listen()
+        with (
+            socket.create_connection(("127.0.0.1", both.getsockname()[1])),
+            socket.create_connection(("::1", both.getsockname()[1])),
+        ):
+            pass
