@@ -279,6 +279,8 @@ class CheckSensorRule:
         self._asset_id = asset_id
         self._channel_id = channel_id
         self._debounce = Debounce(settings.sensor_needed, settings.sensor_of, settings.sensor_off)
+        self._change = settings.sensor_off  # windows that must agree before another verdict is told
+        self._agreeing: tuple[str, int] = ("", 0)
 
     def observe(
         self, register: AlarmRegister, time_ns: int, verdict: str | None, text: str = "", remedy: str = ""
@@ -287,7 +289,7 @@ class CheckSensorRule:
         stands = self._debounce.observe(verdict is not None, verdict is None)
         if not stands:
             return register.clear(self.alarm_id, time_ns)
-        if verdict is None or register.active(self.alarm_id):
+        if verdict is None or not self._worth_telling(register, verdict):
             return None
         return register.state(
             Condition(
@@ -301,6 +303,15 @@ class CheckSensorRule:
             ),
             time_ns,
         )
+
+    def _worth_telling(self, register: AlarmRegister, verdict: str) -> bool:
+        """Whether the alarm is new, or another thing has been wrong for a while than the one told."""
+        known, count = self._agreeing
+        self._agreeing = (verdict, count + 1 if known == verdict else 1)
+        alarm = register.get(self.alarm_id)
+        if alarm is None or not alarm.state.active:
+            return True
+        return alarm.evidence.get("verdict") != verdict and self._agreeing[1] >= self._change
 
     def restore(self, alarms: Iterable[Alarm]) -> None:
         """After a restart: an active alarm stands until good windows have denied it as usual."""

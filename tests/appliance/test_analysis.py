@@ -92,12 +92,14 @@ def test_a_broken_sensor_is_told_as_such_and_never_as_a_machine_s_alarm(verdict:
     items = healthy_items(after_s + 12.0)
     found = run(analysis, changed(items, "motor-1.x", after_s, BROKEN[verdict]))
     assert machine_alarms(found) == []
-    (told,) = found.transitions
-    assert told.what == "raised"
+    assert [t.what for t in found.transitions] in (["raised"], ["raised", "updated"])
+    told = found.transitions[-1]
     assert told.alarm.alarm_id == "motor-1.check-sensor.x"
     assert told.alarm.evidence["verdict"] == verdict
     assert told.alarm.raised_ns / S < after_s + 4.0
-    assert {v.verdict for v in found.sensor_verdicts} == {verdict}
+    # a window that a cut cable falls into may show as dropouts
+    assert {v.verdict for v in found.sensor_verdicts} <= {verdict, "dropouts"}
+    assert {v.verdict for v in found.sensor_verdicts[2:]} == {verdict}
     assert all(v.channel_id == "motor-1.x" and v.remedy for v in found.sensor_verdicts)
     # the broken channel's windows reach neither detector nor diagnosis; the other channel works on
     late = [e for e in (*found.scores, *found.diagnoses) if e.start_ns >= after_s * S]
