@@ -27,7 +27,7 @@ class DemoPlaces:
 
 def demo_config(places: DemoPlaces) -> str:
     """The configuration file of the demo's appliance."""
-    return f"""# Written by `stethos demo`: an ordinary configuration with the short learning time of profile "demo".
+    return f"""# Written by `stethos demo`: an ordinary configuration with the times of profile "demo".
 
 [station]
 name = "stethos-demo"
