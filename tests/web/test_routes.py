@@ -251,7 +251,7 @@ async def test_a_not_a_number_becomes_null(site: Site, signed_in: httpx.AsyncCli
 async def test_no_route_is_sent_to_a_thread(
     site: Site, signed_in: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Plain functions as routes or dependencies cost a thread's round trip each: twenty pages would feel it."""
+    """Plain functions as routes or dependencies cost a round trip through a thread each."""
     site.clock.advance(30.0)
     await site.station.tick()
 

@@ -62,6 +62,9 @@ async def test_it_answers_and_leaves_the_signals_alone(site: Site) -> None:
         answer = await client.get("/api/health")
         assert answer.json() == {"status": "ok"}
         assert "server" not in answer.headers
+        for connection in running.server.server_state.connections:
+            accepted = connection.transport.get_extra_info("socket")  # type: ignore[union-attr]
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
         assert (await sign_in(client)).status_code == 200
         assert len((await client.get("/api/machines")).json()) == 3
 
