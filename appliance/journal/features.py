@@ -5,7 +5,8 @@ names are stored once per list, in the journal's table `name_list`, and referred
 so that a list can never be taken for another. NaN stays NaN. Does not touch the database.
 
 Layout, little-endian: version u8 (1), quality u8, duration f32, names id 8 bytes, number of features u16,
-length of the operating state u8, operating state (UTF-8), values f32 each.
+length of the operating state u8, values f32 each, operating state (UTF-8). A value's place depends on its
+index alone (`value_offset`), so that a trend can be cut out of the payloads without decoding them.
 """
 
 from __future__ import annotations
@@ -91,16 +92,16 @@ def encode(vector: FeatureVector) -> bytes:
         len(vector.values),
         len(state),
     )
-    return head + state + np.ascontiguousarray(vector.values, dtype="<f4").tobytes()
+    return head + np.ascontiguousarray(vector.values, dtype="<f4").tobytes() + state
 
 
 def decode(payload: bytes, name_list: NameList, channel_id: str, start_ns: int) -> FeatureVector:
     """The vector of a payload whose names id stands for `name_list`. Raises JournalRejected if torn."""
-    quality, duration_s, n_values, values_at = _head_of(payload)
+    quality, duration_s, n_values, state_at = _head_of(payload)
     if n_values != len(name_list.names):
         raise JournalRejected(f"features of {channel_id}: {n_values} values for {len(name_list.names)} names")
-    state = payload[_HEAD.size : values_at].decode()
-    values = np.frombuffer(payload, dtype="<f4", count=n_values, offset=values_at).astype(np.float32)
+    state = payload[state_at:].decode()
+    values = np.frombuffer(payload, dtype="<f4", count=n_values, offset=_HEAD.size).astype(np.float32)
     return FeatureVector(
         channel_id=channel_id,
         start_ns=start_ns,
@@ -125,10 +126,9 @@ def end_ns(record: Record) -> int:
     return record.time_ns
 
 
-def value_at(payload: bytes, index: int) -> float:
-    """One value of a payload, without decoding the rest."""
-    value: float = struct.unpack_from("<f", payload, _HEAD.size + payload[_HEAD.size - 1] + 4 * index)[0]
-    return value
+def value_offset(index: int) -> int:
+    """Where the value of this index begins in a payload, in bytes; it is a little-endian float32."""
+    return _HEAD.size + 4 * index
 
 
 def features_record(vector: FeatureVector) -> NewRecord:
@@ -152,10 +152,10 @@ def _head_of(payload: bytes) -> tuple[Quality, float, int, int]:
     if len(payload) < _HEAD.size:
         raise JournalRejected(f"features payload of {len(payload)} bytes is shorter than its head")
     version, quality, duration_s, _, n_values, state_bytes = _HEAD.unpack_from(payload)
-    values_at = _HEAD.size + state_bytes
-    if version != CODEC_VERSION or quality >= len(_QUALITIES) or len(payload) != values_at + 4 * n_values:
+    state_at = _HEAD.size + 4 * n_values
+    if version != CODEC_VERSION or quality >= len(_QUALITIES) or len(payload) != state_at + state_bytes:
         raise JournalRejected(
             f"features payload of version {version}, {len(payload)} bytes, {n_values} values is not one "
             f"that this release can read (version {CODEC_VERSION})"
         )
-    return _QUALITIES[quality], duration_s, n_values, values_at
+    return _QUALITIES[quality], duration_s, n_values, state_at

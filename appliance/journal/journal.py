@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -319,6 +320,7 @@ class Journal:
             self._durability.set(False, self._reason())
         elif store.newest_time_ns() is not None:
             self._clock.not_before(store.newest_time_ns() or 0)
+        threading.Thread(target=self._check_file, name="journal-check", daemon=True).start()
         self._watch_task = asyncio.create_task(self._watch(), name="journal-durability")
 
     async def _watch(self) -> None:
@@ -354,6 +356,11 @@ class Journal:
         if self._recovery.take_replaced():
             self._queries.reopen()
         self._check_recovered()
+
+    def _check_file(self) -> None:
+        """In a thread of its own, while the service runs: the check that was too long for the start."""
+        if not self._recovery.check_all():
+            self._writer.suspect()
 
     def _suspect(self) -> None:
         """From a query thread: it met a damaged page."""

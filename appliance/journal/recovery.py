@@ -24,6 +24,7 @@ from appliance.journal.store import FILE_NAME, Store
 
 _log = logging.getLogger(__name__)
 SET_ASIDE = "damaged"
+CHECK_AT_ONCE_BYTES = 256 * 1024 * 1024  # about a second; a larger file would delay the start
 
 
 class Recovery:
@@ -36,16 +37,20 @@ class Recovery:
         self._wall_now = wall_now
         self._lock = threading.Lock()
         self._replaced = False
+        self._unchecked_bytes = 0
         self.report: DamageReport | None = None
         # Stands until a store says otherwise; a store created later in this start takes it over.
         self.incarnation = str(uuid.uuid4())
 
-    def open_store(self, error: Exception | None) -> Store:
+    def open_store(self, error: Exception | None, thorough: bool = False) -> Store:
         """The store, sound. `error` is the damage that made a new opening necessary, None for a plain one.
+
+        A file beyond CHECK_AT_ONCE_BYTES is checked before only if `thorough`; else call `check_all` beside
+        the running service.
 
         Raises sqlite3.Error or OSError when the disk refuses, Fatal when a newer release wrote the file.
         """
-        damage = str(error) if error is not None else self._damage()
+        damage = str(error) if error is not None else self._damage(thorough)
         if damage is None:
             try:
                 store = Store(self._path, self._boot_id, self.incarnation)
@@ -64,9 +69,18 @@ class Recovery:
             replaced, self._replaced = self._replaced, False
         return replaced
 
-    def _damage(self) -> str | None:
+    def check_all(self) -> bool:
+        """Check a file that was too large to be checked at its opening; False if it is damaged."""
+        try:
+            return self._unchecked_bytes == 0 or self._damage(thorough=True) is None
+        except (sqlite3.Error, OSError):
+            return True  # it cannot be read now: the writer meets that by itself
+
+    def _damage(self, thorough: bool) -> str | None:
         """What the check finds wrong with the file; None if it is sound or not there."""
-        if not self._path.exists() or self._path.stat().st_size == 0:
+        size_bytes = self._path.stat().st_size if self._path.exists() else 0
+        self._unchecked_bytes = 0 if thorough or size_bytes <= CHECK_AT_ONCE_BYTES else size_bytes
+        if size_bytes == 0 or self._unchecked_bytes > 0:
             return None
         try:
             connection = sqlite3.connect(self._path, isolation_level=None, timeout=5.0)

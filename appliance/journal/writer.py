@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from appliance.journal import schema
 from appliance.journal.features import end_ns
 from appliance.journal.full_disk import FullDisk
-from appliance.journal.pending import GapEntry, PendingGap, PendingQueue, PendingRecord
+from appliance.journal.pending import MAX_BATCH_RECORDS, GapEntry, PendingGap, PendingQueue, PendingRecord
 from appliance.journal.record import GapState, Record, RecordKind
 from appliance.journal.reserve import Reserve
 from appliance.journal.retention import Budgets, Timing
@@ -32,7 +32,8 @@ _TELEMETRY_WITH_CRITICAL = 200  # an alarm does not wait behind a backlog of tel
 _REOPEN_AFTER = 3  # failed rounds before the file is opened anew
 _POISON = (TypeError, ValueError, OverflowError, sqlite3.InterfaceError, sqlite3.DataError)
 
-OpenStore = Callable[[Exception | None], Store]  # the damage that made it necessary, None for a plain opening
+# Opens the file: after this damage (None: none is known), and whether to check all of it first.
+OpenStore = Callable[[Exception | None, bool], Store]
 
 
 class Writer:
@@ -87,7 +88,7 @@ class Writer:
         with self._condition:
             first = self._queue.telemetry_count == 0
             self._queue.add_telemetry(pending)
-            if first:
+            if first or self._queue.telemetry_count == MAX_BATCH_RECORDS:
                 self._condition.notify()
 
     def add_gap(self, gap: GapEntry) -> None:
@@ -152,6 +153,8 @@ class Writer:
         if self._queue.critical_count or self._suspect or self._trimming_due:
             return 0.0
         oldest_ns = self._queue.oldest_telemetry_ns()
+        if self._queue.telemetry_count >= MAX_BATCH_RECORDS:
+            return 0.0
         if oldest_ns is not None:
             return self._timing.group_s - (now_ns - oldest_ns) / 1e9
         if not self._queue.empty:
@@ -193,12 +196,12 @@ class Writer:
             self.failure = error
             self._failed_rounds += 1
 
-    def _reopen(self, error: Exception | None) -> None:
+    def _reopen(self, error: Exception | None, thorough: bool = False) -> None:
         before = self.store
         if before is not None:
             self.store = None
             before.close()
-        store = self._open_store(error)
+        store = self._open_store(error, thorough)
         if before is not None:
             self._take_over(before, store)
         self.store = store
@@ -231,7 +234,7 @@ class Writer:
             suspect, self._suspect = self._suspect, False
             self._round_ns = time.monotonic_ns()
         if self.store is None or suspect or self._failed_rounds >= _REOPEN_AFTER:
-            self._reopen(None)
+            self._reopen(None, thorough=suspect)
         store = self._opened_store()
         with self._condition:
             limit = _TELEMETRY_WITH_CRITICAL if self._queue.critical_count else None

@@ -217,6 +217,20 @@ async def test_damage_while_running_is_a_gap_of_the_telemetry_it_took(open_journ
     assert [gap.cause for gap in gaps] == ["damaged store"]
 
 
+async def test_a_large_file_is_checked_beside_the_running_service(
+    open_journal: OpenJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The start does not wait for the check; what it finds is mended all the same."""
+    path = await filled(open_journal)
+    garble(path, page_at(path, 1 / 2), 10 * 4_096)
+    monkeypatch.setattr("appliance.journal.recovery.CHECK_AT_ONCE_BYTES", 4_096)
+    journal = await open_journal()
+    await until(lambda: journal.damage_report is not None and journal.durable)
+    assert len(set_aside(path.parent)) == 1
+    assert (await journal.commit([alarm(700)])).durable
+    assert (await alarm_numbers(journal))[-1] == 700
+
+
 async def test_a_garbled_payload_is_left_out_and_counted(open_journal: OpenJournal) -> None:
     """A flipped bit inside a row that SQLite itself cannot see: a missing record, never a wrong one."""
     path = await filled(open_journal)

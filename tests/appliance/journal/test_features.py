@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from appliance.journal.features import (
     encode,
     features_record,
     seen_name_list,
-    value_at,
+    value_offset,
 )
 from dsp.extractor import FeatureVector
 from dsp.samples import Quality
@@ -47,7 +48,7 @@ def test_what_goes_in_comes_out(
     assert (got.names, got.operating_state, got.quality) == (names, state, quality)
     assert (got.duration_s, got.start_ns, got.extractor_version) == (duration_s, start_ns, "v")
     for index, value in enumerate(put.values):
-        one = value_at(payload, index)
+        (one,) = struct.unpack_from("<f", payload, value_offset(index))
         assert one == value or (math.isnan(one) and math.isnan(value))
 
 
