@@ -1,6 +1,6 @@
 """Running hours and starts of one machine, from its speed, or from its vibration where no speed is known.
 
-Duty: the arithmetic between two observations. Pure: time is an argument, what to count is returned.
+Duty: the arithmetic of one observation after another. Pure: time is an argument, what to count is returned.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from models.operating_state import NO_TAGS, STOPPED, UNKNOWN_STATES
 
-LONGEST_STEP_NS = 5_000_000_000  # a longer pause between observations is not known to be running
 VIBRATION_PRESENT_MPS2 = 0.15  # RMS; a machine at rest among running neighbours shows some hundredths
 
 
@@ -22,22 +21,29 @@ class Usage:
 
 
 class MachineUsage:
-    """Follows whether one machine runs."""
+    """Follows whether one machine runs; counts only time that data covers."""
 
     def __init__(self) -> None:
         self.running: bool | None = None  # None: not known yet; the first observation is no start
-        self._seen_ns: int | None = None
+        self._counted_ns: int | None = None  # up to here
 
-    def observe(self, time_ns: int, operating_state: str, vibration_mps2: float | None) -> Usage:
-        """Take the state at a time; `vibration_mps2` is the greatest RMS of its channels, None if unknown."""
+    def observe(
+        self, start_ns: int, end_ns: int, operating_state: str, vibration_mps2: float | None
+    ) -> Usage:
+        """Take the state that data from `start_ns` to `end_ns` shows.
+
+        `vibration_mps2` is the greatest RMS of the machine's channels, None if no window was whole.
+        """
         running = _runs(operating_state, vibration_mps2)
-        before, since_ns = self.running, self._seen_ns
-        if running is None or (since_ns is not None and time_ns <= since_ns):
+        if running is None and vibration_mps2 is None:
+            running = self.running  # nothing new is known: it goes on as it was
+        if running is None:
             return Usage()
-        self.running, self._seen_ns = running, time_ns
-        step_ns = 0 if since_ns is None else time_ns - since_ns
-        counted = step_ns if running and before and step_ns <= LONGEST_STEP_NS else 0
-        return Usage(counted / 3.6e12, 1 if running and before is False else 0)
+        before, self.running = self.running, running
+        begin_ns = start_ns if self._counted_ns is None else max(start_ns, self._counted_ns)
+        self._counted_ns = max(end_ns, begin_ns)
+        counted_ns = max(0, end_ns - begin_ns) if running else 0
+        return Usage(counted_ns / 3.6e12, 1 if running and before is False else 0)
 
 
 def _runs(operating_state: str, vibration_mps2: float | None) -> bool | None:

@@ -255,9 +255,10 @@ class Pipeline:
             line.asset_id,
             sum(t.what in ("raised", "re-raised") for t in findings.transitions),
         )
-        sampled_ns = _sampled_ns(items)
-        if sampled_ns is not None:
-            usage = line.usage.observe(sampled_ns, findings.operating_state, _greatest_rms(findings))
+        begins_ns = min((item.start_ns for item in items if _is_vibration(item)), default=None)
+        ends_ns = _sampled_ns(items)
+        if begins_ns is not None and ends_ns is not None:
+            usage = line.usage.observe(begins_ns, ends_ns, findings.operating_state, _greatest_rms(findings))
             add(Counter.RUNNING_HOURS, line.asset_id, usage.running_h)
             add(Counter.STARTS, line.asset_id, usage.starts)
 

@@ -1,0 +1,162 @@
+"""What the web floor sees: alarms in order and none missed, latest states, trends with gaps, errors."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from appliance.alarms.lifecycle import Alarm, Condition, Severity, raise_alarm, update
+from dsp.samples import Gap, GapCause
+from tests.appliance.house import House, house, running
+from tests.appliance.test_pipeline import feed_all
+from web.schemas import AlarmTransitionView
+from web.station_view import LiveUpdate, StaleAcknowledgementError, UnknownIdError
+
+S = 1_000_000_000
+
+
+def condition(number: int) -> Condition:
+    return Condition(
+        "motor-1.machine-condition",
+        "motor-1",
+        "motor-1.x",
+        "machine condition",
+        Severity.WARN,
+        f"no {number}",
+    )
+
+
+async def publish(one: House, count: int, alarm: Alarm | None = None) -> Alarm:
+    for number in range(count):
+        at_ns = (number + 1) * S
+        transition = (
+            raise_alarm(None, condition(number), at_ns)
+            if alarm is None
+            else update(alarm, condition(number), at_ns)
+        )
+        alarm = transition.alarm
+        await one.desk.publish([transition])
+    assert alarm is not None
+    return alarm
+
+
+async def take_alarms(one: House, after: int | None, count: int) -> list[LiveUpdate]:
+    found: list[LiveUpdate] = []
+    async with asyncio.timeout(20), aclosing(one.station.updates(after)) as updates:  # type: ignore[type-var]
+        async for update_ in updates:
+            if update_.event == "alarm":
+                found.append(update_)
+                if len(found) == count:
+                    return found
+    raise AssertionError("the stream ended")
+
+
+def text_of(update_: LiveUpdate) -> str:
+    assert isinstance(update_.data, AlarmTransitionView)
+    return update_.data.alarm.text
+
+
+async def test_updates_resume_after_a_sequence_and_miss_nothing(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        one.start()
+        listening = asyncio.create_task(take_alarms(one, None, 6))
+        await asyncio.sleep(0.05)
+        alarm = await publish(one, 6)
+        live = await listening
+        assert [text_of(u) for u in live] == [f"no {number}" for number in range(6)]
+        sequences = [u.sequence for u in live]
+        assert sequences == sorted(sequences)  # type: ignore[type-var]
+        # a page that saw the third one and was away since
+        resumed = asyncio.create_task(take_alarms(one, live[2].sequence, 7))
+        await asyncio.sleep(0)
+        await publish(one, 4, alarm)
+        assert [text_of(u) for u in await resumed] == ["no 3", "no 4", "no 5", "no 0", "no 1", "no 2", "no 3"]
+
+
+async def test_updates_tell_the_latest_states_first_and_again_each_second(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        one.start()
+        events: list[str] = []
+        async with asyncio.timeout(10), aclosing(one.station.updates(None)) as updates:  # type: ignore[type-var]
+            async for update_ in updates:
+                events.append(update_.event)
+                if len(events) == 6:
+                    break
+        assert events == ["machines", "machine", "appliance"] * 2
+
+
+async def test_trend_shows_gaps_as_nulls(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        one.start()
+        batches = running(8.0)
+        begin, end = 40, 52  # a batch is 0.08 s
+        await feed_all(one, batches[:begin])
+        one.feed([Gap("motor-1.x", begin * S * 8 // 100, end * S * 8 // 100, GapCause.SEQUENCE_GAP, 6144)])
+        await feed_all(one, batches[end:])
+        await asyncio.sleep(0.1)
+        trend = await one.station.trend("motor-1.x", "velocity_rms_mm_s", None, None, 1000)
+        assert trend.unit == "mm/s"
+        assert trend.values.count(None) == 1
+        hole = trend.values.index(None)
+        assert 0 < hole < len(trend.values) - 1
+        (gap,) = trend.gaps
+        assert gap.cause == "sequence gap"
+        assert trend.times_ms[hole - 1] < gap.end_ms
+        assert trend.times_ms[hole + 1] >= gap.end_ms
+        speed = await one.station.trend("motor-1.speed", "value", None, None, 1000)
+        assert speed.unit == "Hz"
+        assert len(speed.values) == 8 - 1  # the one that came within the gap is missing
+        inside = await one.station.trend("motor-1.x", "rms_mps2", gap.end_ms, None, 1000)
+        assert all(time_ms >= gap.end_ms for time_ms in inside.times_ms)
+
+
+async def test_unknown_names_are_told_with_what_there_is(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        one.start()
+        await feed_all(one, running(2.0))
+        await asyncio.sleep(0.1)
+        with pytest.raises(UnknownIdError, match="no machine 'fan'") as caught:
+            one.station.machine("fan")
+        assert caught.value.known == ["motor-1"]
+        with pytest.raises(UnknownIdError, match=r"no channel 'motor-1\.w'"):
+            one.station.spectrum("motor-1.w", "amplitude")
+        with pytest.raises(UnknownIdError, match="no feature 'loudness'") as caught:
+            await one.station.trend("motor-1.x", "loudness", None, None, 10)
+        assert "rms_mps2" in caught.value.known
+        with pytest.raises(UnknownIdError, match=r"no alarm 'motor-1\.nothing'"):
+            await one.station.acknowledge("motor-1.nothing", 1, "eva", "")
+        with pytest.raises(UnknownIdError):
+            await one.station.alarm_history("motor-1.nothing")
+
+
+async def test_acknowledgement_of_another_activation_or_twice_is_stale(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        one.start()
+        alarm = await publish(one, 1)
+        one.analysis.restore({}, [alarm])
+        with pytest.raises(StaleAcknowledgementError, match="activation 7"):
+            await one.station.acknowledge(alarm.alarm_id, 7, "eva", "")
+        assert (await one.station.acknowledge(alarm.alarm_id, 1, "eva", "seen")).acknowledged_by == "eva"
+        with pytest.raises(StaleAcknowledgementError, match="nothing to acknowledge"):
+            await one.station.acknowledge(alarm.alarm_id, 1, "eva", "again")
+        assert [step.what for step in await one.station.alarm_history(alarm.alarm_id)] == [
+            "raised",
+            "acknowledged",
+        ]
+
+
+async def test_machine_page_before_any_data(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        detail = one.station.machine("motor-1")
+        assert detail.summary.headline == "no data yet"
+        assert detail.summary.severity == "not rated"
+        assert detail.bearing == "6205"
+        assert detail.markers == []
+        assert one.station.spectrum("motor-1.x", "envelope") is None
+        appliance = one.station.appliance()
+        assert appliance.queues[0].name == "sensor > motor-1"
+        assert appliance.disk.total_bytes > 0
+        assert {backlog.record_class for backlog in appliance.backlog} >= {"alarm", "counter", "limit"}
