@@ -1,9 +1,9 @@
 """What can be asked of the journal: read-only, in threads, beside the writer.
 
 Duty: records after a sequence, series of one feature, score or tag over time, gaps. Each worker thread has a
-connection of its own; the event loop never waits for the disk. Records whose CRC does not
-fit are left out and counted: a broken byte becomes a missing record, never a wrong one. (Trends are cut out of
-the payloads unchecked: a hundred thousand at a time.)
+connection of its own; the event loop never waits for the disk. Records whose CRC does not fit are left out
+and counted: a broken byte becomes a missing record, never a wrong one. (Trends are cut out of the payloads
+unchecked: a hundred thousand at a time.)
 """
 
 from __future__ import annotations
@@ -234,6 +234,8 @@ def _gathered(
 
 
 def _series(times: str, values: Float32Array) -> Series:
+    if not times:
+        return _EMPTY
     times_ns = np.fromstring(times, dtype=np.int64, sep=",")
     order = np.argsort(times_ns, kind="stable")  # the order within group_concat is not promised
     return Series(times_ns[order], values[order].astype(np.float32))
@@ -242,7 +244,8 @@ def _series(times: str, values: Float32Array) -> Series:
 def _json_values(
     connection: sqlite3.Connection, kind: RecordKind, subject: str, start_ns: int, end_ns: int
 ) -> Series:
-    value_sql = "coalesce(json_extract(CAST(payload AS TEXT), '$.value'), 'nan')"
+    text = "CAST(payload AS TEXT)"
+    value_sql = f"CASE WHEN json_valid({text}) THEN coalesce(json_extract({text}, '$.value'), 'nan') END"
     times, values = _gathered(connection, value_sql, ",", (kind, subject, start_ns, end_ns))
     numbers = [float(value) for value in values.split(",")] if values else []
     return _series(times, np.array(numbers, dtype=np.float32))

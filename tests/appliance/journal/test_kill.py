@@ -16,7 +16,7 @@ from appliance.journal.record import RecordKind
 from tests.appliance.journal.builders import ALL_TIME
 from tests.appliance.journal.conftest import OpenJournal
 
-ROUNDS = 12
+ROUNDS = 10
 ROOT = Path(__file__).parents[3]
 
 
@@ -57,7 +57,7 @@ def killer() -> Iterator[Killer]:
     one.close()
 
 
-async def test_nothing_acknowledged_is_lost_in_twelve_kills(
+async def test_nothing_acknowledged_is_lost_in_ten_kills(
     open_journal: OpenJournal, killer: Killer, tmp_path: Path
 ) -> None:
     folder = tmp_path / "journal"
