@@ -36,7 +36,8 @@ class EnvelopeSpectrum:
     resolution_hz: float  # 1 / duration
     band_hz: tuple[float, float]
     prominence: Float32Array  # (n_bins,) power over the local floor, mean over bands; noise: about 1
-    depth: Float32Array  # (n_bins,) modulation amplitude as a part of the mean squared envelope
+    # (n_bins,) modulation amplitude as a part of the mean squared envelope; what prewhitening left of it
+    depth: Float32Array
     impulsiveness: float  # largest kurtosis excess of the bands' envelopes before whitening; Gaussian: 0
 
 
@@ -67,8 +68,9 @@ def envelope_spectrum(
     floor_bins = max(8, round(floor_width_hz / step_hz))
 
     centred = np.asarray(samples, dtype=np.float32)
-    centred = centred - np.float32(centred.mean(dtype=np.float64))
-    peak = float(np.abs(centred).max())
+    with np.errstate(invalid="ignore"):
+        centred = centred - np.float32(centred.mean(dtype=np.float64))
+    peak = float(np.abs(centred).max())  # not finite if one sample is not
     if not np.isfinite(peak) or peak == 0.0:
         ones, zeros = np.ones(n_bins, np.float32), np.zeros(n_bins, np.float32)
         return EnvelopeSpectrum(step_hz, 1.0 / duration_s, (0.0, used_hz), ones, zeros, 0.0)

@@ -27,7 +27,8 @@ LINE_TOLERANCE = 0.015  # slip and load move a line by up to this (relative) fro
 LOWEST_GAMMA_PART = 0.77
 MAINS_HZ = (50.0, 60.0)
 _CAP = 6.0  # ln; 26 dB
-_DB = 10.0 / np.log(10.0)  # ln of a power ratio to dB
+_TIE = 1e-3
+_DB = float(10.0 / np.log(10.0))  # ln of a power ratio to dB
 _DECOY_QUANTILE = 0.98
 _DECOY_DISTANCE = 1.5  # half widths that a decoy's centre stays away from what means something
 _STANDS_OUT = (
@@ -135,7 +136,10 @@ class _Comb:
         highest = 1.06 * max(multipliers.bpfi, 2.0 * multipliers.bsf)
         self._step = 0.25 / (spectrum.cells_per_order * HARMONICS * highest)
         self._grid = np.exp(np.arange(np.log(lowest), np.log(highest), self._step))
-        self._levels = self._mean_log(self._grid, HARMONICS)
+        self._levels = self._mean_log(self._log, self._grid, HARMONICS)
+        # Among combs whose harmonics all reach the cap, the one that hits their crests.
+        uncapped = np.log(np.maximum(self._prominence, 1.0))
+        self._ranks = self._levels + _TIE * self._mean_log(uncapped, self._grid, HARMONICS)
 
     def line(
         self, fault: BearingFault, bounds: tuple[float, float], sideband_orders: Sequence[float]
@@ -146,7 +150,7 @@ class _Comb:
         centre, half = float(np.sqrt(low * high)), 0.5 * float(np.log(high / low))
         if not self._resolves(centre, half) or not inside.any():
             return self._unresolved(fault, centre)
-        at = int(np.argmax(np.where(inside, self._levels, -1.0)))
+        at = int(np.argmax(np.where(inside, self._ranks, -1.0)))
         multiplier, level = float(self._grid[at]), float(self._levels[at])
         reach = max(1, round(half / self._step))
         best_near = maximum_filter1d(self._levels, 2 * reach + 1, mode="nearest")
@@ -167,7 +171,7 @@ class _Comb:
         if not self._resolves(ftf, tolerance):
             return self._unresolved(BearingFault.CAGE, ftf)
         grid = np.exp(np.arange(np.log(0.55 * ftf), np.log(0.49), 0.5 * self._step * HARMONICS))
-        levels = (3.0 * self._mean_log(grid, 3) + self._log[self._cells(1.0 - grid)]) / 4.0
+        levels = (3.0 * self._mean_log(self._log, grid, 3) + self._log[self._cells(1.0 - grid)]) / 4.0
         inside = np.abs(np.log(grid / ftf)) <= tolerance
         at = int(np.argmax(np.where(inside, levels, -1.0)))
         reach = max(1, round(tolerance / (0.5 * self._step * HARMONICS)))
@@ -215,7 +219,7 @@ class _Comb:
 
     def _level(self, multiple: float) -> float:
         near = multiple * np.exp(np.arange(-6, 7) * self._step * 4.0)
-        return float(self._mean_log(near, HARMONICS).max())
+        return float(self._mean_log(self._log, near, HARMONICS).max())
 
     def _sidebands_db(self, orders: Sequence[float]) -> float:
         peaks = [max(self._peak(order, self._prominence), 1e-3) for order in orders]
@@ -252,12 +256,14 @@ class _Comb:
                 free &= np.abs(self._grid - relative) > _DECOY_DISTANCE * half * relative
         return free
 
-    def _mean_log(self, multiples: npt.NDArray[np.float64], harmonics: int) -> npt.NDArray[np.float64]:
+    def _mean_log(
+        self, logarithm: npt.NDArray[np.float64], multiples: npt.NDArray[np.float64], harmonics: int
+    ) -> npt.NDArray[np.float64]:
         total = np.zeros(len(multiples))
         count = np.zeros(len(multiples))
         for harmonic in range(1, harmonics + 1):
             seen = harmonic * multiples <= self._spectrum.max_order
-            total += np.where(seen, self._log[self._cells(harmonic * multiples)], 0.0)
+            total += np.where(seen, logarithm[self._cells(harmonic * multiples)], 0.0)
             count += seen
         mean: npt.NDArray[np.float64] = total / np.maximum(count, 2.0)
         return mean

@@ -44,7 +44,8 @@ def shaft_lines(
     if n * shaft_hz < 4.0 * sample_rate_hz:
         raise DspError(f"a record of {n / sample_rate_hz:.2f} s is shorter than four revolutions")
     centred = np.asarray(samples, dtype=np.float32)
-    centred = (centred - np.float32(centred.mean(dtype=np.float64))) * np.hanning(n).astype(np.float32)
+    with np.errstate(invalid="ignore"):  # a sample that is no number makes every line one
+        centred = (centred - np.float32(centred.mean(dtype=np.float64))) * np.hanning(n).astype(np.float32)
     n_fft = scipy.fft.next_fast_len(2 * n, real=True)
     spectrum = np.abs(scipy.fft.rfft(centred, n_fft)) * np.float32(2.0 / (n * _HANN_GAIN))
     step_hz = sample_rate_hz / n_fft

@@ -17,6 +17,7 @@ from dsp.samples import Float32Array
 RAW_HARMONICS = 8
 ENVELOPE_HARMONICS = 4
 _CAP = 4.0  # no single harmonic decides: ln of its prominence counts up to this
+_NEAR = 0.004  # relative; speeds nearer than this are one speed
 _RELATIVE_STEP = 2e-4
 # How much better (mean ln prominence, both combs added) the best speed must be than the next one.
 DECISION_MARGIN = 0.7
@@ -48,14 +49,24 @@ def refined_shaft_speed(
     raw, raw_step_hz = _raw_prominence(
         samples, sample_rate_hz, (RAW_HARMONICS + 1) * (1.0 + tolerance) * shaft_hz, 0.5 * shaft_hz
     )
-    score = _comb(raw, raw_step_hz, shaft_hz * ratios, RAW_HARMONICS)
-    score += _comb(envelope.prominence, envelope.step_hz, shaft_hz * ratios, ENVELOPE_HARMONICS)
+    speeds_hz = shaft_hz * ratios
+    combs = ((raw, raw_step_hz, RAW_HARMONICS), (envelope.prominence, envelope.step_hz, ENVELOPE_HARMONICS))
+    score = sum(
+        (_comb(values, step_hz, speeds_hz, harmonics, _CAP) for values, step_hz, harmonics in combs),
+        np.zeros(len(ratios)),
+    )
     best = int(score.argmax())
-    apart = np.abs(ratios - ratios[best]) > max(0.004, 0.5 * envelope.resolution_hz / shaft_hz)
+    apart = np.abs(ratios - ratios[best]) > max(_NEAR, 0.5 * envelope.resolution_hz / shaft_hz)
     rival = float(score[apart].max()) if apart.any() else 0.0
     if float(score[best]) - rival < DECISION_MARGIN:
         return ShaftSpeed(shaft_hz, False)
-    return ShaftSpeed(shaft_hz * float(ratios[best]), True)
+    # Strong harmonics reach the cap on their flanks too: near the best, the crests decide.
+    crests = sum(
+        (_comb(values, step_hz, speeds_hz, harmonics, np.inf) for values, step_hz, harmonics in combs),
+        np.zeros(len(ratios)),
+    )
+    crest = int(np.where(np.abs(ratios - ratios[best]) <= _NEAR, crests, -1.0).argmax())
+    return ShaftSpeed(shaft_hz * float(ratios[crest]), True)
 
 
 def _raw_prominence(
@@ -77,9 +88,10 @@ def _comb(
     step_hz: float,
     fundamentals_hz: npt.NDArray[np.float64],
     harmonics: int,
+    cap: float,
 ) -> npt.NDArray[np.float64]:
     """Mean over harmonics of ln prominence, each within 0..cap, for each fundamental."""
-    logarithm = np.clip(np.log(np.maximum(prominence, 1e-3)), 0.0, _CAP)
+    logarithm = np.clip(np.log(np.maximum(prominence, 1e-3)), 0.0, cap)
     score = np.zeros(len(fundamentals_hz))
     for harmonic in range(1, harmonics + 1):
         bins = np.rint(harmonic * fundamentals_hz / step_hz).astype(np.intp)

@@ -104,10 +104,10 @@ def _cage_claim(
 ) -> Claim:
     """The cage's comb: of an element on its way through the load zone, or of the cage itself.
 
-    Impacts that also repeat at shaft - FTF, as the turning race meets the element, are no cage's.
+    What also repeats at shaft - FTF, as the turning race meets the element, is no cage's.
     """
     impacts = impulsiveness >= settings.impulsive
-    element = impacts and line.sideband_db >= settings.turning_race_db
+    element = line.sideband_db >= settings.turning_race_db
     needed_db = settings.cage_alone_db if impacts and not element else settings.cage_db
     evidence = line.level_db / needed_db * min(1.0, line.decoy_margin / settings.cage_margin)
     evidence = _limited_by_rise(evidence, rises.get(line.label), settings)

@@ -216,7 +216,7 @@ def _print_tables(
     for (dataset, task), n in sorted(_not_built(entries).items()):
         console.print(f"{dataset}, {task}: not built ({n} files)", highlight=False)
     for remark in remarks:
-        console.print(f"remark: {remark}", highlight=False)
+        console.print(f"remark: {remark}", highlight=False, soft_wrap=True)
     console.print(
         f"settings {settings_hash(DiagnosisSettings())}, extractor {EXTRACTOR_VERSION}", highlight=False
     )
