@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,14 @@ def _bearing(key: str, bearing: BearingSettings) -> Iterator[Finding]:
             f"{element} mm is not smaller than the pitch diameter of {pitch} mm",
             "Check both, and their unit: millimetres.",
         )
+    elif element is not None and pitch is not None and bearing.n_rolling_elements is not None:
+        room = int(math.pi / math.asin(element / pitch))
+        if bearing.n_rolling_elements > room:
+            yield Finding(
+                f"{key}.n_rolling_elements",
+                f"{bearing.n_rolling_elements} elements of {element} mm do not fit on a circle of {pitch} mm",
+                f"At most {room} fit: check all three.",
+            )
 
 
 def _sources(settings: ApplianceSettings) -> Iterator[Finding]:

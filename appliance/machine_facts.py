@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from appliance.config import AssetSettings, BearingSettings
 from appliance.errors import Fatal
-from dsp.bearing import FaultMultipliers, fault_multipliers
+from dsp.bearing import FaultMultipliers, consistent_multipliers, fault_multipliers
 from dsp.errors import DspError
 from models.machine import Foundation, Machine
 
@@ -26,25 +26,38 @@ def build_machine(asset: AssetSettings) -> Machine:
     )
 
 
+def bearing_notes(asset: AssetSettings) -> tuple[str, ...]:
+    """What had to be mended in a bearing's multipliers. Raises Fatal for a bearing that cannot be."""
+    return () if asset.bearing is None else _consistent(asset.id, asset.bearing)[1]
+
+
 def _bearing(asset_id: str, bearing: BearingSettings) -> FaultMultipliers:
     """Fault frequencies, from the maker's multipliers or from the geometry."""
+    return _consistent(asset_id, bearing)[0]
+
+
+def _consistent(asset_id: str, bearing: BearingSettings) -> tuple[FaultMultipliers, tuple[str, ...]]:
     try:
-        if None not in (bearing.bpfo, bearing.bpfi, bearing.bsf, bearing.ftf):
-            return FaultMultipliers(
-                bpfo=bearing.bpfo or 0.0,
-                bpfi=bearing.bpfi or 0.0,
-                bsf=bearing.bsf or 0.0,
-                ftf=bearing.ftf or 0.0,
-                n_rolling_elements=bearing.n_rolling_elements,
-                contact_angle_known=True,
-                designation=bearing.designation,
-            )
-        return fault_multipliers(
-            bearing.n_rolling_elements or 0,
-            bearing.rolling_element_diameter_mm or 0.0,
-            bearing.pitch_diameter_mm or 0.0,
-            bearing.contact_angle_deg,
-            bearing.designation,
-        )
+        return consistent_multipliers(_stated(bearing))
     except (DspError, ValueError) as error:
         raise Fatal(f"the bearing of {asset_id} cannot be: {error}") from error
+
+
+def _stated(bearing: BearingSettings) -> FaultMultipliers:
+    if None not in (bearing.bpfo, bearing.bpfi, bearing.bsf, bearing.ftf):
+        return FaultMultipliers(
+            bpfo=bearing.bpfo or 0.0,
+            bpfi=bearing.bpfi or 0.0,
+            bsf=bearing.bsf or 0.0,
+            ftf=bearing.ftf or 0.0,
+            n_rolling_elements=bearing.n_rolling_elements,
+            contact_angle_known=True,
+            designation=bearing.designation,
+        )
+    return fault_multipliers(
+        bearing.n_rolling_elements or 0,
+        bearing.rolling_element_diameter_mm or 0.0,
+        bearing.pitch_diameter_mm or 0.0,
+        bearing.contact_angle_deg,
+        bearing.designation,
+    )

@@ -12,7 +12,7 @@ from appliance.commands import EXIT_CONFIGURATION, EXIT_OK
 from appliance.config import ApplianceSettings
 from appliance.config_file import ConfigError, Problem, load_settings
 from appliance.errors import Fatal
-from appliance.machine_facts import build_machine
+from appliance.machine_facts import bearing_notes
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,6 +41,9 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps({"usable": not problems, "problems": [asdict(problem) for problem in problems]}))
     elif settings is not None and not problems:
         print(f"{options.file}: usable; {_summary(settings)}")
+        for asset in settings.assets:
+            for note in bearing_notes(asset):
+                print(f"note: bearing of {asset.name}: {note}")
     else:
         for problem in problems:
             print(problem, file=sys.stderr)
@@ -52,7 +55,7 @@ def _bearing_problems(path: Path, settings: ApplianceSettings) -> list[Problem]:
     problems = []
     for index, asset in enumerate(settings.assets):
         try:
-            build_machine(asset)
+            bearing_notes(asset)
         except Fatal as error:
             problems.append(
                 Problem(str(path), f"assets[{index}].bearing", str(error), "Check the bearing's data sheet.")

@@ -158,6 +158,11 @@ def test_secret_file_that_does_not_exist_is_named(tmp_path: Path) -> None:
             "assets[1].bearing.rolling_element_diameter_mm",
             "not smaller than the pitch diameter",
         ),
+        (
+            "n_rolling_elements = 19\nrolling_element_diameter_mm = 7.94\npitch_diameter_mm = 39.0",
+            "assets[1].bearing.n_rolling_elements",
+            "do not fit",
+        ),
     ],
 )
 def test_bearing_that_cannot_be_is_refused(tmp_path: Path, bearing: str, key: str, reason: str) -> None:
