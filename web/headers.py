@@ -101,7 +101,8 @@ class HostCheck:
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
         self._app = app
-        self._hosts = {name.lower().rstrip(".") for name in hosts} | {"localhost"}
+        names = {name.lower().rstrip(".") for name in hosts}
+        self._hosts = {"localhost", *names, *(f"{name}.local" for name in names if "." not in name)}  # mDNS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -111,7 +112,7 @@ class HostCheck:
                     400,
                     "Unknown host",
                     "The Host header does not name this appliance.",
-                    "Use its address, or add the name to `hosts` in the configuration's [web] section.",
+                    "Use its IP address, its host name, or a name that it was configured with.",
                 )
                 await refused.response()(scope, receive, send)
                 return

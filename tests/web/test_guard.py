@@ -13,7 +13,7 @@ from starlette.types import Message
 
 from tests.web.conftest import Site, sign_in
 from tests.web.test_routes import problem_of
-from web.app import ROUTERS
+from web.app import ROUTERS, create_app
 from web.body_limit import BodyLimit
 from web.guard import OPEN
 from web.headers import host_name_of
@@ -142,6 +142,13 @@ async def test_only_our_names_are_answered(host: str, admitted: bool, anonymous:
             assert answer.status_code in (200, 503)
         else:
             assert "Host" in problem_of(answer, 400).detail
+
+
+async def test_a_host_name_is_answered_in_its_mdns_form_too(site: Site) -> None:
+    app = create_app(site.station, site.auth, hosts=["Gateway-7"], static_folder=site.static)
+    async with site.client(app, base_url="http://gateway-7.local") as client:
+        assert (await client.get("/api/health")).status_code == 200
+        assert (await client.get("/api/health", headers={"Host": "gateway-8.local"})).status_code == 400
 
 
 def test_a_host_header_is_taken_apart_without_errors() -> None:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
+import ipaddress
 import signal
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tests.web.conftest import Site, sign_in
 from tests.web.test_live import alarms, settle
@@ -40,9 +47,9 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def served(site: Site) -> AsyncIterator[Served]:
+async def served(site: Site, **tls: str) -> AsyncIterator[Served]:
     app = site.app()
-    server = WebServer(app)
+    server = WebServer(app, **tls)
     listening = listening_socket("127.0.0.1", 0)
     port = listening.getsockname()[1]
     task = asyncio.create_task(server.serve(sockets=[listening]))
@@ -67,6 +74,46 @@ async def test_it_answers_and_leaves_the_signals_alone(site: Site) -> None:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
         assert (await sign_in(client)).status_code == 200
         assert len((await client.get("/api/machines")).json()) == 3
+
+
+async def test_under_tls_cookies_are_secure_and_pages_end_as_well(site: Site) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    certificate_file, key_file = site.folder / "certificate.pem", site.folder / "key.pem"
+    certificate_file.write_bytes(certificate.public_bytes(pem))
+    key_file.write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    trusting = ssl.create_default_context(cafile=str(certificate_file))
+    async with contextlib.AsyncExitStack() as stack:
+        running = await stack.enter_async_context(
+            served(site, tls_certificate=str(certificate_file), tls_key=str(key_file))
+        )
+        client = await stack.enter_async_context(
+            httpx.AsyncClient(base_url=f"https://127.0.0.1:{running.port}", verify=trusting)
+        )
+        answer = await sign_in(client)
+        assert all("Secure" in cookie for cookie in answer.headers.get_list("set-cookie"))
+        stream = await stack.enter_async_context(client.stream("GET", "/api/live"))
+        await settle(lambda: site.station.followers == 1)
+        reading = asyncio.create_task(stream.aread())
+        assert await running.stop() < 4.0
+        assert b"event: machines" in await reading
 
 
 async def test_open_pages_do_not_keep_it_from_ending(site: Site) -> None:
