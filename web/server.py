@@ -17,11 +17,14 @@ from web.live import LiveHub
 UNSENT_WITHIN_MS = 60_000
 MOST_CONNECTIONS = 256
 REQUEST_WITHIN_S = 20.0
+GOODBYE_WITHIN_S = 1.0
+BACKLOG = 128
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A bound TCP socket; port 0 takes a free one. Raises OSError when the address is taken or not ours.
+    """A listening TCP socket; port 0 takes a free one. Raises OSError when the address is taken or not ours.
 
+    It listens from here on, not from the server's start: whoever is told the address next is never refused.
     TCP_USER_TIMEOUT (RFC 5482; inherited by what it accepts) drops a client that takes no bytes for a minute,
     which a closed stream's buffered rest would otherwise outlive.
     """
@@ -34,6 +37,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6 and host == "::":
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listening.bind((host, port))
+        listening.listen(BACKLOG)
     except OSError:
         listening.close()
         raise
@@ -69,8 +73,13 @@ class PromptProtocol(H11Protocol):
             self._deadline.cancel()
         self._deadline = self.loop.call_later(self.request_within_s, self._hang_up)
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether no request of it is being answered."""
+        return self.cycle is None or self.cycle.response_complete
+
     def _hang_up(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
+        if self.is_answered:
             self.transport.close()
 
 
@@ -105,7 +114,21 @@ class WebServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends the live streams first: uvicorn waits for every open answer, and they would never end."""
         self._live.close()
-        await super().shutdown(sockets)
+        dropping = asyncio.create_task(self._drop_answered())
+        try:
+            await super().shutdown(sockets)
+        finally:
+            dropping.cancel()
+
+    async def _drop_answered(self) -> None:
+        """After a second, aborts what is only waiting for the client's goodbye (TLS asks for one)."""
+        await asyncio.sleep(GOODBYE_WITHIN_S)
+        while True:
+            for connection in list(self.server_state.connections):
+                assert isinstance(connection, PromptProtocol)
+                if connection.is_answered:
+                    connection.transport.abort()
+            await asyncio.sleep(0.1)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

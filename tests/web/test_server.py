@@ -267,14 +267,21 @@ async def test_garbage_on_the_socket_is_answered_or_dropped_and_others_go_on(sit
 
 def test_a_taken_port_is_an_error_at_once() -> None:
     with listening_socket("127.0.0.1", 0) as first:
-        first.listen()
         with pytest.raises(OSError, match="in use"):
             listening_socket("127.0.0.1", first.getsockname()[1])
 
 
+def test_nobody_is_refused_between_bind_and_start() -> None:
+    """The address is told to people and to systemd when the socket stands; the server takes over soon."""
+    with (
+        listening_socket("127.0.0.1", 0) as listening,
+        socket.create_connection(listening.getsockname()),
+    ):
+        pass
+
+
 def test_ipv6_serves_both_families() -> None:
     with listening_socket("::", 0) as both:
-        both.listen()
         with (
             socket.create_connection(("127.0.0.1", both.getsockname()[1])),
             socket.create_connection(("::1", both.getsockname()[1])),
