@@ -99,13 +99,8 @@ class MachineIntake:
             for channel in channels
             if channel.measurand is not Measurand.ACCELERATION
         }
-        measured = set(self._tags.values())
-        self._tracker = OperatingStateTracker(
-            machine.nominal_shaft_hz,
-            Measurand.SHAFT_SPEED in measured,
-            Measurand.LOAD in measured,
-            settings.operating_state,
-        )
+        self._settings = settings.operating_state
+        self._tracker = self._new_tracker()
         self.state = self._tracker.at(0)  # at the newest window's end
         self.newest_ns = 0
         self._known_label = ""
@@ -150,9 +145,19 @@ class MachineIntake:
             self._tracker.prefer(*bins)
 
     def interrupt(self) -> None:
-        """What comes next does not follow what came before: no window spans the seam."""
+        """What comes next does not follow what came before: no window spans the seam, tags are void."""
         for framers in self._framers.values():
             framers.interrupt()
+        self._tracker = self._new_tracker()
+
+    def _new_tracker(self) -> OperatingStateTracker:
+        measured = set(self._tags.values())
+        return OperatingStateTracker(
+            self._machine.nominal_shaft_hz,
+            Measurand.SHAFT_SPEED in measured,
+            Measurand.LOAD in measured,
+            self._settings,
+        )
 
     def _block(self, block: SampleBlock, intake: Intake) -> None:
         framers = self._framers[block.channel_id]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -106,6 +107,11 @@ def test_the_diagram_shows_every_arrow_of_the_table() -> None:
         assert f": {row.step} ({row.what})" in drawn
     for state in AlarmState:
         assert str(state) in drawn
+
+
+def test_the_folder_s_readme_shows_the_diagram_as_it_is() -> None:
+    readme = Path(__file__).parents[3] / "appliance" / "alarms" / "README.md"
+    assert f"```mermaid\n{diagram()}```" in readme.read_text(encoding="utf-8")
 
 
 def test_each_state_has_one_arrow_per_step() -> None:
