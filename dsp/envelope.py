@@ -17,6 +17,7 @@ from dsp.envelope_spectrum import envelope_spectrum
 from dsp.errors import DspError
 from dsp.fault_comb import LINE_TOLERANCE, MAINS_HZ, FaultLine, fault_lines, highest_order
 from dsp.framing import Window
+from dsp.plain_spectrum import plain_spectrum
 from dsp.shaft_lines import ShaftLines, shaft_lines
 from dsp.shaft_speed import refined_shaft_speed
 from dsp.spectrum import Spectrum, SpectrumKind
@@ -66,10 +67,9 @@ def fault_evidence(
     max_hz = shaft_hz * (1.0 + speed_tolerance) * highest_order(used, line_tolerance(speed_tolerance, False))
     max_hz = min(max_hz, 0.4 * record.sample_rate_hz)
     envelope = envelope_spectrum(record.samples, record.sample_rate_hz, max_hz, shaft_hz)
-    if np.isfinite(record.samples).all():
-        speed = refined_shaft_speed(
-            record.samples, record.sample_rate_hz, envelope, shaft_hz, speed_tolerance
-        )
+    plain = plain_spectrum(record.samples, record.sample_rate_hz)
+    if np.isfinite(plain.amplitude[0]):
+        speed = refined_shaft_speed(plain, envelope, shaft_hz, speed_tolerance)
         speed_hz, refined = speed.shaft_hz, speed.refined
     else:
         speed_hz, refined = shaft_hz, False
@@ -95,7 +95,7 @@ def fault_evidence(
         multipliers=used,
         speed_refined=refined,
         tolerance=tolerance,
-        shaft=shaft_lines(record.samples, record.sample_rate_hz, speed_hz, gear_teeth),
+        shaft=shaft_lines(plain, speed_hz, gear_teeth),
     )
 
 

@@ -19,6 +19,7 @@ import scipy.fft
 
 from dsp.cepstrum import prewhitened_spectrum
 from dsp.errors import DspError
+from dsp.plain_spectrum import hann
 from dsp.samples import Float32Array
 
 BANDS = 4  # non-overlapping; with the half-overlapping ones between them 7 are averaged
@@ -85,12 +86,13 @@ def envelope_spectrum(
     prominence = np.zeros(n_bins, np.float64)
     depth = np.zeros(n_bins, np.float64)
     impulsiveness = 0.0
-    for start in starts:
+    for index, start in enumerate(starts):
         band = slice(start, start + width)
         power = _modulation_power(white[band] * taper, bin_hz, duration_s, n_bins)
         depth += power
         prominence += power / np.maximum(running_floor(power, floor_bins), 1e-30)
-        impulsiveness = max(impulsiveness, _kurtosis_excess(raw[band] * taper, bin_hz, duration_s))
+        if index % 2 == 0:  # the bands that do not overlap say it all
+            impulsiveness = max(impulsiveness, _kurtosis_excess(raw[band] * taper, bin_hz, duration_s))
     return EnvelopeSpectrum(
         step_hz=step_hz,
         resolution_hz=1.0 / duration_s,
@@ -128,7 +130,7 @@ def _modulation_power(
 ) -> npt.NDArray[np.float64]:
     """Squared depth of each modulation frequency, Hann-windowed, bins half the resolution apart."""
     envelope, rate_hz = _squared_envelope(band, bin_hz, duration_s)
-    window = np.hanning(len(envelope)).astype(np.float32)
+    window = hann(len(envelope))
     mean = float(envelope.mean(dtype=np.float64))
     centred = (envelope / np.float32(mean) - np.float32(1.0)) * window
     n_fft = scipy.fft.next_fast_len(2 * len(envelope), real=True)

@@ -8,12 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.fft
 
 from dsp.errors import DspError
-from dsp.samples import Float32Array
-
-_HANN_GAIN = 0.5
+from dsp.plain_spectrum import PlainSpectrum
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,31 +28,23 @@ class ShaftLines:
         return velocities[harmonic - 1] ** 2 / energy if energy > 0.0 else 0.0
 
 
-def shaft_lines(
-    samples: Float32Array, sample_rate_hz: float, shaft_hz: float, gear_teeth: int | None = None
-) -> ShaftLines:
-    """Amplitudes of the shaft's lines in one record `(n_samples,)`, each the largest within a Hann main lobe.
+def shaft_lines(spectrum: PlainSpectrum, shaft_hz: float, gear_teeth: int | None = None) -> ShaftLines:
+    """Amplitudes of the shaft's lines in one record, each the largest within a Hann line's main lobe.
 
     Raises DspError if the speed is not above 0 or the record shorter than four revolutions.
     """
-    n = len(samples)
     if not (np.isfinite(shaft_hz) and shaft_hz > 0.0):
         raise DspError(f"shaft_hz is {shaft_hz}; a finite speed above 0 is needed")
-    if n * shaft_hz < 4.0 * sample_rate_hz:
-        raise DspError(f"a record of {n / sample_rate_hz:.2f} s is shorter than four revolutions")
-    centred = np.asarray(samples, dtype=np.float32)
-    with np.errstate(invalid="ignore"):  # a sample that is no number makes every line one
-        centred = (centred - np.float32(centred.mean(dtype=np.float64))) * np.hanning(n).astype(np.float32)
-    n_fft = scipy.fft.next_fast_len(2 * n, real=True)
-    spectrum = np.abs(scipy.fft.rfft(centred, n_fft)) * np.float32(2.0 / (n * _HANN_GAIN))
-    step_hz = sample_rate_hz / n_fft
+    if spectrum.duration_s * shaft_hz < 4.0:
+        raise DspError(f"a record of {spectrum.duration_s:.2f} s is shorter than four revolutions")
+    step_hz, amplitudes = spectrum.step_hz, spectrum.amplitude
 
     def amplitude(frequency_hz: float) -> float:
         # A tenth of the shaft's spacing at most: the neighbour's lobe must stay out.
         reach = max(1, min(4 + round(0.003 * frequency_hz / step_hz), round(0.1 * shaft_hz / step_hz)))
         at = round(frequency_hz / step_hz)
-        around = spectrum[max(0, at - reach) : at + reach + 1]
-        return float(around.max()) if at + reach < len(spectrum) else float("nan")
+        around = amplitudes[max(0, at - reach) : at + reach + 1]
+        return float(around.max()) if at + reach < len(amplitudes) else float("nan")
 
     first, second, third = (amplitude(order * shaft_hz) for order in (1, 2, 3))
     if gear_teeth is None:

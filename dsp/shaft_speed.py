@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 
 from dsp.envelope_spectrum import EnvelopeSpectrum, running_floor
-from dsp.samples import Float32Array
+from dsp.plain_spectrum import PlainSpectrum
 
 RAW_HARMONICS = 8
 ENVELOPE_HARMONICS = 4
@@ -32,11 +31,7 @@ class ShaftSpeed:
 
 
 def refined_shaft_speed(
-    samples: Float32Array,
-    sample_rate_hz: float,
-    envelope: EnvelopeSpectrum,
-    shaft_hz: float,
-    tolerance: float,
+    plain: PlainSpectrum, envelope: EnvelopeSpectrum, shaft_hz: float, tolerance: float
 ) -> ShaftSpeed:
     """Speed within `shaft_hz` +- `tolerance` (relative) whose harmonics stand out best.
 
@@ -46,11 +41,9 @@ def refined_shaft_speed(
     if tolerance <= 0.0:
         return ShaftSpeed(shaft_hz, False)
     ratios = np.arange(1.0 - tolerance, 1.0 + tolerance + _RELATIVE_STEP, _RELATIVE_STEP)
-    raw, raw_step_hz = _raw_prominence(
-        samples, sample_rate_hz, (RAW_HARMONICS + 1) * (1.0 + tolerance) * shaft_hz, 0.5 * shaft_hz
-    )
+    raw = _prominence(plain, (RAW_HARMONICS + 1) * (1.0 + tolerance) * shaft_hz, 0.5 * shaft_hz)
     speeds_hz = shaft_hz * ratios
-    combs = ((raw, raw_step_hz, RAW_HARMONICS), (envelope.prominence, envelope.step_hz, ENVELOPE_HARMONICS))
+    combs = ((raw, plain.step_hz, RAW_HARMONICS), (envelope.prominence, envelope.step_hz, ENVELOPE_HARMONICS))
     score = sum(
         (_comb(values, step_hz, speeds_hz, harmonics, _CAP) for values, step_hz, harmonics in combs),
         np.zeros(len(ratios)),
@@ -69,18 +62,11 @@ def refined_shaft_speed(
     return ShaftSpeed(shaft_hz * float(ratios[crest]), True)
 
 
-def _raw_prominence(
-    samples: Float32Array, sample_rate_hz: float, max_hz: float, floor_width_hz: float
-) -> tuple[npt.NDArray[np.float64], float]:
-    n = len(samples)
-    centred = np.asarray(samples, dtype=np.float32)
-    centred = (centred - np.float32(centred.mean(dtype=np.float64))) * np.hanning(n).astype(np.float32)
-    n_fft = scipy.fft.next_fast_len(2 * n, real=True)
-    step_hz = sample_rate_hz / n_fft
-    bins = min(n_fft // 2, int(max_hz / step_hz) + 2)
-    power = np.abs(scipy.fft.rfft(centred, n_fft)[:bins].astype(np.complex128)) ** 2
-    floor = running_floor(power, max(8, round(floor_width_hz / step_hz)))
-    return power / np.maximum(floor, np.finfo(np.float64).tiny), step_hz
+def _prominence(spectrum: PlainSpectrum, max_hz: float, floor_width_hz: float) -> npt.NDArray[np.float64]:
+    bins = min(len(spectrum.amplitude), int(max_hz / spectrum.step_hz) + 2)
+    power = np.square(spectrum.amplitude[:bins], dtype=np.float64)
+    floor = running_floor(power, max(8, round(floor_width_hz / spectrum.step_hz)))
+    return power / np.maximum(floor, np.finfo(np.float64).tiny)
 
 
 def _comb(

@@ -92,7 +92,7 @@ class Diagnoser:
         for key, rise in rises.items():
             self._rising.update(key, rise >= self.settings.rising_db, end_ns)
         claims = bearing_claims(lines, rises, mean.impulsiveness, self.settings)
-        claims += shaft_claims(evidence.shaft, rises, self.settings)
+        claims += shaft_claims(evidence.shaft, rises, self.machine.gear_teeth, self.settings)
         claims.sort(key=lambda claim: claim.evidence, reverse=True)
         verdict = self._verdict(claims, lines, mean.impulsiveness, bool(rises))
         if learning and verdict is not Verdict.FAULT:

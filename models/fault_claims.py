@@ -144,8 +144,10 @@ def _strongest_per_fault(claims: list[Claim]) -> list[Claim]:
     return list(strongest.values())
 
 
-def shaft_claims(shaft: ShaftLines, rises: Mapping[str, float], settings: DiagnosisSettings) -> list[Claim]:
-    """Unbalance and misalignment: only as rises over a baseline, and only where the line dominates."""
+def shaft_claims(
+    shaft: ShaftLines, rises: Mapping[str, float], gear_teeth: int | None, settings: DiagnosisSettings
+) -> list[Claim]:
+    """Unbalance, misalignment, gear: only as rises over a baseline, the first two where they dominate."""
     claims = []
     limit_db = settings.shaft_rise_db
     first, second = rises.get("1x"), rises.get("2x")
@@ -153,4 +155,10 @@ def shaft_claims(shaft: ShaftLines, rises: Mapping[str, float], settings: Diagno
         claims.append(Claim("unbalance", max(0.0, first / limit_db), "1x", "1x", 1.0, first))
     if second is not None and shaft.velocity_share(2) >= 0.4 and second >= (first or 0.0) + 3.0:
         claims.append(Claim("misalignment", max(0.0, second / limit_db), "2x", "2x", 2.0, second))
+    sidebands, mesh = rises.get("mesh sidebands"), rises.get("mesh")
+    if gear_teeth is not None and sidebands is not None and mesh is not None:
+        # A damaged tooth modulates the mesh once per turn; load alone lifts the mesh with its sidebands.
+        risen = min(sidebands, sidebands - max(0.0, mesh) + 0.5 * limit_db)
+        sign = "sidebands of the gear mesh"
+        claims.append(Claim("gear", max(0.0, risen / limit_db), sign, "mesh sidebands", gear_teeth, risen))
     return claims

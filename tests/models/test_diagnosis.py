@@ -212,6 +212,30 @@ def test_unbalance_and_misalignment_need_a_baseline() -> None:
     assert diagnoses(2.5, 0.4, learn=False).fault is None
 
 
+def test_a_gear_that_modulates_its_mesh_needs_a_baseline_and_teeth() -> None:
+    teeth = 37
+    turn = 2 * np.pi * SHAFT_HZ * np.arange(N) / RATE_HZ
+
+    def evidence(rng: np.random.Generator, modulation: float, level: float) -> FaultEvidence:
+        mesh = level * (1.0 + modulation * np.cos(turn)) * np.sin(teeth * turn)
+        window = record(background(rng, N) + mesh)
+        return fault_evidence(window, SHAFT_HZ, BEARING, 0.01, gear_teeth=teeth)
+
+    def diagnosed(modulation: float, level: float, learn: bool) -> Diagnosis:
+        machine = Machine("gear-1", "Gear 1", bearing=BEARING, gear_teeth=teeth)
+        diagnoser = Diagnoser(machine, "gear.de", SETTINGS)
+        rng = np.random.default_rng(3)
+        for _ in range(SETTINGS.baseline_records):
+            diagnoser.observe(evidence(rng, 0.05, 1.0), "", learning=learn)
+        return diagnoser.observe(evidence(rng, modulation, level), "", learning=False)
+
+    broken = diagnosed(0.5, 1.1, learn=True)
+    assert broken.fault == "gear"
+    assert broken.text.startswith("gear, sidebands of the gear mesh at 37.00 x shaft speed")
+    assert diagnosed(0.05, 5.0, learn=True).fault is None
+    assert diagnosed(0.5, 1.1, learn=False).fault is None
+
+
 def test_a_record_too_short_for_every_line_abstains() -> None:
     rng = np.random.default_rng(1)
     slow_hz = 3.0
