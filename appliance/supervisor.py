@@ -146,7 +146,7 @@ class Supervisor:
             )
 
     async def _keep_running(self, member: _Member) -> None:
-        failures = 0
+        failures, told = 0, ""
         while True:
             began_s = self._monotonic_s()
             self._set(member, state=TaskState.RUNNING, reason="", next_try_s=0.0)
@@ -164,7 +164,10 @@ class Supervisor:
                 return
             except (SourceLost, Retryable) as error:
                 reason = str(error)
-                logger.warning("task lost its peer task=%s reason=%s", member.report.name, error)
+                # A sensor that stays away is told once, not at every attempt for a year.
+                level = logging.DEBUG if reason == told else logging.WARNING
+                logger.log(level, "task lost its peer task=%s reason=%s", member.report.name, reason)
+                told = reason
             except Exception as error:
                 reason = f"{type(error).__name__}: {error}"
                 logger.exception("task failed unexpectedly task=%s", member.report.name)
@@ -172,7 +175,7 @@ class Supervisor:
                 self._set(member, state=TaskState.FINISHED)
                 return
             if self._monotonic_s() - began_s >= STABLE_S:
-                failures = 0
+                failures, told = 0, ""
             delay_s = self._backoff.delay_s(failures, self._chance())
             failures += 1
             self._set(

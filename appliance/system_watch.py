@@ -51,7 +51,8 @@ class SystemWatch:
         """A source says that it lost its peer."""
         self._lost.add(lost.source_id)
         reason = f"{lost.state}: {lost.reason}"
-        await self._set(SystemCondition.SOURCE_LOST, lost.source_id, reason, lost.remedy)
+        remedy = lost.remedy[:1].upper() + lost.remedy[1:]
+        await self._set(SystemCondition.SOURCE_LOST, lost.source_id, reason, remedy)
 
     async def source_delivers(self, source_id: str) -> None:
         """A source delivered something."""

@@ -59,7 +59,7 @@ STANDARD_GRAVITY_MPS2 = 9.80665
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _Argument = TypeVar("_Argument")
 
-SOURCE_BACKOFF = Backoff(base_s=0.5, cap_s=10.0, floor_s=0.2)
+SOURCE_BACKOFF = Backoff(base_s=0.5, cap_s=5.0, floor_s=0.2)  # a port or a server is cheap to ask
 
 
 def build_source(settings: SerialSettings | OpcUaSettings) -> Source:

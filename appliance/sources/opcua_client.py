@@ -169,7 +169,8 @@ class OpcUaSource:
                     self.source_id,
                     *self._set(
                         LinkState.LOST,
-                        f"the server ended the subscription ({event.notification.Status.name})",
+                        f"the subscription ended ({event.notification.Status.name})",
+                        "Check that the server runs, and the network between.",
                     ),
                 )
             if isinstance(event, DataChangeEvent):
