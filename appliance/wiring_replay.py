@@ -65,7 +65,7 @@ async def recording_pipeline(
     """Hops 3 to 9 for recordings; `take` gets findings after their alarms were committed."""
     clock = ReplayClock()
     with tempfile.TemporaryDirectory(prefix="stethos-replay-") as folder:
-        journal = await Journal.open(Path(folder) / "journal", Budgets(), clock)
+        journal = await Journal.open(Path(folder) / "journal", Budgets(reserve_transitions=500), clock)
         try:
             desk = AlarmDesk(journal, clock)
             pipeline = Pipeline(
