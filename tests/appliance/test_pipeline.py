@@ -154,7 +154,7 @@ async def test_lost_source_is_an_alarm_that_clears_by_itself(tmp_path: Path) -> 
         assert stored is not None
         assert stored.transition.alarm.state.active
         assert "no such port" in stored.transition.alarm.reason
-        assert "plug it in" in stored.transition.alarm.reason
+        assert "Plug it in" in stored.transition.alarm.reason
         back = ScriptedSource([item for items in running(0.5) for item in items])
         one.tasks.append(asyncio.create_task(one.pipeline.feed(back)))
         await until(lambda: not one.desk.standing()[0].transition.alarm.state.active)
