@@ -12,7 +12,7 @@ const BY_FAULT: Record<string, string> = {
   unbalance: "Look for build-up, wear or a lost part on the rotor; clean it, then balance.",
   misalignment: "Check the alignment of the coupling and the tightness of the feet, cold and warm.",
   looseness: "Check foundation bolts, feet and bearing seats for looseness.",
-  "gear mesh": "Check the gearbox's oil level and look for metal in the oil; inspect the teeth.",
+  gear: "Check the gearbox's oil level and look for metal in the oil; inspect the teeth.",
 };
 
 const BY_SEVERITY: Partial<Record<Severity, string>> = {

@@ -167,6 +167,7 @@ export const texts = {
     loading: "Fetching the trend …",
     nothingYet: "This channel has no values yet.",
     empty: "No values in this span.",
+    since: (time: string) => `Nothing was recorded before ${time}.`,
     limit: "limit",
     limitProvisional: "limit, provisional",
     limitAbove: (limit: string) => `limit ${limit}, above the picture`,

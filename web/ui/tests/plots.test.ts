@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { tickLabel } from "../src/plots/axes";
-import { amplitudeRange, limitInView, roundUp, timeLabels, trendRange } from "../src/plots/scales";
+import { amplitudeRange, hasZero, limitInView, roundUp, timeLabels, trendRange } from "../src/plots/scales";
 import { frequencies, highestLine, markedRangeHz, markerFamilies, scaled, standsOut } from "../src/plots/spectrum_data";
 import type { FaultMarker } from "../src/schema";
 import { spectrum } from "./make";
@@ -33,8 +33,11 @@ describe("the range of a trend", () => {
     expect(limitInView(1, 50)).toBe(false);
     expect(trendRange([0.5, 1], 50)[1]).toBeLessThan(2);
   });
+  it("does not make a change of noise", () => {
+    expect(trendRange([1.02, 1.08], null, hasZero("mm/s"))[0]).toBe(0);
+  });
   it("keeps close to a level that hardly moves", () => {
-    const [low, high] = trendRange([90, 92], null);
+    const [low, high] = trendRange([90, 92], null, hasZero("dB"));
     expect(low).toBeGreaterThan(80);
     expect(low).toBeLessThan(90);
     expect(high).toBeGreaterThan(92);

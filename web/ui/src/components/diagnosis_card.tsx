@@ -13,6 +13,8 @@ export interface DiagnosisCardProps {
 }
 
 const MOST_SHOWN = 6;
+/** Below this everything is nothing: bars of zero length say no more than the verdict. */
+const LEAST_SHOWN = 0.05;
 
 export function DiagnosisCard({ diagnosis, channels, bearing }: DiagnosisCardProps) {
   return (
@@ -32,8 +34,8 @@ export function DiagnosisCard({ diagnosis, channels, bearing }: DiagnosisCardPro
         </p>
         <p>{readable(d.text)}</p>
         <p class="hint">
-          {texts.machine.seenOn(channel)}
-          {bearing !== null && ` · ${texts.machine.bearing} ${bearing}`}
+          {d.verdict === "fault" && `${texts.machine.seenOn(channel)} · `}
+          {bearing !== null && `${texts.machine.bearing} ${bearing}`}
         </p>
         <Ranking ranking={d.ranking} />
       </>
@@ -44,7 +46,7 @@ export function DiagnosisCard({ diagnosis, channels, bearing }: DiagnosisCardPro
 /** Evidence per cause against the limit of calling it a fault (1.0). */
 function Ranking({ ranking }: { ranking: DiagnosisView["ranking"] }) {
   const shown = ranking.slice(0, MOST_SHOWN);
-  if (shown.length === 0) return null;
+  if (!shown.some(([, evidence]) => evidence >= LEAST_SHOWN)) return null;
   const longest = Math.max(1.25, ...shown.map(([, evidence]) => evidence));
   return (
     <>

@@ -104,6 +104,9 @@ function counterValue({ value, unit }: CounterView): string {
 export function CounterTable({ counters }: { counters: readonly CounterView[] }) {
   const machines = useStore(state, (s) => s.machines);
   const names = new Map((machines ?? []).map((machine) => [machine.asset_id, machine.name]));
+  const machinesFirst = [...counters].sort(
+    (one, other) => Number(names.has(other.subject)) - Number(names.has(one.subject)),
+  );
   if (counters.length === 0) return <Empty>{t.noCounters}</Empty>;
   return (
     <table>
@@ -117,7 +120,7 @@ export function CounterTable({ counters }: { counters: readonly CounterView[] })
         </tr>
       </thead>
       <tbody>
-        {counters.map((counter) => (
+        {machinesFirst.map((counter) => (
           <tr
             key={`${counter.counter}/${counter.subject}`}
             data-testid={`counter-${slug(counter.counter)}-${slug(counter.subject)}`}

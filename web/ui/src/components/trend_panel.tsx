@@ -21,10 +21,14 @@ const SPANS: Record<Span, { ms: number | null; everyMs: number }> = {
 };
 const MOST_POINTS = 1_000;
 
+/** The shortest span that is drawn. */
+const LEAST_SPAN_MS = 60_000;
+
 interface Asked {
   trend: TrendView;
   fromMs: number;
   toMs: number;
+  sinceMs: number | null;
 }
 
 export function TrendPanel({ channel, headline, nowMs }: { channel: ChannelView; headline: AlarmView | null; nowMs: number }) {
@@ -41,7 +45,11 @@ export function TrendPanel({ channel, headline, nowMs }: { channel: ChannelView;
     const toMs = nowMs;
     const fromMs = ms === null ? null : toMs - ms;
     const trend = await api.trend(channel.channel_id, feature, fromMs, ms === null ? null : toMs, MOST_POINTS);
-    return { trend, fromMs: fromMs ?? startOf(trend, toMs), toMs };
+    const firstMs = startOf(trend, toMs);
+    const startMs = Math.min(firstMs, toMs - LEAST_SPAN_MS);
+    // A young history is drawn as wide as the picture, and says where it begins.
+    const young = fromMs !== null && startMs - fromMs > (toMs - fromMs) / 10;
+    return { trend, fromMs: fromMs === null || young ? startMs : fromMs, toMs, sinceMs: young ? firstMs : null };
   });
 
   return (
@@ -77,7 +85,11 @@ export function TrendPanel({ channel, headline, nowMs }: { channel: ChannelView;
         <TrendPlot
           trend={value.trend}
           {...featureName(channel, value.trend.feature, value.trend.unit)}
-          fromMs={value.fromMs} toMs={value.toMs} nowMs={nowMs} />
+          fromMs={value.fromMs}
+          toMs={value.toMs}
+          sinceMs={value.sinceMs}
+          nowMs={nowMs}
+        />
       ) : (
         <div class="plot-space plot-space-trend">
           {problem ? (
@@ -97,7 +109,7 @@ function featureName(channel: ChannelView, feature: string, unit = ""): Named {
   return named(feature, unit);
 }
 
+/** When the first value, or the first known gap, begins. */
 function startOf(trend: TrendView, toMs: number): number {
-  const starts = [trend.times_ms[0] ?? toMs - 60_000, ...trend.gaps.map((gap) => gap.start_ms)];
-  return Math.min(...starts, toMs - 1_000);
+  return trend.gaps.reduce((first, gap) => Math.min(first, gap.start_ms), trend.times_ms[0] ?? toMs);
 }

@@ -18,11 +18,20 @@ export function limitInView(highest: number, limit: number | null): boolean {
   return limit !== null && (highest <= 0 || limit <= highest * LIMIT_IN_VIEW);
 }
 
+/** Units of which zero is a mere convention: their trends need not begin there. */
+const WITHOUT_ZERO = new Set(["dB", "°C", "Hz"]);
+
+export const hasZero = (unit: string): boolean => !WITHOUT_ZERO.has(unit);
+
 /**
- * The vertical range of a trend: from zero for sizes (all values positive and not far apart from zero),
- * with some room for levels; it contains the limit when that is near enough.
+ * The vertical range of a trend: from zero for sizes, so that noise does not look like change; with some
+ * room for the rest. It contains the limit when that is near enough.
  */
-export function trendRange(values: readonly (number | null | undefined)[], limit: number | null): [number, number] {
+export function trendRange(
+  values: readonly (number | null | undefined)[],
+  limit: number | null,
+  fromZero = true,
+): [number, number] {
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
   for (const value of values) {
@@ -35,8 +44,8 @@ export function trendRange(values: readonly (number | null | undefined)[], limit
     low = Math.min(low, limit);
     high = Math.max(high, limit);
   }
-  if (low >= 0 && low < high * 0.8) return [0, roundUp(high * 1.08)];
-  const room = Math.max((high - low) * 0.15, Math.abs(high) * 0.01, 1e-9);
+  if (low >= 0 && fromZero) return [0, roundUp(high * 1.08)];
+  const room = Math.max((high - low) * 0.15, Math.abs(high) * 0.02, 1e-9);
   const step = roundUp(room) / 2;
   return [Math.floor((low - room) / step) * step, Math.ceil((high + room) / step) * step];
 }

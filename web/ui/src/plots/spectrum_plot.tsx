@@ -3,6 +3,7 @@ import { useMemo, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { Segmented } from "../components/segmented";
 import { figure, quantity } from "../format";
+import { shownUnit } from "../names";
 import type { SpectrumView } from "../schema";
 import { texts } from "../texts";
 import { frequencyAxis, valueAxis } from "./axes";
@@ -85,14 +86,15 @@ export function SpectrumPlot({ spectrum, channelName, faultMarkers }: SpectrumPl
     },
   });
 
+  const unit = shownUnit(spectrum.unit);
   const kind = faultMarkers ? texts.spectrum.envelope : texts.spectrum.amplitude;
   const line = cursor ?? peak;
   const words =
     line === null
       ? texts.spectrum.none
       : cursor === null
-        ? texts.spectrum.peak(quantity(line.value, spectrum.unit), quantity(line.hz, "Hz", 4))
-        : `${quantity(line.value, spectrum.unit)} · ${quantity(line.hz, "Hz", 4)}`;
+        ? texts.spectrum.peak(quantity(line.value, unit), quantity(line.hz, "Hz", 4))
+        : `${quantity(line.value, unit)} · ${quantity(line.hz, "Hz", 4)}`;
   return (
     <div>
       <div class="plot-controls">

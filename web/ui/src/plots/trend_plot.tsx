@@ -8,7 +8,7 @@ import { timeAxis, valueAxis } from "./axes";
 import { drawGaps, drawLimit } from "./drawing";
 import { brokenLine, causeAt, gapBands, gapTotals, isolated } from "./gaps";
 import { Plot } from "./plot";
-import { limitInView, trendRange } from "./scales";
+import { hasZero, limitInView, trendRange } from "./scales";
 import { useTheme } from "./theme";
 
 export interface TrendPlotProps {
@@ -18,11 +18,13 @@ export interface TrendPlotProps {
   fromMs: number;
   toMs: number;
   nowMs: number;
+  /** Set when there is nothing of an earlier time, although it was asked for. */
+  sinceMs: number | null;
 }
 
 const HEIGHT = 260;
 
-export function TrendPlot({ trend, name, unit, fromMs, toMs, nowMs }: TrendPlotProps) {
+export function TrendPlot({ trend, name, unit, fromMs, toMs, nowMs, sinceMs }: TrendPlotProps) {
   const theme = useTheme();
   const [cursor, setCursor] = useState<{ timeS: number; value: number | null } | null>(null);
   const limitText = limitWords(trend, unit);
@@ -41,7 +43,7 @@ export function TrendPlot({ trend, name, unit, fromMs, toMs, nowMs }: TrendPlotP
     cursor: { drag: { x: false, y: false }, y: false, points: { size: 8 } },
     scales: {
       x: { time: true, range: () => [now.current.fromMs / 1000, now.current.toMs / 1000] },
-      y: { range: (plot) => trendRange((plot.data[1] ?? []) as (number | null)[], now.current.trend.limit) },
+      y: { range: (plot) => trendRange((plot.data[1] ?? []) as (number | null)[], now.current.trend.limit, hasZero(unit)) },
     },
     axes: [timeAxis(theme), valueAxis(theme)],
     series: [
@@ -83,7 +85,7 @@ export function TrendPlot({ trend, name, unit, fromMs, toMs, nowMs }: TrendPlotP
         {readout(cursor, latest, trend.times_ms[trend.times_ms.length - 1] ?? null)}
       </p>
       <Plot
-        shape={`${theme.line}|${theme.surface}`}
+        shape={`${theme.line}|${theme.surface}|${unit}`}
         options={options}
         data={data}
         drawKey={`${fromMs}|${toMs}|${bands.length}|${trend.limit}|${limitText}`}
@@ -91,6 +93,7 @@ export function TrendPlot({ trend, name, unit, fromMs, toMs, nowMs }: TrendPlotP
         label={texts.trend.label(name, quantity(latest, unit), limitText)}
       />
       <p class="plot-note">
+        {sinceMs !== null && `${texts.trend.since(when(sinceMs, nowMs))} `}
         {empty && <strong>{texts.trend.empty} </strong>}
         {trend.limit === null || !inView(trend) ? `${limitText}. ` : ""}
         <GapWords />
