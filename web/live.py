@@ -108,6 +108,7 @@ class LiveStream(Response):
         self.session_digest = session_digest
         self.ended = asyncio.Event()
         self._hub = hub
+        self._begun = False
         self._after_sequence = after_sequence
         self._outbox = Outbox(hub.most_waiting_alarms)
 
@@ -131,6 +132,7 @@ class LiveStream(Response):
         if not cut:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LAST_SEND_WITHIN_S):
+                    await self._begin(send)
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _say_why(self, results: list[Any]) -> bool:
@@ -149,9 +151,15 @@ class LiveStream(Response):
             async for update in updates:
                 await self._outbox.put(update, self._hub.frames.of(update))
 
+    async def _begin(self, send: Send) -> None:
+        """Sends the head, unless it is out: a stream may end before its writer had a turn."""
+        if not self._begun:
+            self._begun = True
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+
     async def _write(self, send: Send) -> None:
         async with asyncio.timeout(self._hub.send_within_s):
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await self._begin(send)
         chunk = b"retry: %d\n\n" % RECONNECT_MS
         while True:
             async with asyncio.timeout(self._hub.send_within_s):

@@ -241,6 +241,25 @@ async def test_closing_ends_every_stream_in_order(site: Site) -> None:
     assert site.station.followers == 0
 
 
+async def test_a_stream_that_ends_before_it_began_is_a_whole_answer(site: Site) -> None:
+    hub = hub_of(site)
+    stream = hub.open("s", None)
+    hub.close()
+    kinds: list[str] = []
+
+    async def send(message: Any) -> None:
+        kinds.append(message["type"])
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    await asyncio.wait_for(stream({"type": "http"}, receive, send), 20)
+    assert kinds[0] == "http.response.start"
+    assert kinds.count("http.response.start") == 1
+    assert kinds[-1] == "http.response.body"
+
+
 async def test_signing_out_and_a_new_password_end_the_pages_streams(site: Site) -> None:
     app = site.app()
     async with site.client(app) as one, site.client(app) as two:
