@@ -12,6 +12,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -266,9 +267,8 @@ async def test_garbage_on_the_socket_is_answered_or_dropped_and_others_go_on(sit
 
 
 def test_a_taken_port_is_an_error_at_once() -> None:
-    with listening_socket("127.0.0.1", 0) as first:
-        with pytest.raises(OSError, match="in use"):
-            listening_socket("127.0.0.1", first.getsockname()[1])
+    with listening_socket("127.0.0.1", 0) as first, pytest.raises(OSError, match="in use"):
+        listening_socket("127.0.0.1", first.getsockname()[1])
 
 
 def test_nobody_is_refused_between_bind_and_start() -> None:
@@ -281,9 +281,9 @@ def test_nobody_is_refused_between_bind_and_start() -> None:
 
 
 def test_ipv6_serves_both_families() -> None:
+    if not Path("/proc/net/if_inet6").exists():
+        pytest.skip("NO IPv6 ON THIS MACHINE: listening on :: is not tried")
     with listening_socket("::", 0) as both:
-        with (
-            socket.create_connection(("127.0.0.1", both.getsockname()[1])),
-            socket.create_connection(("::1", both.getsockname()[1])),
-        ):
-            pass
+        port = both.getsockname()[1]
+        for loopback in ("127.0.0.1", "::1"):
+            socket.create_connection((loopback, port)).close()
