@@ -10,6 +10,7 @@ import hashlib
 import ipaddress
 import os
 import socket
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +32,13 @@ class TlsFiles:
 
     certificate: Path
     key: Path
+
+    def check(self) -> None:
+        """Raises Fatal where certificate and key cannot be used together."""
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certificate, self.key)
+        except (OSError, ValueError) as error:  # an SSLError is an OSError
+            raise Fatal(f"{self.certificate} and {self.key} cannot be used for HTTPS: {error}") from error
 
     def fingerprint(self) -> str:
         """SHA-256 of the certificate, as browsers show it. Raises Fatal if it cannot be read."""

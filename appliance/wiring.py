@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from appliance.alarm_desk import AlarmDesk
 from appliance.analysis import AssetAnalysis
@@ -29,6 +29,7 @@ from appliance.config import (
     JournalSettings,
     OpcUaSettings,
     SerialSettings,
+    Settings,
     WebSettings,
 )
 from appliance.config_rules import is_loopback
@@ -60,13 +61,6 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _Argument = TypeVar("_Argument")
 
 SOURCE_BACKOFF = Backoff(base_s=0.5, cap_s=5.0, floor_s=0.2)  # a port or a server is cheap to ask
-
-
-def build_source(settings: SerialSettings | OpcUaSettings) -> Source:
-    """The source of one entry of the configuration."""
-    if isinstance(settings, SerialSettings):
-        return _serial_source(settings)
-    return _opcua_source(settings)
 
 
 def build_budgets(settings: JournalSettings) -> Budgets:
@@ -108,7 +102,7 @@ class Appliance:
         self.journal = journal
         self._auth = auth
         self._tls = tls
-        self.sources = [build_source(source) for source in settings.sources]
+        self.sources = [SOURCE_BUILDERS[type(source)](source) for source in settings.sources]
         self.desk = AlarmDesk(journal, clock)
         self._watch = SystemWatch(self.desk, journal, clock)
         counters = Counters(journal.incarnation, journal.boot_id)
@@ -197,7 +191,8 @@ class Appliance:
             supervisor.add(f"source {source.source_id}", _bound(self.pipeline.feed, source))
         supervisor.add("station", self.station.run)
         supervisor.add("watchdog", notifier.keep_alive)
-        supervisor.add("web", lambda: self._serve(listening), essential=True)
+        serving = asyncio.Event()
+        supervisor.add("web", lambda: self._serve(listening, serving), ready=serving, essential=True)
         first_password = self._auth.ensure_first_user()
 
         def started() -> None:
@@ -212,18 +207,21 @@ class Appliance:
         await self.journal.close()
         self._auth.close()
 
-    async def _serve(self, listening: socket.socket) -> None:
+    async def _serve(self, listening: socket.socket, serving: asyncio.Event) -> None:
         app = create_app(self.station, self._auth, hosts=[socket.gethostname(), self.settings.web.host])
         certificate, key = (
             (None, None) if self._tls is None else (str(self._tls.certificate), str(self._tls.key))
         )
         server = WebServer(app, tls_certificate=certificate, tls_key=key)
-        serving = asyncio.create_task(server.serve(sockets=[listening]), name="uvicorn")
+        answering = asyncio.create_task(server.serve(sockets=[listening]), name="uvicorn")
         try:
-            await asyncio.shield(serving)
+            while not (server.started or answering.done()):  # noqa: ASYNC110 - uvicorn has no event
+                await asyncio.sleep(0.01)
+            serving.set()
+            await asyncio.shield(answering)
         except asyncio.CancelledError:
             server.should_exit = True
-            await serving
+            await answering
             raise
 
     def _restore(self, counters: Counters) -> None:
@@ -310,6 +308,13 @@ def _opcua_source(settings: OpcUaSettings) -> OpcUaSource:
     )
 
 
+SOURCE_BUILDERS: dict[type[Settings], Callable[[Any], Source]] = {
+    SerialSettings: _serial_source,
+    OpcUaSettings: _opcua_source,
+}
+"""What is built for which kind of entry under [[sources]]."""
+
+
 def _secret(path: Path | None) -> str:
     """The first line of a secret's file. Raises Fatal if it cannot be read."""
     if path is None:
@@ -323,7 +328,9 @@ def _secret(path: Path | None) -> str:
 def _tls_files(web: WebSettings, folder: Path) -> TlsFiles | None:
     """Certificate and key where HTTPS is spoken."""
     if web.certificate_file is not None and web.key_file is not None:
-        return TlsFiles(web.certificate_file, web.key_file)
+        files = TlsFiles(web.certificate_file, web.key_file)
+        files.check()
+        return files
     if web.tls == "on" or not is_loopback(web.host):
         return own_tls_files(folder, web.host)
     return None

@@ -13,6 +13,7 @@ from appliance.commands import EXIT_OK
 from appliance.commands.change_lines import tell_changes
 from appliance.config import ApplianceSettings
 from appliance.config_file import load_settings
+from appliance.errors import Fatal
 from appliance.service_notifier import service_notifier
 from appliance.wiring import Address, Appliance, build_supervisor
 
@@ -97,4 +98,7 @@ def _tell(line: dict[str, object], text: str, as_json: bool) -> None:
 
 
 def _print_line(line: dict[str, object]) -> None:
-    print(json.dumps(line), flush=True)
+    try:
+        print(json.dumps(line), flush=True)
+    except BrokenPipeError:
+        raise Fatal("nobody reads standard output any more") from None

@@ -14,6 +14,7 @@ from appliance.tls_files import TlsFiles, own_tls_files
 
 async def test_certificate_serves_tls_and_is_trusted_by_its_fingerprint(tmp_path: Path) -> None:
     files = own_tls_files(tmp_path / "tls", "0.0.0.0")
+    files.check()
     server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server_context.load_cert_chain(files.certificate, files.key)
 
@@ -49,5 +50,7 @@ def test_no_certificate_where_none_can_be_made(tmp_path: Path) -> None:
 
 def test_certificate_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "c.pem").write_text("nonsense")
+    with pytest.raises(Fatal, match="cannot be used for HTTPS"):
+        TlsFiles(tmp_path / "c.pem", tmp_path / "k.pem").check()
     with pytest.raises(Fatal, match="is no certificate"):
         TlsFiles(tmp_path / "c.pem", tmp_path / "k.pem").fingerprint()
