@@ -7,7 +7,7 @@ for files without healthy running of the same machine, `recording_with_baseline`
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from appliance.alarms.rules import RuleSettings
@@ -34,6 +34,10 @@ class AnalysisSettings:
 _DEMO_LEARNING = LearningSettings(learn_s=40.0, min_windows=40)
 # A recording's one speed stands for all of it.
 _RECORDED = OperatingStateSettings(stale_after_s=math.inf)
+# Its speed is a note of whoever recorded it, no better than a plate's.
+_RECORDED_DIAGNOSIS = replace(
+    DiagnosisSettings(), measured_speed_tolerance=DiagnosisSettings().speed_tolerance
+)
 # A recording may be shorter than a second sensor check; what it shows is all that there will ever be.
 _RECORDED_RULES = RuleSettings(sensor_needed=1, sensor_of=1)
 
@@ -43,10 +47,17 @@ PROFILES: dict[ProfileName, AnalysisSettings] = {
         _DEMO_LEARNING, operating_state=OperatingStateSettings(stale_after_s=10.0), limits_period_s=5.0
     ),
     "recording": AnalysisSettings(
-        _DEMO_LEARNING, baseline=False, rules=_RECORDED_RULES, operating_state=_RECORDED
+        _DEMO_LEARNING,
+        baseline=False,
+        rules=_RECORDED_RULES,
+        operating_state=_RECORDED,
+        diagnosis=_RECORDED_DIAGNOSIS,
     ),
     "recording_with_baseline": AnalysisSettings(
-        LearningSettings(learn_s=math.inf, min_windows=3), rules=_RECORDED_RULES, operating_state=_RECORDED
+        LearningSettings(learn_s=math.inf, min_windows=3),
+        rules=_RECORDED_RULES,
+        operating_state=_RECORDED,
+        diagnosis=_RECORDED_DIAGNOSIS,
     ),
 }
 """`recording_with_baseline` learns until `AssetAnalysis.end_learning` is called: all healthy files, whole."""
