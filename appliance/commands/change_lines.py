@@ -1,6 +1,6 @@
 """What changes while an appliance runs, as JSON lines for a script: alarms, learning, links, severity.
 
-Duty: compares each latest state with the one before and tells the difference; the first states are told whole.
+Duty: compares each latest state with the one before and tells the difference; the first are told whole.
 """
 
 from __future__ import annotations
