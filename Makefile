@@ -19,6 +19,8 @@ lint: setup
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
+	@mkdir -p build && .venv/bin/python -m web.openapi build/openapi.json
+	@tools/npm.sh run --silent types:check
 	@tools/npm.sh run --silent check
 
 # The end-to-end tests start whole appliances and want the two cores for themselves: they run last and alone.

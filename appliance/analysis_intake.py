@@ -16,7 +16,7 @@ from dsp.samples import Channel, Gap, Measurand, Quality, SampleBlock, SourceIte
 from models.machine import Machine
 from models.operating_state import UNKNOWN_STATES, OperatingState, OperatingStateTracker
 
-_RATE_TOLERANCE = 0.01
+_RATE_TOLERANCE = 0.06  # MEMS oscillators run up to 5 % off their nominal rate
 _SHORTEST_WINDOW_S = 0.05
 _SHORTEST_WINDOW_SAMPLES = 64
 _SHORTEST_RECORD_SAMPLES = 256

@@ -1,4 +1,4 @@
-"""The house's plan, enforced: floors, order inside the appliance, what the core may not import, file sizes."""
+"""The house's plan, enforced: floors, order inside the appliance, what the core may not import, sizes."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class Outbox:
 
     async def put(self, update: LiveUpdate, frame: bytes) -> None:
         """Adds an update; an alarm waits for room, so that a long backlog after an absence is no overflow."""
-        if update.sequence is None:
+        if update.sequence is None and update.event != "alarm":
             data = update.data
             subject = data.summary.asset_id if isinstance(data, MachineDetail) else ""
             self._latest[f"{update.event} {subject}"] = frame

@@ -91,6 +91,17 @@ async def test_latest_states_and_alarms_with_their_sequence(site: Site) -> None:
     await wire.task
 
 
+async def test_alarms_that_are_not_durable_do_not_replace_each_other(site: Site) -> None:
+    await alarms(site, 2)
+    outbox = Outbox()
+    for transition in site.station.journal:
+        update = LiveUpdate("alarm", transition, sequence=None)
+        await outbox.put(update, frame_of(update))
+    waiting = await outbox.take()
+    assert waiting.count(b"event: alarm") == 2
+    assert b"id:" not in waiting
+
+
 async def test_resuming_gets_every_alarm_once_in_order(site: Site) -> None:
     hub = hub_of(site)
     await alarms(site, 5)
