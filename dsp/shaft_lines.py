@@ -5,6 +5,7 @@ Duty: how strong they are. Whether they rose, and what that means, is `models.di
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,15 @@ class ShaftLines:
         velocities = [amplitude / order for order, amplitude in enumerate(self.harmonics, start=1)]
         energy = sum(velocity * velocity for velocity in velocities)
         return velocities[harmonic - 1] ** 2 / energy if energy > 0.0 else 0.0
+
+
+def median_shaft_lines(records: Sequence[ShaftLines]) -> ShaftLines:
+    """Median of each line over records, so that one odd record says nothing. Raises DspError if none."""
+    if not records:
+        raise DspError("median_shaft_lines: no record given; at least one is needed")
+    rows = np.array([(*lines.harmonics, lines.mesh, lines.mesh_sidebands) for lines in records])
+    first, second, third, mesh, sidebands = (float(value) for value in np.median(rows, axis=0))
+    return ShaftLines((first, second, third), mesh, sidebands)
 
 
 def shaft_lines(spectrum: PlainSpectrum, shaft_hz: float, gear_teeth: int | None = None) -> ShaftLines:

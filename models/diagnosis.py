@@ -19,6 +19,7 @@ from dsp.bearing import BearingFault
 from dsp.envelope import FaultEvidence
 from dsp.envelope_orders import OrderSpectrum, mean_order_spectrum
 from dsp.fault_comb import FaultLine, fault_lines
+from dsp.shaft_lines import ShaftLines, median_shaft_lines
 from models.diagnosis_settings import DiagnosisSettings
 from models.errors import ModelStateError
 from models.fault_claims import Claim, bearing_claims, line_levels, shaft_claims
@@ -68,6 +69,7 @@ class Diagnoser:
         self.channel_id = channel_id
         self.settings = settings or DiagnosisSettings()
         self._recent: deque[OrderSpectrum] = deque(maxlen=self.settings.averaged_records)
+        self._recent_shaft: deque[ShaftLines] = deque(maxlen=self.settings.averaged_records)
         self._recent_state = ""
         self._baselines = LineBaselines(self.settings.baseline_records)
         self._rising = RisingSince()
@@ -80,19 +82,22 @@ class Diagnoser:
         """
         if operating_state != self._recent_state:
             self._recent.clear()
+            self._recent_shaft.clear()
             self._recent_state = operating_state
         # The short rest at the end of a recording would blur what full records resolve.
         if all(evidence.orders.resolution_orders < 1.5 * known.resolution_orders for known in self._recent):
             self._recent.append(evidence.orders)
+            self._recent_shaft.append(evidence.shaft)
         mean = mean_order_spectrum(list(self._recent))
+        shaft = median_shaft_lines(list(self._recent_shaft))
         lines = fault_lines(mean, evidence.multipliers, evidence.tolerance)
-        levels = line_levels(lines, evidence.shaft)
+        levels = line_levels(lines, shaft)
         end_ns = evidence.start_ns + round(evidence.duration_s * 1e9)
         rises = self._baselines.rises(operating_state, levels)
         for key, rise in rises.items():
             self._rising.update(key, rise >= self.settings.rising_db, end_ns)
         claims = bearing_claims(lines, rises, mean.impulsiveness, self.settings)
-        claims += shaft_claims(evidence.shaft, rises, self.machine.gear_teeth, self.settings)
+        claims += shaft_claims(shaft, rises, self.machine.gear_teeth, self.settings)
         claims.sort(key=lambda claim: claim.evidence, reverse=True)
         verdict = self._verdict(claims, lines, mean.impulsiveness, bool(rises))
         if learning and verdict is not Verdict.FAULT:
@@ -172,10 +177,14 @@ def _unsure_text(top: Claim | None, evidence: FaultEvidence) -> str:
 
 
 def _confidence(verdict: Verdict, claims: list[Claim], baseline: bool) -> float:
-    """How often such a verdict is right, as far as the recordings at hand can say; never above 0.97."""
+    """How sure the verdict is, 0..1.
+
+    A call starts at 0.75 on its limit and never passes 0.95: no wrong call in some 50 leaves up to 6 % wrong at
+    95 %. "Healthy" without a baseline is no better than even, since many faults show no line.
+    """
     strongest = claims[0].evidence if claims else 0.0
     if verdict is Verdict.FAULT:
-        return round(0.75 + 0.22 * min(1.0, strongest - 1.0), 2)
+        return round(0.75 + 0.2 * min(1.0, strongest - 1.0), 2)
     if verdict is Verdict.HEALTHY:
-        return 0.9 if baseline else 0.6
+        return 0.9 if baseline else 0.5
     return round(0.5 * min(1.0, strongest), 2)
