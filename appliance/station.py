@@ -19,7 +19,7 @@ from appliance.analysis import Findings
 from appliance.appliance_view import ApplianceFigures
 from appliance.clock import Clock
 from appliance.journal.journal import Journal
-from appliance.machine_status import MachineStatus
+from appliance.machine_status import ChannelStatus, MachineStatus
 from appliance.station_views import (
     SCORE,
     TAG_VALUE,
@@ -144,7 +144,7 @@ class Station:
             times_ns, values = await self._journal.tags(channel_id, start_ns, end_ns)
             unit = channel.unit
         else:
-            known = await self._journal.feature_names(channel_id)
+            known = await self._feature_names(status.channels[channel_id])
             if feature not in known:
                 raise UnknownIdError(f"Channel {channel_id!r} has no feature {feature!r}.", [*known, SCORE])
             times_ns, values = await self._journal.features(channel_id, feature, start_ns, end_ns)
@@ -243,6 +243,13 @@ class Station:
             if stored.transition.alarm.asset_id == status.machine.asset_id
         ]
         return machine_summary(status, MachineAlarms(own), self._clock.monotonic_ns(), self._to_ms)
+
+    async def _feature_names(self, channel: ChannelStatus) -> tuple[str, ...]:
+        """Features that have a trend: what is shown live is known, though its first value is still on its way
+        to the disk."""
+        live = () if channel.vector is None else channel.vector.names
+        stored = await self._journal.feature_names(channel.channel.channel_id)
+        return tuple(dict.fromkeys((*stored, *live)))
 
     def _channel(self, channel_id: str) -> tuple[MachineStatus, Channel]:
         found = self._channels.get(channel_id)

@@ -113,6 +113,25 @@ async def test_trend_shows_gaps_as_nulls(tmp_path: Path) -> None:
         assert all(time_ms >= gap.end_ms for time_ms in inside.times_ms)
 
 
+async def test_what_is_shown_live_has_a_trend_at_once(tmp_path: Path) -> None:
+    """A page asks for the trend of every feature that it is shown, also before the first group commit."""
+    async with house(tmp_path) as one:
+        one.start()
+        await feed_all(one, running(2.0))
+        shown = next(
+            c for c in one.station.machine("motor-1").channels if c.channel_id == "motor-1.x"
+        ).features
+        assert "rms_mps2" in shown
+        one.journal.feature_names = nothing_stored  # type: ignore[method-assign]
+        for feature in shown:
+            assert (await one.station.trend("motor-1.x", feature, None, None, 10)).feature == feature
+
+
+async def nothing_stored(channel_id: str) -> tuple[str, ...]:
+    """The journal before its first commit of telemetry."""
+    return ()
+
+
 async def test_unknown_names_are_told_with_what_there_is(tmp_path: Path) -> None:
     async with house(tmp_path) as one:
         one.start()
