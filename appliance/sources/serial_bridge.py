@@ -7,6 +7,8 @@ what to do, and the supervisor calls again later, by the same stable name.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -40,6 +42,7 @@ from firmware_bridge.session import Session, Timeouts
 
 logger = logging.getLogger(__name__)
 
+STOP_WAIT_S = 0.5
 BITS_PER_BYTE = 10  # 8N1: start, 8 data, stop
 RATE_TOLERANCE = 0.001  # a device announces its nominal rate, which is exact
 SCALE_TOLERANCE = 0.01
@@ -123,8 +126,11 @@ class SerialSource:
                     self._serial_number or None,
                     Timeouts(silence_ns=round(self._silence_s * 1e9)),
                 )
-                async for item in self._follow(port, self._session):
-                    yield item
+                try:
+                    async for item in self._follow(port, self._session):
+                        yield item
+                finally:
+                    await self._say_stop(port, self._session)
         except (FirmwareBridgeError, SourceLost) as error:
             for item in self._assembler.connection_lost():
                 yield item
@@ -149,6 +155,12 @@ class SerialSource:
                 for item in self._assembler.take(event):
                     yield item
                 self._note(event)
+
+    async def _say_stop(self, port: Port, session: Session) -> None:
+        """Tell a sensor that streams that nobody listens any more; a port that is gone hears nothing."""
+        session.stop(self._monotonic_ns())
+        with contextlib.suppress(FirmwareBridgeError, TimeoutError):
+            await asyncio.wait_for(port.write(session.data_to_send()), STOP_WAIT_S)
 
     def _note(self, event: Event) -> None:
         """What an operator learns of an event. Raises SourceLost at the end of a session."""

@@ -205,6 +205,23 @@ async def test_stream_of_a_simulated_sensor_arrives_in_si(tmp_path: Path) -> Non
     assert [block.sequence for block in blocks] == list(range(1, len(blocks) + 1))
 
 
+async def test_sensor_is_told_to_stop_when_nobody_listens_any_more(tmp_path: Path) -> None:
+    """The sensor's own account: nothing overruns after an orderly end."""
+    truth = tmp_path / "truth.jsonl"
+    async with sensor(tmp_path, "--loss", "0", "--truth", str(truth)) as device:
+        reader = Reader(source_of(device.link))
+        await reader.until(lambda: len(reader.blocks("m.x")) >= 3)
+        await reader.stop()
+        written = truth.read_text().count("totals")
+        async with asyncio.timeout(20):
+            while truth.read_text().count("totals") < written + 2:  # a second with nobody at the port
+                await asyncio.sleep(0.05)
+    totals = [line["totals"] for line in map(json.loads, truth.read_text().splitlines()) if "totals" in line]
+    assert totals[-1]["sent"] > 0
+    assert totals[-1]["overrun"] == 0
+    assert totals[-1]["sent"] == totals[-2]["sent"]
+
+
 async def test_unplugged_sensor_is_lost_and_found_again(tmp_path: Path) -> None:
     async with sensor(tmp_path, "--loss", "0") as device:
         source = source_of(device.link)
