@@ -179,8 +179,8 @@ def _unsure_text(top: Claim | None, evidence: FaultEvidence) -> str:
 def _confidence(verdict: Verdict, claims: list[Claim], baseline: bool) -> float:
     """How sure the verdict is, 0..1.
 
-    A call starts at 0.75 on its limit and never passes 0.95: no wrong call in some 50 leaves up to 6 % wrong at
-    95 %. "Healthy" without a baseline is no better than even, since many faults show no line.
+    A call starts at 0.75 on its limit and never passes 0.95: no wrong call in some 50 leaves up to 6 % wrong
+    at 95 %. "Healthy" without a baseline is no better than even, since many faults show no line.
     """
     strongest = claims[0].evidence if claims else 0.0
     if verdict is Verdict.FAULT:

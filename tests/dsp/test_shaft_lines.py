@@ -7,7 +7,7 @@ import pytest
 
 from dsp.errors import DspError
 from dsp.plain_spectrum import plain_spectrum
-from dsp.shaft_lines import ShaftLines, shaft_lines
+from dsp.shaft_lines import ShaftLines, median_shaft_lines, shaft_lines
 from tests.dsp.bearing_signals import RATE_HZ
 
 N = int(4 * RATE_HZ)
@@ -51,3 +51,10 @@ def test_what_cannot_be_is_refused() -> None:
         lines_of(np.zeros(N), 0.0)
     with pytest.raises(DspError):
         lines_of(np.zeros(1000), 25.0)
+
+
+def test_one_odd_record_does_not_move_the_median() -> None:
+    usual, odd = ShaftLines((1.0, 2.0, 3.0), 4.0, 5.0), ShaftLines((9.0, 9.0, 9.0), 9.0, 9.0)
+    assert median_shaft_lines([usual, odd, usual]) == usual
+    with pytest.raises(DspError):
+        median_shaft_lines([])
