@@ -119,8 +119,8 @@ def test_opcua_server_is_killed_and_started_again(rig: Rig) -> None:
     assert count_of(rig, PLC, "connections") == connections + 1
     assert count_of(rig, SENSOR, "frames received") > frames
     assert source_lost(rig, PLC)["activation"] == 1
-    causes = [gap["cause"] for gap in rig.api.trend(SPEED, "value")["gaps"]]
-    assert causes == [GapCause.OPCUA_DOWN]
+    gaps = until(lambda: rig.api.trend(SPEED, "value")["gaps"], "the gap is stored")
+    assert [gap["cause"] for gap in gaps] == [GapCause.OPCUA_DOWN]
 
 
 def test_serving_process_is_still_the_same(rig: Rig) -> None:

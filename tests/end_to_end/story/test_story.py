@@ -1,222 +1,32 @@
 """The demo's story as a technician lives it, in a browser, on one page that is never reloaded.
 
-Each chapter is a fixture that waits until its moment has come; the tests look at what is there then.
+The chapters are fixtures (`conftest.py`); the tests look at what is on the page when each has come.
 """
 
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
 from appliance.demo_config import MACHINE_ID
 from dsp.samples import GapCause
 from firmware_bridge.simulated_machine import SimulatedMachine
-from tests.end_to_end.api_client import NEW_PASSWORD, points
+from tests.end_to_end.api_client import points
 from tests.end_to_end.demo_run import SEED, DemoRun
-from tests.end_to_end.rig import AXES, PLC, SENSOR, WATCHED
+from tests.end_to_end.rig import AXES, PLC, SENSOR
+from tests.end_to_end.story.moments import ALARM, COMMENT, SPEED, Alarmed, Learned, Restarted
 from tests.end_to_end.technician import Technician
-from tests.end_to_end.told_process import until
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(300)]
 
 STORY_S = 240.0  # from the start of the demo to the alarm on the page
 LEARNING_S = 60.0
-ALARM = f"{MACHINE_ID}.machine-condition"
-SPEED = f"{MACHINE_ID}.speed"
-COMMENT = "heard it too, bearing ordered"
 SENTENCE = re.compile(
     r"outer race, BPFO at (?P<multiple>\d\.\d+) x shaft speed, (?P<over_db>\d+) dB over baseline, "
     r"rising for (?P<rising_s>\d+) s"
 )
-LONG_MS = 120_000
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoRun]:
-    """The demo, ended whatever happens."""
-    run = DemoRun(tmp_path_factory.mktemp("demo"))
-    try:
-        yield run
-    finally:
-        _, left = run.end()
-    assert left == {}, "processes were left"
-
-
-@pytest.fixture(scope="module")
-def technician(demo: DemoRun, browser: Browser, screenshots: Path) -> Iterator[Technician]:
-    """Somebody before a screen that shows the page as it is when nobody has signed in."""
-    ready = demo.wait_for("ready")
-    page = browser.new_page()
-    someone = Technician(page, ready["url"], screenshots)
-    someone.open()
-    try:
-        yield someone
-    finally:
-        someone.take_picture("last")  # for whoever reads a failure
-        page.close()
-
-
-@pytest.fixture(scope="module")
-def card(demo: DemoRun, technician: Technician) -> Locator:
-    """Signed in, with a password of one's own: the machine's card in the list."""
-    ready = demo.wait_for("ready")
-    technician.sign_in(ready["user"], ready["password"])
-    expect(technician.see("new-password")).to_be_visible()
-    technician.choose_password(ready["password"], "too short")
-    expect(technician.see("change-submit")).to_be_disabled()
-    technician.choose_password("not the present password", NEW_PASSWORD)
-    technician.see("change-submit").click()
-    expect(technician.page.get_by_text("Wrong password")).to_be_visible()
-    expect(technician.see("nav-machines")).to_have_count(0)
-    technician.choose_password(ready["password"], NEW_PASSWORD)
-    technician.see("change-submit").click()
-    card = technician.see(f"machine-card-{MACHINE_ID}")
-    expect(card).to_be_visible()
-    return card
-
-
-@dataclass(frozen=True)
-class Learned:
-    """How the learning went, as the page showed it."""
-
-    first_s: int
-    later_s: int
-    last: str
-    seconds: float
-
-
-def learned_s(words: Locator) -> int:
-    """How many seconds of the baseline the page says are learned."""
-    found = re.search(r"(\d+) of \d+ s", words.inner_text())
-    return int(found[1]) if found else -1
-
-
-@pytest.fixture(scope="module")
-def learned(demo: DemoRun, technician: Technician, card: Locator) -> Learned:
-    """The baseline has been learned before the technician's eyes."""
-    words = technician.see("learning", card)
-    expect(technician.see("learning-bar", card)).to_be_visible()
-    expect(words).to_have_text(re.compile(r"learning the baseline: \d+ of \d+ s"))
-    first_s = learned_s(words)
-    technician.take_picture("learning")
-    later_s = until(lambda: (now_s := learned_s(words)) > first_s and now_s, "the progress grows")
-    expect(words).to_contain_text("baseline learned", timeout=LONG_MS)
-    begun = next(line for line in demo.process.lines("learning") if line["percent"] > 0.0)
-    done = demo.wait_for("learning", complete=True)
-    return Learned(first_s, later_s, words.inner_text(), done["at_s"] - begun["at_s"])
-
-
-@dataclass(frozen=True)
-class Alarmed:
-    """The alarm as it first appeared on the page."""
-
-    sentence: str
-    seconds: float  # since the start of the demo
-    announcement: str
-
-
-@pytest.fixture(scope="module")
-def alarmed(demo: DemoRun, technician: Technician, card: Locator, learned: Learned) -> Alarmed:
-    """The fault grows; its alarm has come to the machine list by itself."""
-    demo.wait_for("fault_started")
-    headline = technician.see("headline", card)
-    expect(headline).to_contain_text("outer race", timeout=LONG_MS)
-    seconds = time.monotonic() - demo.process.started_s
-    expect(technician.see("nav-alarm-count")).to_contain_text("1 not acknowledged")
-    return Alarmed(headline.inner_text(), seconds, technician.see("announcement").inner_text())
-
-
-@pytest.fixture(scope="module")
-def alarm_card(demo: DemoRun, technician: Technician, card: Locator, alarmed: Alarmed) -> Locator:
-    """The machine's page, once the fault has grown a little: its alarm."""
-    technician.take_picture("machines")
-    card.click()
-    alarm = technician.see(f"alarm-{ALARM}")
-    expect(alarm).to_be_visible()
-    demo.wait_for("alarm", what="updated")
-    expect(technician.see("marker-BPFO")).to_contain_text("over baseline")
-    return alarm
-
-
-@pytest.fixture(scope="module")
-def acknowledged(technician: Technician, alarm_card: Locator) -> Locator:
-    """The alarm, acknowledged with a comment."""
-    technician.take_picture("machine")
-    expect(technician.see("acknowledged-by", alarm_card)).to_have_count(0)
-    technician.see("acknowledge-comment", alarm_card).fill(COMMENT)
-    technician.see("acknowledge", alarm_card).click()
-    expect(technician.see("acknowledged-by", alarm_card)).to_be_visible()
-    return alarm_card
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What was on the page, and behind it, at one moment."""
-
-    trends: dict[str, dict[str, Any]]
-    shown_counters: dict[str, float]
-    alarm: dict[str, Any]
-    steps: list[dict[str, Any]]
-
-
-def look_around(technician: Technician) -> Seen:
-    """Go to the appliance page and back; ask the interface."""
-    technician.go_to("appliance")
-    expect(technician.page.locator("[data-testid^='counter-samples-']").first).to_be_visible()
-    shown = technician.shown_counters()
-    trends = {
-        (channel_id): technician.asks(f"/api/channels/{channel_id}/trend", feature=feature, max_points=20_000)
-        for channel_id, feature in (*((axis, WATCHED) for axis in AXES), (SPEED, "value"))
-    }
-    (alarm,) = [a for a in technician.asks("/api/alarms") if a["alarm_id"] == ALARM]
-    steps = technician.asks(f"/api/alarms/{ALARM}/history")
-    technician.go_to("machines")
-    technician.see(f"machine-card-{MACHINE_ID}").click()
-    expect(technician.see(f"alarm-{ALARM}")).to_be_visible()
-    return Seen(trends, shown, alarm, steps)
-
-
-def service_starts(technician: Technician) -> float:
-    """How often the appliance has started, as far as that is durable."""
-    counters = technician.asks("/api/appliance")["counters"]
-    return sum(c["value"] for c in counters if c["counter"] == "service starts")
-
-
-@dataclass(frozen=True)
-class Restarted:
-    """What was there before kill -9 and after the restart that followed by itself."""
-
-    before: Seen
-    after: Seen
-    kill_ms: float
-    banner: str
-    alarm_while_lost: str
-
-
-@pytest.fixture(scope="module")
-def restarted(demo: DemoRun, technician: Technician, acknowledged: Locator) -> Restarted:
-    """kill -9 of the appliance while the page stays open; the page has recovered by itself."""
-    before = look_around(technician)
-    kill_ms = time.time() * 1000.0
-    demo.kill_appliance()
-    banner = technician.see("connection-lost")
-    expect(banner).to_be_visible()
-    words, alarm_words = banner.inner_text(), acknowledged.inner_text()
-    technician.take_picture("connection-lost")
-    demo.wait_for("died")
-    expect(banner).to_have_count(0, timeout=60_000)
-    # A point and the counters of the new life are stored: only then is there something to compare.
-    expect(technician.see("trend-gaps")).to_contain_text("power off", timeout=60_000)
-    until(lambda: service_starts(technician) == 2, "the second start is counted", every_s=0.5)
-    return Restarted(before, look_around(technician), kill_ms, words, alarm_words)
-
 
 # -- chapter 1: the door --
 
