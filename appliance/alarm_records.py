@@ -1,8 +1,8 @@
 """Alarm transitions as journal records, and back.
 
 Duty: the payload of ALARM_TRANSITION records. Times inside an alarm are monotonic and mean nothing after a
-reboot, so the payload also carries the UTC at which the activation was raised. Pure; the journal gives a
-record its own time.
+reboot, so the payload also carries the UTC at which the activation was raised and a fault's line began to
+rise. Pure; the journal gives a record its own time.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class StoredTransition:
     time_ns: int
     time_trusted: bool
     raised_time_ns: int
+    rising_since_time_ns: int | None = None
 
 
 class AlarmRecords:
@@ -47,10 +48,12 @@ class AlarmRecords:
             known = (alarm.activation, self._clock.wall(alarm.raised_ns).time_ns)
             self._raised[alarm.alarm_id] = known
         self._made += 1
+        rising_ns = alarm.rising_since_ns
         payload = {
             "what": transition.what,
             "actor": transition.actor,
             "raised_time_ns": known[1],
+            "rising_since_time_ns": None if rising_ns is None else self._clock.wall(rising_ns).time_ns,
             "alarm": dataclasses.asdict(alarm),
         }
         return NewRecord(
@@ -70,15 +73,21 @@ class AlarmRecords:
         restored = []
         now_ns = self._clock.monotonic_ns()
         now_utc_ns = self._clock.wall(now_ns).time_ns
+
+        def of_this_boot(time_ns: int) -> int:
+            return now_ns - max(0, now_utc_ns - time_ns)  # a clock that was set back makes no future
+
         for record in records:
             try:
                 stored = stored_transition(record)
             except Rejected:
                 continue
+            rising_ns = stored.rising_since_time_ns
             alarm = dataclasses.replace(
                 stored.transition.alarm,
-                raised_ns=now_ns - (now_utc_ns - stored.raised_time_ns),
-                changed_ns=now_ns - (now_utc_ns - stored.time_ns),
+                raised_ns=of_this_boot(stored.raised_time_ns),
+                changed_ns=of_this_boot(stored.time_ns),
+                rising_since_ns=None if rising_ns is None else of_this_boot(rising_ns),
             )
             self._raised[alarm.alarm_id] = (alarm.activation, stored.raised_time_ns)
             restored.append(
@@ -102,6 +111,15 @@ def stored_transition(record: Record) -> StoredTransition:
         )
         transition = AlarmTransition(str(payload["what"]), str(payload["actor"]), alarm)
         raised_time_ns = int(payload["raised_time_ns"])
+        rising_ns = payload.get("rising_since_time_ns")
+        rising_since_time_ns = None if rising_ns is None else int(rising_ns)
     except (ValueError, TypeError, KeyError) as error:
         raise Rejected(f"record {record.key} is no alarm transition: {error}") from error
-    return StoredTransition(record.sequence, transition, record.time_ns, record.time_trusted, raised_time_ns)
+    return StoredTransition(
+        record.sequence,
+        transition,
+        record.time_ns,
+        record.time_trusted,
+        raised_time_ns,
+        rising_since_time_ns,
+    )

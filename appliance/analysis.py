@@ -121,7 +121,16 @@ class AssetAnalysis:
                 refused.append(f"channel {channel_id!r} learns anew: {error}")
         own = [alarm for alarm in alarms if alarm.asset_id == self.machine.asset_id]
         self._register.restore(own)
-        self._condition.restore(own)
+        self._condition.restore(
+            own,
+            channels=list(self._channels),
+            scored={channel_id for channel_id, channel in self._channels.items() if channel.scores},
+            diagnosed=self.machine.bearing is not None,
+        )
+        for alarm in own:
+            line = alarm.evidence.get("line")
+            if alarm.state.active and alarm.channel_id in self._channels and isinstance(line, str):
+                self._channels[alarm.channel_id].resume_rise(line, alarm.rising_since_ns)
         for sensor in self._sensors.values():
             sensor.restore(own)
         return refused

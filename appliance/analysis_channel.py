@@ -133,6 +133,16 @@ class ChannelAnalysis:
             for progress in self._detector.progress()
         ]
 
+    @property
+    def scores(self) -> bool:
+        """Whether any operating state is learned, so that windows can be scored at all."""
+        return any(progress.complete for progress in self._detector.progress())
+
+    def resume_rise(self, line: str, since_ns: int | None) -> None:
+        """After a restart: a fault's line has been rising since then (None: it was not)."""
+        if since_ns is not None:
+            self._diagnoser.resume_rise(line, since_ns)
+
     def end_learning(self) -> None:
         """What was learned so far is the baseline; nothing is learned from here on."""
         self._detector.end_learning()

@@ -59,6 +59,9 @@ class Diagnosis:
     ranking: tuple[RankedFault, ...]  # strongest first
     over_baseline_db: float | None  # None: no baseline
     frequency_hz: float | None
+    line: str | None = None  # whose level a fault is called by: "BPFO", "1x"; None where none is called
+    rising_since_ns: int | None = None  # that line, without a break; None: not risen, or no baseline
+    rising_s: float | None = None  # the same, until the end of the record
 
 
 class Diagnoser:
@@ -105,7 +108,7 @@ class Diagnoser:
         return self._diagnosis(evidence, claims, verdict, rises, end_ns)
 
     def state(self) -> dict[str, Any]:
-        """Learned baselines, JSON-ready."""
+        """Learned baselines, JSON-ready. What is rising is not learned: see `resume_rise`."""
         return {"version": 1, "baselines": self._baselines.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -113,6 +116,10 @@ class Diagnoser:
         if state.get("version") != 1:
             raise ModelStateError(f"diagnosis state of version {state.get('version')!r}; version 1 is known")
         self._baselines.restore(state.get("baselines"))
+
+    def resume_rise(self, line: str, since_ns: int) -> None:
+        """After a restart: this line (see `Diagnosis.line`) has been rising since then."""
+        self._rising.resume(line, since_ns)
 
     def _verdict(
         self, claims: list[Claim], lines: tuple[FaultLine, ...], impulsiveness: float, baseline: bool
@@ -140,8 +147,11 @@ class Diagnoser:
     ) -> Diagnosis:
         top = claims[0] if claims else None
         over_baseline_db = rises.get(top.key) if top is not None else None
-        if verdict is Verdict.FAULT and top is not None:
-            text = self._fault_text(top, over_baseline_db, end_ns)
+        called = top if verdict is Verdict.FAULT else None
+        rising_ns = self._rising.since_ns(called.key) if called is not None else None
+        rising_s = None if rising_ns is None else max(0.0, (end_ns - rising_ns) / 1e9)
+        if called is not None:
+            text = _fault_text(called, over_baseline_db, rising_s)
         elif verdict is Verdict.HEALTHY:
             text = "no fault line stands out" + ("" if rises else ", no baseline")
         else:
@@ -151,21 +161,24 @@ class Diagnoser:
             channel_id=self.channel_id,
             start_ns=evidence.start_ns,
             verdict=verdict,
-            fault=top.fault if verdict is Verdict.FAULT and top is not None else None,
+            fault=called.fault if called is not None else None,
             confidence=_confidence(verdict, claims, bool(rises)),
             text=text,
             ranking=tuple(RankedFault(claim.fault, round(claim.evidence, 3)) for claim in claims),
             over_baseline_db=over_baseline_db,
             frequency_hz=top.multiplier * evidence.shaft_hz if top is not None else None,
+            line=called.key if called is not None else None,
+            rising_since_ns=rising_ns,
+            rising_s=rising_s,
         )
 
-    def _fault_text(self, claim: Claim, over_baseline_db: float | None, end_ns: int) -> str:
-        where = f"{claim.fault}, {claim.sign} at {claim.multiplier:.2f} x shaft speed"
-        if over_baseline_db is None:
-            return f"{where}, {claim.level_db:.0f} dB above the noise floor, no baseline"
-        text = f"{where}, {over_baseline_db:.0f} dB over baseline"
-        rising_s = self._rising.seconds(claim.key, end_ns)
-        return text if rising_s < 1.0 else f"{text}, rising for {rising_s:.0f} s"
+
+def _fault_text(claim: Claim, over_baseline_db: float | None, rising_s: float | None) -> str:
+    where = f"{claim.fault}, {claim.sign} at {claim.multiplier:.2f} x shaft speed"
+    if over_baseline_db is None:
+        return f"{where}, {claim.level_db:.0f} dB above the noise floor, no baseline"
+    text = f"{where}, {over_baseline_db:.0f} dB over baseline"
+    return text if rising_s is None or rising_s < 1.0 else f"{text}, rising for {rising_s:.0f} s"
 
 
 def _unsure_text(top: Claim | None, evidence: FaultEvidence) -> str:

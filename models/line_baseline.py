@@ -101,7 +101,10 @@ class RisingSince:
         else:
             self._since_ns.setdefault(key, now_ns)
 
-    def seconds(self, key: str, now_ns: int) -> float:
-        """For how long it has been risen without a break; 0 if it is not."""
-        since_ns = self._since_ns.get(key)
-        return 0.0 if since_ns is None else (now_ns - since_ns) / 1e9
+    def since_ns(self, key: str) -> int | None:
+        """Since when it has been risen without a break; None if it is not."""
+        return self._since_ns.get(key)
+
+    def resume(self, key: str, since_ns: int) -> None:
+        """After a restart: a line that was risen before still is, unless its next record says otherwise."""
+        self._since_ns[key] = since_ns

@@ -73,6 +73,7 @@ class Alarm:
     durable: bool = True
     acknowledged_by: str | None = None
     comment: str = ""
+    rising_since_ns: int | None = None  # since when the line of a named fault has been rising
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class Condition:
     fault: str | None = None
     confidence: float | None = None
     evidence: dict[str, Any] = field(default_factory=dict)
+    rising_since_ns: int | None = None
 
 
 class AlarmError(Exception):
@@ -165,6 +167,7 @@ def raise_alarm(previous: Alarm | None, condition: Condition, time_ns: int) -> A
         confidence=condition.confidence,
         reason=condition.reason,
         evidence=dict(condition.evidence),
+        rising_since_ns=condition.rising_since_ns,
     )
     return AlarmTransition(row.what, APPLIANCE, alarm)
 
@@ -186,6 +189,7 @@ def update(alarm: Alarm, condition: Condition, time_ns: int) -> AlarmTransition:
         confidence=condition.confidence,
         reason=condition.reason,
         evidence=dict(condition.evidence),
+        rising_since_ns=condition.rising_since_ns,
     )
     return AlarmTransition(row.what, APPLIANCE, after)
 

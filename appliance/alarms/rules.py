@@ -7,7 +7,7 @@ alarm has changed enough to be told again. Scores, zones and diagnoses come in j
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -62,6 +62,7 @@ class _Standing:
     score: Debounce
     ratings: dict[Severity, Debounce]  # that velocity is rated so, or worse
     faults: dict[str, tuple[Debounce, Diagnosis]] = field(default_factory=dict)
+    assumed: dict[str, Debounce] = field(default_factory=dict)  # faults of before a restart, not seen since
     latest: WindowJudgement | None = None
     diagnosed: tuple[Diagnosis, float] | None = None  # the latest, with the shaft speed
     multiplier: dict[str, float] = field(default_factory=dict)  # of each fault's line, x shaft
@@ -71,7 +72,8 @@ class _Standing:
         rating = self.rating()
         if rating is not None:
             return rating
-        if self.score.on or any(debounce.on for debounce, _ in self.faults.values()):
+        faults = [*self.assumed.values(), *(debounce for debounce, _ in self.faults.values())]
+        if self.score.on or any(debounce.on for debounce in faults):
             return Severity.WATCH
         return (
             Severity.NOT_RATED if self.latest is None else min(self.latest.rating, Severity.GOOD, key=_rank)
@@ -90,8 +92,6 @@ class MachineConditionRule:
         self._asset_id = asset_id
         self._settings = settings
         self._channels: dict[str, _Standing] = {}
-        self._restored: Debounce | None = None  # that the alarm of before a restart still stands
-        self._restored_severity = Severity.NOT_RATED
         self._told_db: float | None = None
 
     def observe_window(self, judgement: WindowJudgement) -> None:
@@ -104,9 +104,6 @@ class MachineConditionRule:
         rank = judgement.rating.rank
         for severity, debounce in standing.ratings.items():
             debounce.observe(rank >= severity.rank, rank < severity.rank)
-        if self._restored is not None:
-            quiet = (value is None or value < self._settings.off_score) and rank < Severity.WATCH.rank
-            self._restored.observe(False, quiet)
 
     def observe_diagnosis(self, diagnosis: Diagnosis, shaft_hz: float) -> None:
         """Take a diagnosis, made at this shaft speed. An abstention neither names a fault nor denies one."""
@@ -114,16 +111,15 @@ class MachineConditionRule:
         standing.diagnosed = (diagnosis, shaft_hz)
         faults = standing.faults
         named = diagnosis.fault if diagnosis.verdict is Verdict.FAULT else None
+        denied = diagnosis.verdict is Verdict.HEALTHY
         if named is not None:
-            fresh = Debounce(
-                self._settings.diagnoses_needed, self._settings.diagnoses_of, self._settings.diagnoses_off
-            )
+            fresh = standing.assumed.pop(named, None) or self._fault_debounce()
             faults[named] = (faults.get(named, (fresh, diagnosis))[0], diagnosis)
             standing.multiplier[named] = (diagnosis.frequency_hz or math.nan) / shaft_hz
         for fault, (debounce, _) in faults.items():
-            debounce.observe(
-                fault == named, diagnosis.verdict is Verdict.HEALTHY or named not in (None, fault)
-            )
+            debounce.observe(fault == named, denied or named not in (None, fault))
+        for debounce in standing.assumed.values():
+            debounce.observe(False, denied or named is not None)
 
     def confirm_latest(self) -> None:
         """The end of a recording: no further record will come to confirm the latest diagnosis."""
@@ -134,8 +130,6 @@ class MachineConditionRule:
     def severity(self, rated: bool) -> Severity:
         """Worst severity that stands on any channel; without any, good if `rated` and in zones A or B."""
         worst = self._standing_severity()
-        if self._held():
-            worst = max(worst, self._restored_severity, key=_rank)
         return worst if rated or worst.rank > Severity.GOOD.rank else Severity.NOT_RATED
 
     def decide(self, register: AlarmRegister, time_ns: int) -> AlarmTransition | None:
@@ -144,23 +138,40 @@ class MachineConditionRule:
         present = alarm if alarm is not None and alarm.state.active else None
         condition = self._condition(present)
         if condition is None:
-            return None if self._held() else register.clear(self.alarm_id, time_ns)
+            return register.clear(self.alarm_id, time_ns)
         if present is not None and not self._worth_telling(present, condition, time_ns):
             return None
         self._told_db = condition.evidence.get("over_baseline_db")
         return register.state(condition, time_ns)
 
-    def restore(self, alarms: Iterable[Alarm]) -> None:
-        """After a restart: an active alarm stands until windows or diagnoses have denied it as usual."""
-        for alarm in alarms:
-            if alarm.alarm_id == self.alarm_id and alarm.state.active:
-                self._restored = Debounce(1, 1, self._settings.windows_off)
-                self._restored.assume_on()
-                self._restored_severity = alarm.severity
-                self._told_db = alarm.evidence.get("over_baseline_db")
+    def restore(
+        self, alarms: Iterable[Alarm], channels: Collection[str], scored: Collection[str], diagnosed: bool
+    ) -> None:
+        """After a restart: what an active alarm rests on stands until each of its channels denied it as usual.
 
-    def _held(self) -> bool:
-        return self._restored is not None and self._restored.on
+        `channels` are those that the machine has now, `scored` those with a learned baseline: no other's
+        windows could ever deny a score. `diagnosed` says whether diagnoses come at all.
+        """
+        for alarm in alarms:
+            if alarm.alarm_id != self.alarm_id or not alarm.state.active:
+                continue
+            self._told_db = alarm.evidence.get("over_baseline_db")
+            stood = str(alarm.evidence.get("channels", alarm.channel_id)).split(", ")
+            for channel_id in [known for known in channels if known in stood] or channels:
+                standing = self._standing(channel_id)
+                for severity, debounce in standing.ratings.items():
+                    if severity.rank <= alarm.severity.rank:
+                        debounce.assume_on()
+                if channel_id in scored:
+                    standing.score.assume_on()
+            for channel_id in channels:
+                if channel_id == alarm.channel_id and alarm.fault is not None and diagnosed:
+                    assumed = self._standing(channel_id).assumed[alarm.fault] = self._fault_debounce()
+                    assumed.assume_on()
+
+    def _fault_debounce(self) -> Debounce:
+        s = self._settings
+        return Debounce(s.diagnoses_needed, s.diagnoses_of, s.diagnoses_off)
 
     def _standing_severity(self) -> Severity:
         return max((s.severity() for s in self._channels.values()), key=_rank, default=Severity.NOT_RATED)
@@ -201,12 +212,19 @@ class MachineConditionRule:
                 channel_id=diagnosis.channel_id,
                 fault=diagnosis.fault,
                 confidence=diagnosis.confidence,
+                rising_since_ns=diagnosis.rising_since_ns,
             )
         elif present is not None and present.fault is not None:
             # The name stays for this activation: a part does not heal because its line is masked for a while.
             sentences.append(present.reason.split("; velocity ")[0])
             evidence = {**present.evidence, **evidence}
-            condition = replace(condition, fault=present.fault, confidence=present.confidence)
+            condition = replace(
+                condition,
+                channel_id=present.channel_id,
+                fault=present.fault,
+                confidence=present.confidence,
+                rising_since_ns=present.rising_since_ns,
+            )
         elif window is not None and (window.score or 0.0) >= self._settings.off_score:
             limit = f"{window.score:.1f} x the {'provisional' if window.provisional else 'learned'} limit"
             sentences.append(f"vibration changed: {window.explanation} ({limit}), cause not identified")
@@ -338,8 +356,10 @@ def _window_evidence(window: WindowJudgement) -> dict[str, Any]:
 
 def _diagnosis_evidence(diagnosis: Diagnosis, multiplier: float | None) -> dict[str, Any]:
     return {
+        "line": diagnosis.line,
         "multiplier": multiplier,
         "frequency_hz": _rounded(diagnosis.frequency_hz),
         "over_baseline_db": _rounded(diagnosis.over_baseline_db),
+        "rising_s": _rounded(diagnosis.rising_s),
         "baseline": diagnosis.over_baseline_db is not None,
     }

@@ -77,6 +77,8 @@ def test_the_alarm_names_the_outer_race_in_a_technician_s_words() -> None:
     assert alarm.alarm_id == ALARM
     assert alarm.fault == "outer race"
     assert alarm.severity in (Severity.WATCH, Severity.WARN)
+    raised_s = told[0].alarm.raised_ns / 1e9
+    assert HEALTHY_S < raised_s < HEALTHY_S + 40.0
     match = re.match(
         r"outer race, BPFO at 3\.5[789] x shaft speed, (\d+) dB over baseline, rising for (\d+) s",
         alarm.reason,
@@ -84,10 +86,13 @@ def test_the_alarm_names_the_outer_race_in_a_technician_s_words() -> None:
     assert match, alarm.reason
     assert int(match[1]) >= 12
     assert 20 <= int(match[2]) <= GROWTH_S
-    raised_s = told[0].alarm.raised_ns / 1e9
-    assert HEALTHY_S < raised_s < HEALTHY_S + 40.0
     assert alarm.evidence["multiplier"] == pytest.approx(3.585, rel=0.01)
     assert alarm.evidence["over_baseline_db"] >= 12
+    assert alarm.evidence["frequency_hz"] == pytest.approx(3.585 * 29.4, rel=0.02)
+    assert alarm.evidence["line"] == "BPFO"
+    assert round(alarm.evidence["rising_s"]) == int(match[2])
+    assert alarm.rising_since_ns is not None
+    assert HEALTHY_S < alarm.rising_since_ns / 1e9 < raised_s
     assert alarm.evidence["provisional"] is True
     assert "dB" in alarm.evidence["features"]
     json.dumps(alarm.evidence)
@@ -120,6 +125,24 @@ def restarted(analysis: AssetAnalysis) -> AssetAnalysis:
     fresh = demo()
     assert fresh.restore(limits, state.alarms) == []
     return fresh
+
+
+def test_a_restart_does_not_begin_the_rise_anew() -> None:
+    uninterrupted, _ = story()
+    analysis = demo()
+    for items in story_items()[:1000]:
+        analysis.process(items)
+    analysis = restarted(analysis)
+    found = [analysis.process(items) for items in story_items()[1000:]]
+
+    def rises(all_of: Sequence[Findings]) -> list[float]:
+        return [d.rising_s or 0.0 for f in all_of for d in f.diagnoses if d.fault == "outer race"]
+
+    (alarm,) = analysis.alarms()
+    resumed = [d for f in found for d in f.diagnoses if d.channel_id == alarm.channel_id]
+    assert resumed[0].rising_s is not None
+    assert resumed[0].rising_s > 15.0
+    assert max(rises(found)) == pytest.approx(max(rises(uninterrupted)), abs=10.0)
 
 
 def test_restarts_at_any_moment_lose_neither_baseline_nor_alarm_nor_acknowledgement() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from appliance.alarms.lifecycle import AlarmTransition, Severity
+from appliance.alarms.lifecycle import Alarm, AlarmTransition, Severity
 from appliance.alarms.register import AlarmRegister
 from appliance.alarms.rules import CheckSensorRule, MachineConditionRule, RuleSettings, WindowJudgement
 from models.diagnosis import Diagnosis, RankedFault, Verdict
@@ -221,15 +221,20 @@ def test_the_end_of_a_recording_confirms_its_only_diagnosis() -> None:
     assert plant.told == []
 
 
-def test_a_restart_keeps_alarm_and_acknowledgement_until_windows_deny_it() -> None:
+def restarted(alarms: list[Alarm], channels: tuple[str, ...] = ("pump-1.x",), scored: bool = True) -> Plant:
+    plant = Plant(AlarmRegister(alarms))
+    plant.rule.restore(alarms, channels, channels if scored else (), diagnosed=True)
+    return plant
+
+
+def test_a_restart_keeps_alarm_and_acknowledgement_until_windows_and_diagnoses_deny_it() -> None:
     before = Plant()
     before.windows(6, 1.5)
     before.diagnoses(3, "outer race")
     before.register.acknowledge("pump-1.machine-condition", 1, "ada", "seen", before.now_ns)
     alarms = before.register.alarms()
 
-    after = Plant(AlarmRegister(alarms))
-    after.rule.restore(alarms)
+    after = restarted(alarms)
     assert after.rule.severity(rated=True) is Severity.WATCH
     after.windows(100, 1.5)
     assert after.told == []
@@ -237,16 +242,45 @@ def test_a_restart_keeps_alarm_and_acknowledgement_until_windows_deny_it() -> No
     (alarm,) = after.register.alarms()
     assert (alarm.fault, alarm.acknowledged_by, alarm.activation) == ("outer race", "ada", 1)
 
-    healed = Plant(AlarmRegister(alarms))
-    healed.rule.restore(alarms)
-    healed.windows(44)
+    healed = restarted(alarms)
+    healed.windows(200)
+    assert healed.told == []  # quiet windows do not deny a fault's line; they did not before the restart
+    healed.diagnoses(7, None)
     assert healed.told == []
     assert healed.rule.severity(rated=True) is Severity.WATCH
-    healed.windows(1)
+    healed.diagnoses(1, None)
     assert healed.whats() == ["closed"]
     assert healed.rule.severity(rated=True) is Severity.GOOD
     healed.windows(6, 1.5)
     assert healed.whats() == ["closed", "raised"]
+
+
+def test_after_a_restart_other_channels_do_not_speak_for_one_that_is_silent() -> None:
+    before = Plant()
+    before.windows(5, 0.3, Severity.STOP)
+    alarms = before.register.alarms()
+    axes = ("pump-1.x", "pump-1.y", "pump-1.z")
+    after = restarted(alarms, axes)
+    after.windows(300, channels=axes[1:])  # the sensor of x is broken: its windows are not given
+    assert after.told == []
+    after.windows(6, 1.5, channels=axes[1:])
+    assert after.register.alarms()[0].severity is Severity.STOP
+    after.windows(45, channels=axes)
+    assert after.whats()[-1] == "cleared"
+
+
+def test_a_restored_alarm_clears_where_its_channel_is_gone_or_nothing_is_learned() -> None:
+    before = Plant()
+    before.windows(6, 1.5)
+    alarms = before.register.alarms()
+    gone = restarted(alarms, ("pump-1.y",))
+    gone.windows(45, channels=("pump-1.y",))
+    assert gone.whats() == ["cleared"]
+    unlearned = restarted(alarms, scored=False)
+    unlearned.windows(44, None)
+    assert unlearned.told == []
+    unlearned.windows(1, None)
+    assert unlearned.whats() == ["cleared"]
 
 
 def test_a_broken_sensor_is_told_once_and_clears() -> None:
