@@ -16,6 +16,7 @@ from typing import Protocol
 
 from appliance.alarm_records import AlarmRecords, StoredTransition, stored_transition
 from appliance.alarms.lifecycle import Alarm, AlarmTransition
+from appliance.alarms.register import AlarmRegister
 from appliance.clock import Clock
 from appliance.errors import Rejected
 from appliance.journal.journal import Journal
@@ -122,6 +123,21 @@ class AlarmDesk:
             transition = owner.acknowledge(alarm_id, activation, actor, comment, self._clock.monotonic_ns())
             (stored,) = await self.publish([transition])
         return stored
+
+    async def retire_unowned(self) -> None:
+        """Clear the alarms of machines that are not configured any more: nobody else ever would, and nobody
+        could acknowledge them."""
+        unowned = [one.transition.alarm for one in self.standing()]
+        unowned = [alarm for alarm in unowned if alarm.asset_id not in self._owners]
+        register, lock = AlarmRegister(unowned), asyncio.Lock()
+        for alarm in unowned:
+            self._owners[alarm.asset_id] = (register, lock)
+        now_ns = self._clock.monotonic_ns()
+        for alarm in unowned:
+            logger.warning("alarm of a machine that is not configured any more alarm=%s", alarm.alarm_id)
+            transition = register.clear(alarm.alarm_id, now_ns)
+            if transition is not None:
+                await self.publish([transition])
 
     async def history(self, alarm_id: str, limit: int = 1000) -> list[StoredTransition]:
         """The newest transitions of one alarm, oldest first."""

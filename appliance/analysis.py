@@ -55,6 +55,7 @@ class AssetAnalysis:
         }
         self._limits_given: dict[str, tuple[int, int]] = {}  # channel id: (time, states learned whole)
         self._wrong_rate_ns: dict[str, int] = {}
+        self._unwatched: list[str] = []  # alarms of channels that are not configured any more
 
     def warm_up(self) -> None:
         """Compile the kernels, or load them from the cache, ahead of data (seconds, or a fraction of one)."""
@@ -133,6 +134,8 @@ class AssetAnalysis:
                 self._channels[alarm.channel_id].resume_rise(line, alarm.rising_since_ns)
         for sensor in self._sensors.values():
             sensor.restore(own)
+        watched = {self._condition.alarm_id, *(sensor.alarm_id for sensor in self._sensors.values())}
+        self._unwatched = [alarm.alarm_id for alarm in own if alarm.alarm_id not in watched]
         return refused
 
     def _judge(self, intake: Intake) -> Findings:
@@ -158,6 +161,7 @@ class AssetAnalysis:
         findings.spectra = list(spectra.values())
         findings.transitions.sort(key=lambda transition: transition.alarm.changed_ns)
         if intake.windows:
+            self._clear_unwatched(findings)
             findings.learning = self.learning_progress()
             self._give_limits(findings)
         findings.severity = self._condition.severity(self._intake.state.rated)
@@ -252,6 +256,13 @@ class AssetAnalysis:
         transition = self._condition.decide(self._register, time_ns)
         if transition is not None:
             findings.transitions.append(transition)
+
+    def _clear_unwatched(self, findings: Findings) -> None:
+        """What was said of a sensor that was taken out of the configuration: no window will deny it."""
+        while self._unwatched:
+            transition = self._register.clear(self._unwatched.pop(), self._intake.newest_ns)
+            if transition is not None:
+                findings.transitions.append(transition)
 
     def _limits(self, channel: ChannelAnalysis) -> dict[str, Any]:
         return {**channel.limits(), "operating_bins": self._intake.bins()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from appliance.alarm_desk import AlarmDesk
 from appliance.alarms.lifecycle import Alarm, AlarmTransition
@@ -36,15 +36,20 @@ class SystemWatch:
         self._lock = asyncio.Lock()
         self._overflow_ns: dict[str, int] = {}  # newest overflow per source
         self._lost: set[str] = set()
+        self._removed: set[str] = set()  # sources that were lost and then taken out of the configuration
         self._changed = asyncio.Event()
         desk.add_owner(OWNER_ID, self._alarms, self._lock)
 
-    def restore(self, alarms: Sequence[Alarm]) -> None:
-        """Take up alarms of before the restart. What still stands is stated again, the rest clears."""
+    def restore(self, alarms: Sequence[Alarm], sources: Collection[str]) -> None:
+        """Take up alarms of before the restart. What still stands is stated again, the rest clears: also what
+        was said of a source that is not among the configured `sources` any more."""
         self._alarms.restore(alarms)
         for alarm in self._alarms.alarms():
+            subject = str(alarm.evidence.get("subject", ""))
             if alarm.state.active and alarm.rule == SystemCondition.SOURCE_LOST:
-                self._lost.add(str(alarm.evidence.get("subject", "")))
+                (self._lost if subject in sources else self._removed).add(subject)
+            elif alarm.state.active and alarm.rule == SystemCondition.OVERLOAD:
+                self._overflow_ns[subject] = self._clock.monotonic_ns()
         self._journal.watch_durability(lambda durable, reason: self._changed.set())
 
     async def source_lost(self, lost: SourceLost) -> None:
@@ -67,9 +72,9 @@ class SystemWatch:
 
     async def run(self) -> None:
         """Look at journal, disk, clock and queues, for ever."""
-        report = self._journal.damage_report
-        if report is not None:
-            await self._set(SystemCondition.DATA_LOST, "", report.text)
+        await self._desk.retire_unowned()
+        while self._removed:
+            await self._clear(SystemCondition.SOURCE_LOST, self._removed.pop())
         while True:
             await self._look()
             try:
@@ -80,6 +85,10 @@ class SystemWatch:
 
     async def _look(self) -> None:
         journal, state = self._journal, self._clock.state()
+        report = journal.damage_report  # of this start, or found since
+        await self._state(
+            report is not None, SystemCondition.DATA_LOST, "", "" if report is None else report.text
+        )
         await self._state(
             not journal.durable,
             SystemCondition.JOURNAL_NOT_DURABLE,

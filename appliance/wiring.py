@@ -226,7 +226,7 @@ class Appliance:
 
     def _restore(self, counters: Counters) -> None:
         alarms = self.desk.restore()
-        self._watch.restore(alarms)
+        self._watch.restore(alarms, [source.source_id for source in self.sources])
         self.pipeline.restore(alarms)
         counters.add(Counter.SERVICE_STARTS, self.settings.station.name)
         for line, status in zip(self._lines, self._statuses, strict=True):

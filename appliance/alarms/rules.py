@@ -147,7 +147,7 @@ class MachineConditionRule:
     def restore(
         self, alarms: Iterable[Alarm], channels: Collection[str], scored: Collection[str], diagnosed: bool
     ) -> None:
-        """After a restart: what an active alarm rests on stands until each of its channels denied it as usual.
+        """After a restart: what an active alarm rests on stands until its channels have denied it as usual.
 
         `channels` are those that the machine has now, `scored` those with a learned baseline: no other's
         windows could ever deny a score. `diagnosed` says whether diagnoses come at all.

@@ -91,7 +91,7 @@ class House:
         )
         self.pipeline.connect(self.source)
         alarms = self.desk.restore()
-        self.watch.restore(alarms)
+        self.watch.restore(alarms, ["sensor"])
         self.pipeline.restore(alarms)
         self.tasks: list[asyncio.Task[None]] = []
 
