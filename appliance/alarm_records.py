@@ -1,8 +1,8 @@
 """Alarm transitions as journal records, and back.
 
 Duty: the payload of ALARM_TRANSITION records. Times inside an alarm are monotonic and mean nothing after a
-reboot, so the payload also carries the UTC at which the activation was raised and a fault's line began to
-rise. Pure; the journal gives a record its own time.
+reboot, so the payload also carries the UTC at which the activation was raised, when it was acknowledged, and
+when a fault's line began to rise. Pure; the journal gives a record its own time.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class StoredTransition:
     time_trusted: bool
     raised_time_ns: int
     rising_since_time_ns: int | None = None
+    acknowledged_time_ns: int | None = None  # None: nobody has acknowledged this activation
 
 
 class AlarmRecords:
@@ -38,6 +39,7 @@ class AlarmRecords:
         self._clock = clock
         self._boot_id = boot_id
         self._raised: dict[str, tuple[int, int]] = {}  # alarm id: (activation, UTC ns)
+        self._acknowledged: dict[str, int] = {}  # alarm id: UTC ns, while its activation is acknowledged
         self._made = 0
 
     def record(self, transition: AlarmTransition) -> NewRecord:
@@ -47,12 +49,17 @@ class AlarmRecords:
         if known is None or known[0] != alarm.activation:
             known = (alarm.activation, self._clock.wall(alarm.raised_ns).time_ns)
             self._raised[alarm.alarm_id] = known
+        if alarm.acknowledged_by is None:
+            self._acknowledged.pop(alarm.alarm_id, None)
+        elif transition.what == "acknowledged":
+            self._acknowledged[alarm.alarm_id] = self._clock.wall(alarm.changed_ns).time_ns
         self._made += 1
         rising_ns = alarm.rising_since_ns
         payload = {
             "what": transition.what,
             "actor": transition.actor,
             "raised_time_ns": known[1],
+            "acknowledged_time_ns": self._acknowledged.get(alarm.alarm_id),
             "rising_since_time_ns": None if rising_ns is None else self._clock.wall(rising_ns).time_ns,
             "alarm": dataclasses.asdict(alarm),
         }
@@ -90,6 +97,8 @@ class AlarmRecords:
                 rising_since_ns=None if rising_ns is None else of_this_boot(rising_ns),
             )
             self._raised[alarm.alarm_id] = (alarm.activation, stored.raised_time_ns)
+            if stored.acknowledged_time_ns is not None:
+                self._acknowledged[alarm.alarm_id] = stored.acknowledged_time_ns
             restored.append(
                 dataclasses.replace(stored, transition=dataclasses.replace(stored.transition, alarm=alarm))
             )
@@ -113,6 +122,8 @@ def stored_transition(record: Record) -> StoredTransition:
         raised_time_ns = int(payload["raised_time_ns"])
         rising_ns = payload.get("rising_since_time_ns")
         rising_since_time_ns = None if rising_ns is None else int(rising_ns)
+        acknowledged_ns = payload.get("acknowledged_time_ns")
+        acknowledged_time_ns = None if acknowledged_ns is None else int(acknowledged_ns)
     except (ValueError, TypeError, KeyError) as error:
         raise Rejected(f"record {record.key} is no alarm transition: {error}") from error
     return StoredTransition(
@@ -122,4 +133,5 @@ def stored_transition(record: Record) -> StoredTransition:
         record.time_trusted,
         raised_time_ns,
         rising_since_time_ns,
+        acknowledged_time_ns,
     )

@@ -210,6 +210,7 @@ def alarm_view(stored: StoredTransition, asset_name: str) -> AlarmView:
         evidence={str(key): _plain(value) for key, value in alarm.evidence.items()},
         durable=alarm.durable,
         acknowledged_by=alarm.acknowledged_by,
+        acknowledged_ms=None if stored.acknowledged_time_ns is None else stored.acknowledged_time_ns / 1e6,
         comment=alarm.comment,
     )
 

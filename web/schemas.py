@@ -137,6 +137,7 @@ class AlarmView(Schema):
     evidence: dict[str, float | int | str | bool | None]
     durable: bool
     acknowledged_by: str | None
+    acknowledged_ms: float | None
     comment: str
 
 

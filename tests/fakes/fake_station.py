@@ -114,7 +114,8 @@ class FakeStation:
         state: AlarmStateName = "active, acknowledged" if alarm.state.startswith("active") else "normal"
         await self.transit(
             "acknowledged", user,
-            alarm.model_copy(update={"state": state, "acknowledged_by": user, "comment": comment}),
+            alarm.model_copy(update={"state": state, "acknowledged_by": user, "comment": comment,
+                                     "acknowledged_ms": 1000.0 * self._wall_s()}),
         )  # fmt: skip
         return self._alarms[alarm_id]
 
@@ -222,7 +223,8 @@ class FakeStation:
             elif alarm.severity != severity and alarm.state.startswith("active"):
                 fresh = self.new_alarm(machine, severity, alarm.activation)
                 kept = {"state": alarm.state, "raised_ms": alarm.raised_ms,
-                        "acknowledged_by": alarm.acknowledged_by, "comment": alarm.comment}  # fmt: skip
+                        "acknowledged_by": alarm.acknowledged_by, "comment": alarm.comment,
+                        "acknowledged_ms": alarm.acknowledged_ms}  # fmt: skip
                 await self.transit("updated", "appliance", fresh.model_copy(update=kept))
         await self.wake()
 
@@ -235,7 +237,7 @@ class FakeStation:
             raised_ms=now_ms, changed_ms=now_ms,
             time_trusted=True, fault="outer race", confidence=0.86, text=machine.sentence(self._elapsed_s),
             evidence={"frequency_hz": 88.2, "multiplier": 3.585, "over_baseline_db": 14.0, "rising_s": 90.0},
-            durable=True, acknowledged_by=None, comment="",
+            durable=True, acknowledged_by=None, acknowledged_ms=None, comment="",
         )  # fmt: skip
 
     # -- inside -------------------------------------------------------------------------------------------

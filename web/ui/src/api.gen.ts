@@ -282,6 +282,8 @@ export interface components {
         AlarmView: {
             /** Acknowledged By */
             acknowledged_by: string | null;
+            /** Acknowledged Ms */
+            acknowledged_ms: number | null;
             /** Activation */
             activation: number;
             /** Alarm Id */
