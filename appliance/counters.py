@@ -90,7 +90,8 @@ class Counters:
         self._incarnation = incarnation
         self._boot_id = boot_id
         self._values: dict[CounterKey, float] = {}
-        self._committed: dict[CounterKey, float] = {}
+        self._committed: dict[CounterKey, float] = {}  # was durable once: may be shown
+        self._stored: dict[CounterKey, float] = {}  # is in the present life of the store
         self._own_added: set[CounterKey] = set()
 
     def add(self, counter: str, subject: str, amount: float = 1.0) -> None:
@@ -128,24 +129,33 @@ class Counters:
         return [
             _record(key, value, monotonic_ns)
             for key, value in sorted(self._values.items())
-            if value > self._committed.get(key, 0.0)
+            if value > self._stored.get(key, 0.0)
         ]
 
     def confirm(self, records: Iterable[NewRecord | Record]) -> None:
         """These records are durable: show their values."""
-        self._committed = merged(self._committed, _state_of(records))
+        state = _state_of(records)
+        self._stored = merged(self._stored, state)
+        self._committed = merged(self._committed, state)
 
     def restore(self, records: Iterable[Record]) -> None:
         """Take up the journal's newest counter records, at start. Raises CounterError (see `merge`)."""
         state = _state_of(records)
         self.merge(state)
+        self._stored = merged(self._stored, state)
         self._committed = merged(self._committed, state)
 
+    @property
+    def incarnation(self) -> str:
+        """The life of the store under whose name is counted now."""
+        return self._incarnation
+
     def begin_incarnation(self, incarnation: str) -> None:
-        """Count on under a new life of the store (the old one was lost): what the old one held uncommitted
-        stays under the old name and is offered again, so nothing is swallowed by a maximum."""
+        """Count on under a new life of the store (the old one was lost): all that was counted under older
+        names stays under them and is offered again, so nothing is swallowed by a maximum, and no total that
+        was shown goes back."""
         self._incarnation = incarnation
-        self._committed = {}
+        self._stored = {}
         self._own_added = set()
 
     def committed(self) -> list[CounterTotal]:

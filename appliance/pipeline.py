@@ -178,7 +178,9 @@ class Pipeline:
                 await asyncio.wait_for(self.commit_counters(), FINISH_WAIT_S)
 
     async def commit_counters(self) -> None:
-        """Commit every counter that grew; only then is it shown."""
+        """Commit every counter that grew; only then is it shown. After the store was replaced: all of them."""
+        if self._journal.incarnation != self._counters.incarnation:
+            self._counters.begin_incarnation(self._journal.incarnation)
         records = self._counters.changed_records(self._clock.monotonic_ns())
         if records:
             result = await self._journal.commit(records)

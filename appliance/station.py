@@ -191,7 +191,8 @@ class Station:
         listener = _Listener()
         self._listeners.add(listener)  # before the journal is read: nothing falls between
         try:
-            told = after_sequence or 0
+            # A sequence that was never given is of another journal (its folder was lost): all is news.
+            told = after_sequence if after_sequence and after_sequence <= self._journal.last_sequence else 0
             if after_sequence is not None:
                 while past := await self._desk.after(told):
                     for stored in past:

@@ -24,6 +24,7 @@ from appliance.journal.store import FILE_NAME, Store
 
 _log = logging.getLogger(__name__)
 SET_ASIDE = "damaged"
+LIVES_NAME = "lives"  # how many lives the store has had, beside it: files set aside may be deleted
 CHECK_AT_ONCE_BYTES = 256 * 1024 * 1024  # about a second; a larger file would delay the start
 
 
@@ -103,7 +104,7 @@ class Recovery:
             part = self._path.with_name(FILE_NAME + suffix)
             if part.exists():
                 part.rename(aside.with_name(aside.name + suffix))
-        life = 1 + sum(1 for path in self._folder.glob(f"{FILE_NAME}.{SET_ASIDE}-*") if not _is_part(path))
+        life = self._next_life()
         self.incarnation = str(uuid.uuid4())
         store = Store(self._path, self._boot_id, self.incarnation, life)
         salvaged = salvage_into(store, aside)
@@ -112,6 +113,23 @@ class Recovery:
         self.report = _report(now_ns, damage, aside, salvaged)
         _log.error("journal damaged, set aside what=%s aside=%s salvaged=%d", damage, aside, salvaged.records)
         return store
+
+    def _next_life(self) -> int:
+        """A life that no store in this folder has had: two lives must never give one sequence twice."""
+        aside = sum(1 for path in self._folder.glob(f"{FILE_NAME}.{SET_ASIDE}-*") if not _is_part(path))
+        noted = self._folder / LIVES_NAME
+        try:
+            known = int(noted.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            known = 0
+        life = 1 + max(aside, known)
+        fresh = noted.with_suffix(".new")
+        with fresh.open("w", encoding="ascii") as file:
+            file.write(f"{life}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(noted)
+        return life
 
 
 def _is_part(path: Path) -> bool:

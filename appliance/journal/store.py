@@ -11,7 +11,7 @@ import contextlib
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from appliance.journal import ledger, schema
@@ -127,6 +127,31 @@ class Store:
         for record in added:
             self._count(record)
         return records
+
+    def adopt(self, records: Iterable[Record]) -> int:
+        """Take in what an earlier life of the store knew as the newest of its subjects and this one lacks.
+
+        Sequence, key, boot and times stay. Returns how many were lacking.
+        """
+        adopted = 0
+        with self.transaction():
+            for record in records:
+                known = self.newest(record.kind, record.subject)
+                if known is not None and known.sequence >= record.sequence:
+                    continue
+                self._connection.execute("INSERT OR IGNORE INTO boot (boot_id) VALUES (?)", (record.boot_id,))
+                (boot,) = self._connection.execute(
+                    "SELECT id FROM boot WHERE boot_id=?", (record.boot_id,)
+                ).fetchone()
+                if self._connection.execute(schema.INSERT_RECORD, _row(record, boot)).rowcount == 1:
+                    adopted += 1
+                    self._connection.execute(
+                        "INSERT OR REPLACE INTO newest VALUES (?,?,?)",
+                        (schema.KIND_CODES[record.kind], record.subject, record.sequence),
+                    )
+        if adopted:
+            self.reload()
+        return adopted
 
     def latest(self, kind: RecordKind) -> list[Record]:
         """The newest record of every subject, in order of sequence."""
@@ -312,3 +337,28 @@ class Store:
             account.records += records
             account.stored_bytes += size_bytes
             account.stored_total += size_bytes
+
+
+def _row(record: Record, boot: int) -> schema.Row:
+    class_code, kind_code = schema.CLASS_CODES[record.record_class], schema.KIND_CODES[record.kind]
+    crc = schema.crc_of(
+        class_code,
+        kind_code,
+        record.monotonic_ns,
+        subject=record.subject,
+        key=record.key,
+        payload=record.payload,
+    )
+    return (
+        record.sequence,
+        class_code,
+        kind_code,
+        boot,
+        record.monotonic_ns,
+        record.time_ns,
+        int(record.time_trusted),
+        crc,
+        record.subject,
+        record.key,
+        record.payload,
+    )

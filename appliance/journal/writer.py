@@ -63,6 +63,7 @@ class Writer:
         self._trimming_due = False
         self.opened = threading.Event()  # after the first attempt to open, successful or not
         self.store: Store | None = None
+        self._left: Store | None = None  # closed, until another is open: what it knew is taken over
         self.failure: Exception | None = None  # why the latest attempt failed; None when it went well
         self._failing_since_ns: int | None = None
         self._failed_at_ns = 0
@@ -197,24 +198,28 @@ class Writer:
             self._failed_rounds += 1
 
     def _reopen(self, error: Exception | None, thorough: bool = False) -> None:
-        before = self.store
-        if before is not None:
-            self.store = None
-            before.close()
+        if self.store is not None:
+            self._left, self.store = self.store, None
+            self._left.close()
         store = self._open_store(error, thorough)
-        if before is not None:
-            self._take_over(before, store)
+        if self._left is not None:
+            self._take_over(self._left, store)
+            self._left = None
         self.store = store
 
     def _take_over(self, before: Store, store: Store) -> None:
-        """What the running service knew and the file does not: dropped counts, telemetry lost by damage."""
+        """What the running service knew and the file does not: newest alarms, counters and limits, dropped
+        counts, telemetry lost by damage."""
+        durable = [kind for kind in RecordKind if kind not in schema.TELEMETRY_KINDS]
+        if saved := store.adopt(record for kind in durable for record in before.latest(kind)):
+            _log.warning("records saved from memory after damage n=%d", saved)
         for record_class, account in before.accounts.by_class.items():
             known = store.accounts[record_class]
             known.dropped = max(known.dropped, account.dropped)
         for kind in (RecordKind.FEATURES, RecordKind.TAG):
-            saved = {record.subject: record for record in store.latest(kind)}
+            newest = {record.subject: record for record in store.latest(kind)}
             for record in before.latest(kind):
-                kept = saved.get(record.subject)
+                kept = newest.get(record.subject)
                 start_ns = 0 if kept is None else end_ns(kept)
                 if start_ns < end_ns(record):
                     gap = PendingGap(

@@ -146,6 +146,7 @@ def test_a_lost_store_swallows_nothing() -> None:
     counters.add(Counter.STARTS, "pump-1", 5)
     counters.confirm(counters.changed_records(0))
     counters.begin_incarnation("life-b")
+    assert counters.committed() == [CounterTotal("starts", "pump-1", 5.0)]  # what was shown does not go back
     counters.add(Counter.STARTS, "pump-1", 2)
     records = counters.changed_records(1)
     assert len(records) == 2  # the old life's value is offered to the new store again

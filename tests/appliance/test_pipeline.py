@@ -19,6 +19,7 @@ from appliance.sources.source import LinkState, SourceLost
 from dsp.samples import Gap, GapCause, SourceItem
 from tests.appliance.house import House, ScriptedSource, hanging_disk, house, running, until
 from tests.appliance.journal.builders import ALL_TIME, START_NS
+from tests.appliance.journal.test_damage import garble_in_place
 from tests.fakes.machine_items import LOW_RATE_HZ, block
 
 S = 1_000_000_000
@@ -226,3 +227,23 @@ async def test_restart_keeps_alarm_acknowledgement_limits_and_trend(tmp_path: Pa
             "raised",
             "acknowledged",
         ]
+
+
+async def test_counters_go_on_when_the_journal_is_replaced_while_running(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        one.counters.add(Counter.STARTS, "motor-1", 3)
+        await one.pipeline.commit_counters()
+        store = one.journal._writer.store
+        assert store is not None
+        store.checkpoint()
+        garble_in_place(store.path, 0, store.path.stat().st_size)
+        one.journal._writer.suspect()
+        await until(lambda: one.journal.damage_report is not None and one.journal.durable)
+        one.counters.add(Counter.STARTS, "motor-1")
+        await one.pipeline.commit_counters()
+        (total,) = one.counters.committed()
+        assert total.value == 4.0
+        assert one.counters.incarnation == one.journal.incarnation
+    async with house(tmp_path) as again:
+        (total,) = again.counters.committed()
+        assert total.value == 4.0

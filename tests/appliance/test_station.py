@@ -76,6 +76,15 @@ async def test_updates_resume_after_a_sequence_and_miss_nothing(tmp_path: Path) 
         assert [text_of(u) for u in await resumed] == ["no 3", "no 4", "no 5", "no 0", "no 1", "no 2", "no 3"]
 
 
+async def test_a_page_of_a_journal_that_is_gone_gets_all_alarms(tmp_path: Path) -> None:
+    """The journal's folder was lost and begun anew: the page's sequence means nothing there."""
+    async with house(tmp_path) as one:
+        one.start()
+        await publish(one, 3)
+        found = await take_alarms(one, 5_000, 3)
+        assert [text_of(u) for u in found] == ["no 0", "no 1", "no 2"]
+
+
 async def test_updates_tell_the_latest_states_first_and_again_each_second(tmp_path: Path) -> None:
     async with house(tmp_path) as one:
         one.start()

@@ -196,6 +196,46 @@ def garble_in_place(path: Path, start: int, size: int) -> None:
         file.write(random.Random(5).randbytes(size))
 
 
+async def test_damage_while_running_loses_no_newest_alarm_counter_or_limit(open_journal: OpenJournal) -> None:
+    """What a restart would take up is in the running service's memory: a file of garbage cannot take it."""
+    journal = await open_journal()
+    await journal.commit([alarm(1), alarm(2), alarm(3, "pump-2.check-sensor.x"), counter(17)])
+    before = {kind: journal.latest(kind) for kind in (RecordKind.ALARM_TRANSITION, RecordKind.COUNTER_VALUE)}
+    store = journal._writer.store
+    assert store is not None
+    store.checkpoint()
+    for suffix in ("", "-wal"):
+        part = store.path.with_name(store.path.name + suffix)
+        garble_in_place(part, 0, part.stat().st_size)
+    journal._writer.suspect()
+    await until(lambda: journal.damage_report is not None and journal.durable)
+    await journal.commit([alarm(4, "fan-1.machine-condition")])
+    await journal.close()
+    journal = await open_journal()
+    assert journal.damage_report is None
+    for kind, records in before.items():
+        assert journal.latest(kind)[: len(records)] == records
+    assert sum(row.records for row in journal.backlog()) == 4
+
+
+async def test_no_sequence_is_given_twice_though_files_set_aside_are_deleted(
+    open_journal: OpenJournal,
+) -> None:
+    seen = 0
+    for number in range(3):
+        journal = await open_journal()
+        (record,) = (await journal.commit([alarm(number)])).records
+        assert record.sequence > seen
+        await journal.commit([alarm(100 + n) for n in range(10 * number, 10 * number + 10)])
+        seen, path = journal.last_sequence, journal.folder / FILE_NAME
+        await journal.close()
+        path.write_bytes(b"garbage" * 5_000)
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        for aside in set_aside(path.parent):  # as the runbook allows
+            aside.unlink()
+
+
 async def test_damage_while_running_is_a_gap_of_the_telemetry_it_took(open_journal: OpenJournal) -> None:
     clock = ReplayClock(START_NS)
     journal = await open_journal(clock=clock)
