@@ -20,6 +20,7 @@ export function alarm(change: Partial<AlarmView> = {}): AlarmView {
     evidence: {},
     durable: true,
     acknowledged_by: null,
+    acknowledged_ms: null,
     comment: "",
     ...change,
   };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { tickLabel } from "../src/plots/axes";
-import { amplitudeRange, hasZero, limitInView, roundUp, timeLabels, trendRange } from "../src/plots/scales";
+import { amplitudeRange, hasZero, inShownUnit, limitInView, roundUp, timeLabels, trendRange } from "../src/plots/scales";
 import { frequencies, highestLine, markedRangeHz, markerFamilies, scaled, standsOut } from "../src/plots/spectrum_data";
 import type { FaultMarker } from "../src/schema";
 import { spectrum } from "./make";
@@ -22,6 +22,22 @@ it.each([
   [80, 80],
   [0, 1],
 ])("rounds %d up to %d", (value, rounded) => expect(roundUp(value)).toBeCloseTo(rounded, 12));
+
+it("shows a trend, its limit and its breaks in another unit", () => {
+  const kept = {
+    channel_id: "pump-2.x",
+    feature: "score",
+    unit: "1",
+    times_ms: [1, 2, 3],
+    values: [0.5, null, 2],
+    limit: 1,
+    limit_provisional: true,
+    gaps: [],
+  };
+  expect(inShownUnit(kept, 100)).toMatchObject({ values: [50, null, 200], limit: 100, times_ms: [1, 2, 3] });
+  expect(inShownUnit({ ...kept, limit: null }, 60).limit).toBeNull();
+  expect(inShownUnit(kept, 1)).toBe(kept);
+});
 
 describe("the range of a trend", () => {
   it("starts at zero for a size and contains a near limit", () => {

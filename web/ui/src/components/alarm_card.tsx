@@ -1,12 +1,11 @@
 /** One alarm: what is wrong, how sure, since when, what to do, and the button that says "seen". */
-import { useEffect, useState } from "preact/hooks";
 import { adviceFor } from "../advice";
-import { isActive, isOpen, isUnacknowledged } from "../alarm_book";
+import { isActive, isUnacknowledged } from "../alarm_book";
 import { percent, when } from "../format";
 import { readable } from "../names";
 import { machineHref } from "../router";
 import type { AlarmView } from "../schema";
-import { api, state } from "../session";
+import { state } from "../session";
 import { texts } from "../texts";
 import { Acknowledge } from "./acknowledge";
 import { Evidence } from "./evidence";
@@ -79,34 +78,13 @@ export function AlarmCard({ alarm, nowMs, withMachine, large = false }: AlarmCar
 
 function AcknowledgedBy({ alarm, nowMs }: { alarm: AlarmView; nowMs: number }) {
   const by = alarm.acknowledged_by ?? "";
-  const atMs = useAcknowledgedMs(alarm);
+  const atMs = alarm.acknowledged_ms;
   return (
     <p class="acknowledged" data-testid="acknowledged-by">
       {atMs === null ? texts.alarms.acknowledgedBy(by) : texts.alarms.acknowledgedByAt(by, when(atMs, nowMs))}
       {alarm.comment !== "" && <q>{alarm.comment}</q>}
     </p>
   );
-}
-
-/** When the present activation was acknowledged: the alarm itself does not say, its history does. */
-function useAcknowledgedMs(alarm: AlarmView): number | null {
-  const { alarm_id: alarmId, activation } = alarm;
-  const [atMs, setAtMs] = useState<number | null>(null);
-  useEffect(() => {
-    let wanted = true;
-    if (!isOpen(alarm)) return; // closed alarms are many; their history tells it on request
-    api.alarmHistory(alarmId).then(
-      (steps) => {
-        const step = steps.find((s) => s.what === "acknowledged" && s.alarm.activation === activation);
-        if (wanted) setAtMs(step?.time_ms ?? null);
-      },
-      () => undefined, // the name is shown without the time
-    );
-    return () => {
-      wanted = false;
-    };
-  }, [alarmId, activation, alarm.acknowledged_by]);
-  return atMs;
 }
 
 function Facts({ alarm }: { alarm: AlarmView }) {
@@ -124,7 +102,7 @@ function Facts({ alarm }: { alarm: AlarmView }) {
           <dd>{alarm.rule}</dd>
         </div>
       </dl>
-      <Evidence evidence={alarm.evidence} />
+      <Evidence alarm={alarm} />
     </>
   );
 }

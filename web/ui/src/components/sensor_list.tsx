@@ -1,6 +1,6 @@
 /** The channels of a machine: whether each signal can be trusted, and what its sensor's verdict is. */
-import { percent, quantity } from "../format";
-import { firstFeature, named, shownUnit } from "../names";
+import { NONE, percent, quantity, rpm } from "../format";
+import { firstFeature, shownFeature } from "../names";
 import type { ChannelView } from "../schema";
 import { texts } from "../texts";
 
@@ -32,14 +32,11 @@ export function SensorList({ channels }: { channels: readonly ChannelView[] }) {
 function latest(channel: ChannelView): string {
   const present = channel.features.filter((name) => typeof channel.latest[name] === "number");
   const feature = present.includes("rms_mps2") ? "rms_mps2" : firstFeature(present, false);
-  if (feature === null) {
-    const [value] = Object.values(channel.latest);
-    return quantity(value, shownUnit(channel.unit));
-  }
-  // A load is a fraction of the rated one.
-  if (channel.measurand === "load") return percent(channel.latest[feature]);
-  const unit = named(feature).unit || (feature === "value" ? shownUnit(channel.unit) : "");
-  return quantity(channel.latest[feature], unit);
+  const value = feature === null ? null : channel.latest[feature];
+  if (feature === null || value === null || value === undefined) return NONE;
+  const { unit, factor } = shownFeature(channel, feature);
+  if (unit === "%") return percent((value * factor) / 100);
+  return unit === "rpm" ? rpm(value) : quantity(value * factor, unit);
 }
 
 function QualitySign({ quality }: { quality: ChannelView["quality"] }) {

@@ -59,7 +59,7 @@ export function BacklogTable({ backlog }: { backlog: readonly BacklogView[] }) {
     [t.backlog.stored, (row) => `${bytes(row.stored_bytes)} / ${bytes(row.budget_bytes)}`],
     [t.backlog.age, (row) => (row.oldest_age_s === null ? NONE : duration(row.oldest_age_s))],
     [t.backlog.daysLeft, (row) => daysLeft(row.days_left)],
-    [t.backlog.perDay, (row) => bytes(row.written_bytes_per_day)],
+    [t.backlog.perDay, (row) => (row.written_bytes_per_day > 0 ? bytes(row.written_bytes_per_day) : NONE)],
   ];
   return (
     <table class="cards-when-narrow">

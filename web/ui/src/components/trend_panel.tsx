@@ -2,8 +2,8 @@
 import { useState } from "preact/hooks";
 import { isActive } from "../alarm_book";
 import { usePolled } from "../hooks";
-import { capitalised } from "../format";
-import { firstFeature, type Named, named, shownUnit } from "../names";
+import { firstFeature, SCORE, shownFeature } from "../names";
+import { inShownUnit } from "../plots/scales";
 import { TrendPlot } from "../plots/trend_plot";
 import type { AlarmView, ChannelView, TrendView } from "../schema";
 import { api } from "../session";
@@ -26,6 +26,8 @@ const LEAST_SPAN_MS = 60_000;
 
 interface Asked {
   trend: TrendView;
+  name: string;
+  unit: string;
   fromMs: number;
   toMs: number;
   sinceMs: number | null;
@@ -44,12 +46,14 @@ export function TrendPanel({ channel, headline, nowMs }: { channel: ChannelView;
     if (feature === null) return null;
     const toMs = nowMs;
     const fromMs = ms === null ? null : toMs - ms;
-    const trend = await api.trend(channel.channel_id, feature, fromMs, ms === null ? null : toMs, MOST_POINTS);
+    const kept = await api.trend(channel.channel_id, feature, fromMs, ms === null ? null : toMs, MOST_POINTS);
+    const { name, unit, factor } = shownFeature(channel, feature, kept.unit);
+    const trend = inShownUnit(kept, factor);
     const firstMs = startOf(trend, toMs);
     const startMs = Math.min(firstMs, toMs - LEAST_SPAN_MS);
     // A young history is drawn as wide as the picture, and says where it begins.
     const young = fromMs !== null && startMs - fromMs > (toMs - fromMs) / 10;
-    return { trend, fromMs: fromMs === null || young ? startMs : fromMs, toMs, sinceMs: young ? firstMs : null };
+    return { trend, name, unit, fromMs: fromMs === null || young ? startMs : fromMs, toMs, sinceMs: young ? firstMs : null };
   });
 
   return (
@@ -64,10 +68,10 @@ export function TrendPanel({ channel, headline, nowMs }: { channel: ChannelView;
             onChange={(event) => setPicked(event.currentTarget.value)}
           >
             {channel.features.map((name) => {
-              const { name: words, unit } = featureName(channel, name);
+              const { name: words, unit } = shownFeature(channel, name);
               return (
                 <option key={name} value={name}>
-                  {unit === "" ? words : `${words} (${unit})`}
+                  {unit === "" || name === SCORE ? words : `${words} (${unit})`}
                 </option>
               );
             })}
@@ -84,7 +88,9 @@ export function TrendPanel({ channel, headline, nowMs }: { channel: ChannelView;
       {value ? (
         <TrendPlot
           trend={value.trend}
-          {...featureName(channel, value.trend.feature, value.trend.unit)}
+          name={value.name}
+          unit={value.unit}
+          withoutLimit={withoutLimit(channel, value.trend.feature)}
           fromMs={value.fromMs}
           toMs={value.toMs}
           sinceMs={value.sinceMs}
@@ -103,10 +109,10 @@ export function TrendPanel({ channel, headline, nowMs }: { channel: ChannelView;
   );
 }
 
-/** A process value is called by its channel: "bearing temperature" says more than "value". */
-function featureName(channel: ChannelView, feature: string, unit = ""): Named {
-  if (feature === "value") return { name: capitalised(channel.name), unit: shownUnit(unit || channel.unit) };
-  return named(feature, unit);
+/** What is said where no limit is: only the deviation has one, and process values are not judged. */
+function withoutLimit(channel: ChannelView, feature: string): string {
+  if (feature === SCORE) return texts.trend.noLimitYet;
+  return channel.sample_rate_hz > 0 ? texts.trend.noOwnLimit : "";
 }
 
 /** When the first value, or the first known gap, begins. */

@@ -1,5 +1,6 @@
 /** Axes that all plots share. */
 import type uPlot from "uplot";
+import { texts } from "../texts";
 import { timeLabels } from "./scales";
 import type { PlotTheme } from "./theme";
 
@@ -15,6 +16,13 @@ function base(theme: PlotTheme): uPlot.Axis {
   };
 }
 
+/** An axis says what it measures. */
+const named = (label: string): Pick<uPlot.Axis, "label" | "labelSize" | "labelGap"> => ({
+  label,
+  labelSize: 18,
+  labelGap: 0,
+});
+
 export function timeAxis(theme: PlotTheme): uPlot.Axis {
   return {
     ...base(theme),
@@ -27,15 +35,18 @@ export function timeAxis(theme: PlotTheme): uPlot.Axis {
 export function frequencyAxis(theme: PlotTheme): uPlot.Axis {
   return {
     ...base(theme),
+    ...named(texts.spectrum.axisHz),
     space: 56,
     size: 34,
     values: (_plot, ticks) => ticks.map((tick) => (tick >= 10_000 ? `${tick / 1000}k` : String(tick))),
   };
 }
 
-export function valueAxis(theme: PlotTheme, logarithmic = false): uPlot.Axis {
+/** `quantity`: what is drawn and its unit; empty where the number has none. */
+export function valueAxis(theme: PlotTheme, quantity: string, logarithmic = false): uPlot.Axis {
   return {
     ...base(theme),
+    ...(quantity === "" ? {} : named(quantity)),
     size: 58,
     space: 34,
     values: (_plot, ticks) =>

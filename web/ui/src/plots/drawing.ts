@@ -1,7 +1,7 @@
 /** What is drawn beside the line: hatched gaps, the limit, frequency markers. Canvas work only. */
 import type uPlot from "uplot";
 import type { GapBand } from "./gaps";
-import type { MarkerFamily } from "./spectrum_data";
+import type { MarkerFamily, Peak } from "./spectrum_data";
 import type { PlotTheme } from "./theme";
 
 const FONT = "system-ui, sans-serif";
@@ -165,6 +165,20 @@ export function drawMarkerLabels(plot: uPlot, families: readonly DrawnFamily[], 
       free = start + width + 5 * ratio;
     }
   });
+  ctx.restore();
+}
+
+/** A ring around the highest line, so that the words above the plot can be found in it. */
+export function drawPeak(plot: uPlot, peak: Peak | null, theme: PlotTheme): void {
+  if (peak === null) return;
+  const { ctx } = plot;
+  ctx.save();
+  ctx.strokeStyle = theme.limit;
+  ctx.lineWidth = 2 * devicePixelRatio;
+  ctx.beginPath();
+  const x = plot.valToPos(peak.hz, "x", true);
+  ctx.arc(x, plot.valToPos(peak.value, "y", true), 6 * devicePixelRatio, 0, 2 * Math.PI);
+  ctx.stroke();
   ctx.restore();
 }
 

@@ -1,5 +1,6 @@
 /** Ranges and ticks of the plots. Pure. */
 import { calendarDay, clockTime } from "../format";
+import type { TrendView } from "../schema";
 
 /** A round number not below `value`: 1, 2, 2.5 or 5 times a power of ten; keeps the scale from jumping. */
 export function roundUp(value: number): number {
@@ -18,10 +19,17 @@ export function limitInView(highest: number, limit: number | null): boolean {
   return limit !== null && (highest <= 0 || limit <= highest * LIMIT_IN_VIEW);
 }
 
-/** Units of which zero is a mere convention: their trends need not begin there. */
-const WITHOUT_ZERO = new Set(["dB", "°C", "Hz"]);
+/** Units of which zero is a mere convention, or far from where a machine works: their trends need not begin there. */
+const WITHOUT_ZERO = new Set(["dB", "°C", "Hz", "rpm"]);
 
 export const hasZero = (unit: string): boolean => !WITHOUT_ZERO.has(unit);
+
+/** A trend in the unit that is shown. */
+export function inShownUnit(trend: TrendView, factor: number): TrendView {
+  if (factor === 1) return trend;
+  const times = (value: number | null) => (value === null ? null : value * factor);
+  return { ...trend, values: trend.values.map(times), limit: times(trend.limit) };
+}
 
 /**
  * The vertical range of a trend: from zero for sizes, so that noise does not look like change; with some

@@ -3,11 +3,11 @@ import { useMemo, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { Segmented } from "../components/segmented";
 import { figure, quantity } from "../format";
-import { shownUnit } from "../names";
+import { lineWords, spectrumQuantity } from "../names";
 import type { SpectrumView } from "../schema";
 import { texts } from "../texts";
 import { frequencyAxis, valueAxis } from "./axes";
-import { type DrawnFamily, drawMarkerLabels, drawMarkerLines, LANE_HEIGHT } from "./drawing";
+import { type DrawnFamily, drawMarkerLabels, drawMarkerLines, drawPeak, LANE_HEIGHT } from "./drawing";
 import { MarkerLegend } from "./marker_legend";
 import { Plot } from "./plot";
 import { amplitudeRange } from "./scales";
@@ -55,8 +55,9 @@ export function SpectrumPlot({ spectrum, channelName, faultMarkers }: SpectrumPl
     [spectrum, low, logarithmic],
   );
 
-  const now = useRef({ shown, theme, toHz, low, high });
-  now.current = { shown, theme, toHz, low, high };
+  const now = useRef({ shown, theme, toHz, low, high, peak });
+  now.current = { shown, theme, toHz, low, high, peak };
+  const drawn = spectrumQuantity(spectrum.kind, spectrum.unit);
 
   const options = (): Omit<uPlot.Options, "width" | "height"> => ({
     legend: { show: false },
@@ -69,11 +70,14 @@ export function SpectrumPlot({ spectrum, channelName, faultMarkers }: SpectrumPl
         range: () => [now.current.low, now.current.high],
       },
     },
-    axes: [frequencyAxis(theme), valueAxis(theme, logarithmic)],
+    axes: [frequencyAxis(theme), valueAxis(theme, drawn, logarithmic)],
     series: [{}, { stroke: theme.line, width: 1.4, points: { show: false } }],
     hooks: {
       drawClear: [(plot) => drawMarkerLines(plot, now.current.shown)],
-      draw: [(plot) => drawMarkerLabels(plot, now.current.shown, now.current.theme)],
+      draw: [
+        (plot) => drawPeak(plot, now.current.peak, now.current.theme),
+        (plot) => drawMarkerLabels(plot, now.current.shown, now.current.theme),
+      ],
       setCursor: [
         (plot) => {
           const { idx, left } = plot.cursor;
@@ -86,15 +90,14 @@ export function SpectrumPlot({ spectrum, channelName, faultMarkers }: SpectrumPl
     },
   });
 
-  const unit = shownUnit(spectrum.unit);
   const kind = faultMarkers ? texts.spectrum.envelope : texts.spectrum.amplitude;
   const line = cursor ?? peak;
   const words =
     line === null
       ? texts.spectrum.none
       : cursor === null
-        ? texts.spectrum.peak(quantity(line.value, unit), quantity(line.hz, "Hz", 4))
-        : `${quantity(line.value, unit)} · ${quantity(line.hz, "Hz", 4)}`;
+        ? texts.spectrum.peak(lineWords(line, spectrum))
+        : lineWords(line, spectrum);
   return (
     <div>
       <div class="plot-controls">
@@ -126,7 +129,7 @@ export function SpectrumPlot({ spectrum, channelName, faultMarkers }: SpectrumPl
         shape={`${theme.line}|${theme.surface}|${logarithmic}|${families.length}`}
         options={options}
         data={data}
-        drawKey={`${toHz}|${low}|${high}|${shown.map((f) => `${f.key}${figure(f.frequencyHz, 6)}`).join()}`}
+        drawKey={`${toHz}|${low}|${high}|${peak?.hz}|${shown.map((f) => `${f.key}${figure(f.frequencyHz, 6)}`).join()}`}
         height={HEIGHT}
         label={texts.spectrum.label(kind, channelName, words)}
       />

@@ -6,7 +6,7 @@ import type { TrendView } from "../schema";
 import { texts } from "../texts";
 import { timeAxis, valueAxis } from "./axes";
 import { drawGaps, drawLimit } from "./drawing";
-import { brokenLine, causeAt, gapBands, gapTotals, isolated } from "./gaps";
+import { brokenLine, causeAt, type GapBand, gapBands, gapTotals, isolated } from "./gaps";
 import { Plot } from "./plot";
 import { hasZero, limitInView, trendRange } from "./scales";
 import { useTheme } from "./theme";
@@ -18,18 +18,20 @@ export interface TrendPlotProps {
   fromMs: number;
   toMs: number;
   nowMs: number;
+  /** What is said when the trend has no limit. */
+  withoutLimit: string;
   /** Set when there is nothing of an earlier time, although it was asked for. */
   sinceMs: number | null;
 }
 
 const HEIGHT = 260;
 
-export function TrendPlot({ trend, name, unit, fromMs, toMs, nowMs, sinceMs }: TrendPlotProps) {
+export function TrendPlot({ trend, name, unit, fromMs, toMs, nowMs, withoutLimit, sinceMs }: TrendPlotProps) {
   const theme = useTheme();
   const [cursor, setCursor] = useState<{ timeS: number; value: number | null } | null>(null);
-  const limitText = limitWords(trend, unit);
+  const limitText = limitWords(trend, unit, withoutLimit);
   const line = useMemo(() => brokenLine(trend), [trend]);
-  const bands = useMemo(() => gapBands(trend.gaps, fromMs, toMs), [trend, fromMs, toMs]);
+  const bands = useMemo(() => gapBands(trend.gaps, fromMs, toMs).map(inWords), [trend, fromMs, toMs]);
   const data = useMemo<uPlot.AlignedData>(() => [line.timesS, line.values], [line]);
 
   // Plug-ins are made once per chart and read what is present from here.
@@ -45,7 +47,7 @@ export function TrendPlot({ trend, name, unit, fromMs, toMs, nowMs, sinceMs }: T
       x: { time: true, range: () => [now.current.fromMs / 1000, now.current.toMs / 1000] },
       y: { range: (plot) => trendRange((plot.data[1] ?? []) as (number | null)[], now.current.trend.limit, hasZero(unit)) },
     },
-    axes: [timeAxis(theme), valueAxis(theme)],
+    axes: [timeAxis(theme), valueAxis(theme, unit)],
     series: [
       {},
       {
@@ -95,7 +97,7 @@ export function TrendPlot({ trend, name, unit, fromMs, toMs, nowMs, sinceMs }: T
       <p class="plot-note">
         {sinceMs !== null && `${texts.trend.since(when(sinceMs, nowMs))} `}
         {empty && <strong>{texts.trend.empty} </strong>}
-        {trend.limit === null || !inView(trend) ? `${limitText}. ` : ""}
+        {(trend.limit === null || !inView(trend)) && limitText !== "" ? `${limitText} ` : ""}
         <GapWords />
       </p>
     </div>
@@ -125,14 +127,17 @@ export function TrendPlot({ trend, name, unit, fromMs, toMs, nowMs, sinceMs }: T
   }
 }
 
+/** The journal's cause in words for a technician. */
+const inWords = (band: GapBand): GapBand => ({ ...band, cause: texts.trend.causes[band.cause] ?? band.cause });
+
 function inView(trend: TrendView): boolean {
   const values = trend.values.filter((value): value is number => value !== null);
   const highest = values.reduce((high, value) => Math.max(high, value), Number.NEGATIVE_INFINITY);
   return values.length === 0 || highest <= 0 || limitInView(highest, trend.limit);
 }
 
-function limitWords(trend: TrendView, unit: string): string {
-  if (trend.limit === null) return texts.trend.noLimit;
+function limitWords(trend: TrendView, unit: string, withoutLimit: string): string {
+  if (trend.limit === null) return withoutLimit;
   const limit = quantity(trend.limit, unit);
   const word = trend.limit_provisional ? texts.trend.limitProvisional : texts.trend.limit;
   return inView(trend) ? `${word} ${limit}` : texts.trend.limitAbove(limit);
