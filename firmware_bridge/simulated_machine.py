@@ -21,6 +21,7 @@ NOMINAL_SPEED_HZ = 29.4
 GEAR_TEETH = 23
 LINE_FREQUENCY_HZ = 50.0
 RATED_POWER_KW = 75.0
+MEAN_LOAD = 0.87  # of rated load; its wander of 0.10 stays within the last quarter: one operating state
 BLOCK_SAMPLES = 512  # noise and impacts are drawn by whole blocks of the sample grid
 AXES = 3
 
@@ -110,7 +111,7 @@ class SimulatedMachine:
 
     def load(self, t_s: float) -> float:
         """Load as a fraction of rated load."""
-        return 0.72 + self._load.at(t_s)
+        return MEAN_LOAD + self._load.at(t_s)
 
     def speed_hz(self, t_s: float) -> float:
         """Shaft speed in Hz: nominal, a slow wander, and the slip of an induction motor with load."""
@@ -123,7 +124,7 @@ class SimulatedMachine:
 
     def loads(self, t_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """`load` for an array of times."""
-        return 0.72 + self._load.each(t_s)
+        return MEAN_LOAD + self._load.each(t_s)
 
     def revolutions(self, t_s: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Shaft angle in revolutions since t = 0: the exact integral of `speed_hz`."""

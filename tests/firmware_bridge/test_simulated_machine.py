@@ -145,7 +145,7 @@ def test_operating_conditions_stay_in_their_bounds_and_agree_between_processes()
     assert np.abs(speeds / NOMINAL_SPEED_HZ - 1).max() < 0.005
     assert np.ptp(speeds) > 0.02
     loads = np.array([machine.load(t) for t in times_s])
-    assert 0.5 < loads.min() < loads.max() < 0.95
+    assert 0.75 < loads.min() < loads.max() < 1.0  # one quarter of rated load: one operating state
     np.testing.assert_allclose(machine.loads(times_s), loads)
     assert [other.speed_hz(t) for t in times_s[:50]] == list(speeds[:50])
     temperatures = [machine.temperature_degc(t) for t in times_s]
