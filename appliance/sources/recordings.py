@@ -1,15 +1,15 @@
 """Recordings on disk: one file to samples in SI units, whatever its layout.
 
-Duty: read `.npz` (2-D recordings, 3-D sets of recordings or snapshots, bursts with `lengths`), MFPT `.mat`,
-`.wav`, `.csv` (also `.csv.gz`) and `.parquet`; refuse what cannot be a recording with an error that names the
-file, what is wrong and what would be right. Does not judge signals (NaN, clipping, constants pass through:
-the sensor check speaks of them) and knows nothing of machines (see recording_notes).
+Duty: read `.npz` (2-D recordings, 3-D sets of recordings or snapshots, bursts with `lengths`), MFPT `.mat`
+and `.wav`, by files of their own tables (`.csv`, `.csv.gz`, `.parquet`), UFF 58, TDMS and HDF5; refuse what
+cannot be a recording with an error that names the file, what is wrong and what would be right. Does not
+judge signals (NaN, clipping, constants pass through: the sensor check speaks of them) and knows nothing of
+machines (see recording_notes).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,24 +17,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from appliance.errors import Rejected
+from appliance.sources.recording_columns import Columns, RecordingError, unit_to_si
+from appliance.sources.recording_hdf5 import read_hdf5
 from appliance.sources.recording_tables import read_table
+from appliance.sources.recording_tdms import read_tdms
+from appliance.sources.recording_uff import read_uff
 from dsp.samples import Float32Array
 
+__all__ = ["Recording", "RecordingError", "Segment", "read_recording", "unit_to_si"]
+
 MAX_FILE_BYTES = 2 * 1024**3
-STANDARD_GRAVITY_MPS2 = 9.80665  # CGPM 1901
+LEAST_RATE_HZ, MOST_RATE_HZ = 1e-6, 1e8
 RATE_TOLERANCE = 1e-3  # file and notes may differ by this much before it is worth a word
-SUFFIXES = (".npz", ".mat", ".wav", ".csv", ".csv.gz", ".parquet")
-
-
-class RecordingError(Rejected):
-    """A file that cannot be replayed: which, why, and what would be right."""
-
-    def __init__(self, path: Path, reason: str, remedy: str) -> None:
-        super().__init__(f"{path}: {reason}; {remedy}")
-        self.path = path
-        self.reason = reason
-        self.remedy = remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +61,6 @@ class Recording:
         return sum(len(segment.samples) for segment in self.segments)
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """What a reader found in a file before units and rate are settled."""
-
-    names: tuple[str, ...]
-    segments: tuple[tuple[float | None, npt.NDArray[Any]], ...]  # (start in s or None, (n, n_channels))
-    sample_rate_hz: float | None
-    unit: str | None = None
-
-
 def read_recording(path: Path, sample_rate_hz: float | None = None, unit: str | None = None) -> Recording:
     """Samples of one file, in SI units.
 
@@ -84,7 +68,7 @@ def read_recording(path: Path, sample_rate_hz: float | None = None, unit: str | 
     a difference of more than 0.1 % becomes a remark. Raises RecordingError.
     """
     if not path.is_file():
-        raise RecordingError(path, "no such file", f"give a file that ends in one of {', '.join(SUFFIXES)}")
+        raise RecordingError(path, "no such file", f"give a file that ends in one of {', '.join(READERS)}")
     size = path.stat().st_size
     if size == 0:
         raise RecordingError(path, "the file is empty", "copy it again from where it was recorded")
@@ -93,29 +77,18 @@ def read_recording(path: Path, sample_rate_hz: float | None = None, unit: str | 
             path, f"{size} bytes are too many", f"split it into files below {MAX_FILE_BYTES} bytes"
         )
     columns = _read_columns(path)
-    remarks: list[str] = []
+    remarks = list(columns.remarks)
     rate = _settle_rate(path, columns.sample_rate_hz, sample_rate_hz, remarks)
     factor, si_unit = unit_to_si(columns.unit or unit)
+    if columns.unit and unit and unit_to_si(unit) != (factor, si_unit):
+        remarks.append(f"the file says its unit is {columns.unit}, the notes {unit}: the file is believed")
     segments = _to_segments(path, columns, rate, factor)
     return Recording(path, columns.names, si_unit, rate, segments, tuple(remarks))
 
 
-def unit_to_si(unit: str | None) -> tuple[float, str]:
-    """Factor to m/s2 and the unit after it; (1.0, "1") where the unit is not one of acceleration."""
-    words = (unit or "").strip().lower().replace("²", "2").replace("^", "")
-    first = words.split()[0].strip(",;:()") if words else ""
-    if first in ("g", "gn"):
-        return STANDARD_GRAVITY_MPS2, "m/s2"
-    if first in ("m/s2", "m/s/s", "mps2"):
-        return 1.0, "m/s2"
-    if first in ("mm/s2",):
-        return 1e-3, "m/s2"
-    return 1.0, "1"
-
-
 def _settle_rate(path: Path, in_file: float | None, stated: float | None, remarks: list[str]) -> float:
     for rate in (in_file, stated):
-        if rate is not None and not (math.isfinite(rate) and rate > 0):
+        if rate is not None and not LEAST_RATE_HZ <= rate <= MOST_RATE_HZ:
             raise RecordingError(
                 path, f"a sampling rate of {rate} Hz is impossible", "state it with --rate HZ"
             )
@@ -139,7 +112,8 @@ def _to_segments(path: Path, columns: Columns, rate_hz: float, factor: float) ->
         if len(values) == 0:
             continue
         begin = end_s if start_s is None else start_s
-        segments.append(Segment(begin, np.asarray(values * factor, dtype=np.float32)))
+        with np.errstate(over="ignore"):  # beyond float32 is infinite: the sensor check speaks of it
+            segments.append(Segment(begin, np.asarray(values * factor, dtype=np.float32)))
         # Recordings without a time stand one window apart, so that nobody takes them for one stretch.
         end_s = begin + len(values) / rate_hz + 2.0
     if not segments:
@@ -149,23 +123,24 @@ def _to_segments(path: Path, columns: Columns, rate_hz: float, factor: float) ->
 
 def _read_columns(path: Path) -> Columns:
     name = path.name.lower()
+    reader = next((reader for suffix, reader in READERS.items() if name.endswith(suffix)), None)
+    if reader is None:
+        raise RecordingError(path, "its ending is not one that is known", f"use one of {', '.join(READERS)}")
     try:
-        if name.endswith(".npz"):
-            return _read_npz(path)
-        if name.endswith(".mat"):
-            return _read_mfpt_mat(path)
-        if name.endswith(".wav"):
-            return _read_wav(path)
-        if name.endswith((".csv", ".csv.gz", ".parquet")):
-            table = read_table(path)
-            return Columns(table.names, ((table.start_s, table.values),), table.sample_rate_hz)
+        return reader(path)
     except RecordingError:
         raise
     except Exception as error:  # a damaged file makes foreign readers raise anything
         raise RecordingError(
-            path, f"it cannot be read ({error})", "it is cut off, damaged or of another kind: copy it again"
+            path,
+            f"it cannot be read ({error or type(error).__name__})",
+            "it is cut off, damaged or of another kind: copy it again",
         ) from error
-    raise RecordingError(path, "its ending is not one that is known", f"use one of {', '.join(SUFFIXES)}")
+
+
+def _read_columns_of_table(path: Path) -> Columns:
+    table = read_table(path)
+    return Columns(table.names, table.segments, table.sample_rate_hz, table.unit)
 
 
 def _read_npz(path: Path) -> Columns:
@@ -257,3 +232,19 @@ def _read_wav(path: Path) -> Columns:
     elif data.dtype.kind == "i":
         values = values / float(2 ** (8 * data.dtype.itemsize - 1))
     return Columns(tuple(f"ch{i + 1}" for i in range(data.shape[1])), ((0.0, values),), float(rate))
+
+
+READERS: dict[str, Callable[[Path], Columns]] = {
+    ".npz": _read_npz,
+    ".mat": _read_mfpt_mat,
+    ".wav": _read_wav,
+    ".csv": _read_columns_of_table,
+    ".csv.gz": _read_columns_of_table,
+    ".parquet": _read_columns_of_table,
+    ".uff": read_uff,
+    ".unv": read_uff,
+    ".tdms": read_tdms,
+    ".h5": read_hdf5,
+    ".hdf5": read_hdf5,
+}
+"""By the end of a file's name, in lower case."""
