@@ -23,6 +23,7 @@ from appliance.alarms.lifecycle import Alarm
 from appliance.analysis import AssetAnalysis, Findings
 from appliance.clock import Clock
 from appliance.counters import Counter, Counters
+from appliance.errors import Rejected
 from appliance.journal.journal import Journal
 from appliance.journal.record import NewRecord, RecordClass, RecordKind
 from appliance.machine_usage import MachineUsage
@@ -56,14 +57,33 @@ class AssetLine:
         self.lock = asyncio.Lock()  # one asset never in two threads at once
         self.wake = asyncio.Event()
         self.queues: dict[str, SourceQueue] = {}  # by source
+        self._tags: set[str] = set()  # channels of process values
+        self._tag_sources: set[str] = set()  # that deliver nothing else
         self.averager = TelemetryAverager(telemetry_period_s)
         self.usage = MachineUsage()
         self.blocked_by_journal = False
 
+    def connect(self, source: Source) -> None:
+        """Make the queue between a source and this machine."""
+        queue = SourceQueue(f"{source.source_id} > {self.asset_id}", QUEUE_CAPACITY)
+        self.queues[source.source_id] = queue
+        own = [channel for channel in source.channels if channel.asset_id == self.asset_id]
+        tags = {channel.channel_id for channel in own if channel.sample_rate_hz <= 0.0}
+        self._tags |= tags
+        if len(tags) == len(own):
+            self._tag_sources.add(source.source_id)
+
     def take(self, most: int) -> list[SourceItem]:
-        """The oldest items of all queues, tags before the samples that they belong to."""
-        items = [item for queue in self.queues.values() for item in queue.take(most)]
-        items.sort(key=_is_vibration)  # stable: each channel keeps its order
+        """The oldest items of all queues, tags before the samples that they belong to.
+
+        While samples wait, later tags wait with them: a backlog is judged by what the machine did then.
+        """
+        sampled = [queue for source_id, queue in self.queues.items() if source_id not in self._tag_sources]
+        items = [item for queue in sampled for item in queue.take(most)]
+        until_ns = max((item.end_ns for item in items), default=None)
+        for source_id in self._tag_sources:
+            items += self.queues[source_id].take(QUEUE_CAPACITY if items else most, until_ns)
+        items.sort(key=lambda item: item.channel_id not in self._tags)  # stable: each channel keeps its order
         return items
 
 
@@ -109,8 +129,7 @@ class Pipeline:
     def connect(self, source: Source) -> None:
         """Make the queues between a source and the machines that it measures."""
         for asset_id in sorted({channel.asset_id for channel in source.channels}):
-            line = self._lines[asset_id]
-            line.queues[source.source_id] = SourceQueue(f"{source.source_id} > {asset_id}", QUEUE_CAPACITY)
+            self._lines[asset_id].connect(source)
 
     async def feed(self, source: Source) -> None:
         """Take one source's items until it is lost. Raises SourceLost; call it again after a back-off."""
@@ -178,7 +197,7 @@ class Pipeline:
                 await asyncio.wait_for(self.commit_counters(), FINISH_WAIT_S)
 
     async def commit_counters(self) -> None:
-        """Commit every counter that grew; only then is it shown. After the store was replaced: all of them."""
+        """Commit every counter that grew; only then is it shown. All of them after the store was replaced."""
         if self._journal.incarnation != self._counters.incarnation:
             self._counters.begin_incarnation(self._journal.incarnation)
         records = self._counters.changed_records(self._clock.monotonic_ns())
@@ -214,9 +233,8 @@ class Pipeline:
         line.blocked_by_journal = True
         try:
             await self._desk.publish(findings.transitions, _sampled_ns(items))
-            limits = [_limit_record(self._clock, *learned) for learned in findings.limits.items()]
-            if limits:
-                await self._journal.commit(limits)
+            for channel_id, learned in findings.limits.items():
+                await self._keep_limit(channel_id, learned)
         finally:
             line.blocked_by_journal = False
         self._submit(line, items, findings)
@@ -225,6 +243,13 @@ class Pipeline:
             if isinstance(item, SampleBlock) and not _is_vibration(item):
                 self._audience.take_tag(item)
         self._audience.take_findings(line.asset_id, findings)
+
+    async def _keep_limit(self, channel_id: str, learned: object) -> None:
+        """Make what was learned durable. One that the journal refuses costs nothing but itself."""
+        try:
+            await self._journal.commit([_limit_record(self._clock, channel_id, learned)])
+        except Rejected as error:
+            logger.error("learned limits not stored channel=%s reason=%s", channel_id, error)
 
     def _submit(self, line: AssetLine, items: list[SourceItem], findings: Findings) -> None:
         records: list[NewRecord] = []

@@ -35,11 +35,16 @@ class SourceQueue:
         self._items.append(item)
         return drops
 
-    def take(self, most: int) -> list[SourceItem]:
-        """Up to `most` of the oldest items, after the gaps of what was dropped before them."""
+    def take(self, most: int, until_ns: int | None = None) -> list[SourceItem]:
+        """Up to `most` of the oldest items, after the gaps of what was dropped before them.
+
+        `until_ns`: what begins later stays (None: nothing does).
+        """
         items: list[SourceItem] = list(self._lost.values())
         self._lost.clear()
         while self._items and len(items) < most:
+            if until_ns is not None and self._items[0].start_ns > until_ns:
+                break
             items.append(self._items.popleft())
         return items
 

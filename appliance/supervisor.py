@@ -2,8 +2,8 @@
 
 Duty: life and death of named tasks, and the state of each for an operator. Does not know what a task does.
 A task ends in one of four ways: it returns (finished), it raises `Fatal` (stopped, the operator is told), it
-raises anything else (restarted after a back-off; a bug in one source must not stop the others), or it is
-cancelled at shutdown.
+raises anything else (restarted after a back-off; a bug in one source must not stop the others; a cancellation
+that nobody asked for is one), or it is cancelled at shutdown.
 """
 
 from __future__ import annotations
@@ -153,8 +153,13 @@ class Supervisor:
             try:
                 await member.run()
             except asyncio.CancelledError:
-                self._set(member, state=TaskState.STOPPED, reason="shut down")
-                raise
+                task = asyncio.current_task()
+                if task is None or task.cancelling() or self._stop.is_set():
+                    self._set(member, state=TaskState.STOPPED, reason="shut down")
+                    raise
+                # Nobody asked for it: something that the task awaited was cancelled beneath it.
+                reason = "what it waited for was cancelled"
+                logger.exception("task cancelled from below task=%s", member.report.name)
             except Fatal as error:
                 self._set(member, state=TaskState.FAILED, reason=str(error))
                 logger.error("task stopped for good task=%s reason=%s", member.report.name, error)

@@ -18,6 +18,7 @@ from dsp.extractor import FeatureVector
 from dsp.samples import Quality, SampleBlock
 from models.detector import AnomalyScore
 
+_TOUCHING_NS = 1_000_000  # windows that touch may be apart by the error of a fitted clock
 _WORST = (Quality.BAD, Quality.UNCERTAIN, Quality.GOOD)
 
 
@@ -53,7 +54,7 @@ class TelemetryAverager:
         channel_id = vector.channel_id
         records: list[NewRecord] = []
         waiting = self._windows.get(channel_id)
-        if waiting and not _alike(waiting[0], vector):
+        if waiting and not (_alike(waiting[0], vector) and _follows(waiting[-1], vector)):
             records.extend(self.interrupt(channel_id))
         waiting = self._windows.setdefault(channel_id, [])
         waiting.append(vector)
@@ -111,6 +112,11 @@ def _alike(one: FeatureVector, other: FeatureVector) -> bool:
         and one.operating_state == other.operating_state
         and one.extractor_version == other.extractor_version
     )
+
+
+def _follows(one: FeatureVector, other: FeatureVector) -> bool:
+    """Whether nothing is missing between two windows; those of an unbroken stream touch or overlap."""
+    return other.start_ns <= one.start_ns + one.duration_s * 1e9 + _TOUCHING_NS
 
 
 def _average(vectors: list[FeatureVector]) -> FeatureVector:

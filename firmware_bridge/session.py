@@ -319,7 +319,7 @@ class Session:
     def _give_up(self) -> None:
         thrown = self._deframer.discards
         if self.state is State.IDENTIFYING and self.hello is None and thrown.n_bytes:
-            reason = f"{thrown.n_bytes} bytes arrived and made no frame"
+            reason = "bytes arrive, but they make no frame"  # no count: equal troubles read equal
             self._end(
                 Trigger.NO_ANSWER,
                 EndCause.NOT_A_SENSOR,

@@ -27,6 +27,7 @@ from models.manifest import ModelManifest
 STATE_FORMAT = "robust-baseline-state-1"
 SMOOTHED_WINDOWS = 5
 _MIN_EXPLAINED_DB = 1.0
+_MAX_LEARNING_ROWS = 3072  # over all states that are being learned; 0.5 MB as JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ class BaselineDetector:
         self._learned[key] = learned
         learned.learned_s += learned.running_s(features)
         learned.keep(features.values)
+        self._bound_rows()
         if learned.learned_s >= self._settings.learn_s and learned.windows >= self._settings.min_windows:
             self._take_into_service(learned)
         return None
@@ -235,6 +237,11 @@ class BaselineDetector:
                     f" features of extractor {learned.extractor_version!r}; those of"
                     f" {EXTRACTOR_VERSION!r} are {len(feature_names)}, or have other names"
                 )
+
+    def _bound_rows(self) -> None:
+        """A machine of many speeds learns many states at once: memory and journal hold so many rows."""
+        if sum(len(learned.rows) for learned in self._learned.values()) > _MAX_LEARNING_ROWS:
+            max(self._learned.values(), key=lambda learned: len(learned.rows)).thin()
 
     def _take_into_service(self, learned: LearnedState) -> None:
         scales = [scale_of(name) for name in learned.names]

@@ -53,8 +53,12 @@ class LearnedState:
             self.rows.append(row.copy())
         self.windows += 1
         if len(self.rows) > _MAX_ROWS:
-            self.rows = self.rows[::2]
-            self.stride *= 2
+            self.thin()
+
+    def thin(self) -> None:
+        """Give up every second row, of those to come too."""
+        self.rows = self.rows[::2]
+        self.stride *= 2
 
     def load(self, baseline: Baseline) -> None:
         """Take the baseline into service through the reference backend, as any model package would be."""

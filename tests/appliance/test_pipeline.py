@@ -11,16 +11,17 @@ import pytest
 
 from appliance.alarm_records import StoredTransition
 from appliance.alarms.lifecycle import Condition, Severity, raise_alarm
-from appliance.analysis import Findings
+from appliance.analysis import PROFILES, AssetAnalysis, Findings
 from appliance.clock import ReplayClock
 from appliance.counters import Counter
 from appliance.journal.record import RecordKind
+from appliance.pipeline import AssetLine
 from appliance.sources.source import LinkState, SourceLost
 from dsp.samples import Gap, GapCause, SourceItem
 from tests.appliance.house import House, ScriptedSource, hanging_disk, house, running, until
 from tests.appliance.journal.builders import ALL_TIME, START_NS
 from tests.appliance.journal.test_damage import garble_in_place
-from tests.fakes.machine_items import LOW_RATE_HZ, block
+from tests.fakes.machine_items import LOW_RATE_HZ, MOTOR, block, channels, tag
 
 S = 1_000_000_000
 CONDITION = Condition(
@@ -247,3 +248,63 @@ async def test_counters_go_on_when_the_journal_is_replaced_while_running(tmp_pat
     async with house(tmp_path) as again:
         (total,) = again.counters.committed()
         assert total.value == 4.0
+
+
+async def test_a_backlog_is_judged_by_the_tags_of_its_time(tmp_path: Path) -> None:
+    """The samples of ten seconds wait; the machine ran then, and has stopped since, says the newest tag."""
+    async with house(tmp_path) as one:
+        tags = ScriptedSource([])
+        tags.source_id, tags.channels = (
+            "plc",
+            tuple(c for c in one.source.channels if c.sample_rate_hz <= 0.0),
+        )
+        sampled = ScriptedSource([])
+        sampled.channels = tuple(c for c in one.source.channels if c.sample_rate_hz > 0.0)
+        one.line.queues.clear()
+        for source in (sampled, tags):
+            one.pipeline.connect(source)
+        found: list[Findings] = []
+        take_findings = one.station.take_findings
+
+        def watched(asset_id: str, findings: Findings) -> None:
+            found.append(findings)
+            take_findings(asset_id, findings)
+
+        one.station.take_findings = watched  # type: ignore[method-assign]
+        for items in running(10.0):
+            for item in items:
+                one.pipeline.put(
+                    "plc" if "speed" in item.channel_id or "load" in item.channel_id else "sensor",
+                    "motor-1",
+                    item,
+                )
+        one.pipeline.put("plc", "motor-1", tag("motor-1.speed", 11 * S, 0.0))
+        one.start()
+        await one.settle()
+        await until(lambda: len(found) > 2)
+        states = [vector.operating_state for findings in found for vector in findings.features]
+        assert len(states) > 10
+        assert "stopped" not in states
+        assert len(one.line.queues["plc"]) == 0
+
+
+def test_a_channel_s_gaps_and_blocks_keep_their_order() -> None:
+    line = AssetLine(AssetAnalysis(MOTOR, channels(LOW_RATE_HZ, "x"), PROFILES["demo"]), 0.0)
+    line.connect(ScriptedSource([]))
+    first, second = (block("motor-1.x", at_s * S, np.zeros(6400), LOW_RATE_HZ) for at_s in (0, 2))
+    gap = Gap("motor-1.x", S, 2 * S, GapCause.SERIAL_LOSS)
+    speed = tag("motor-1.speed", S, 29.0)
+    for item in (first, gap, speed, second):
+        line.queues["sensor"].put(item)
+    assert line.take(10) == [speed, first, gap, second]
+
+
+async def test_limits_that_the_journal_refuses_cost_nothing_else(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        limits = one.analysis._limits
+        one.analysis._limits = lambda channel: {**limits(channel), "much": "x" * 2_000_000}  # type: ignore[method-assign]
+        one.start()
+        await feed_all(one, running(14.0))
+        assert one.tasks[1].done() is False
+        assert one.station.machines()[0].velocity_rms_mm_s is not None
+        assert one.journal.latest(RecordKind.LEARNED_LIMIT) == []

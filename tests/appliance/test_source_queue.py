@@ -72,3 +72,12 @@ def test_nothing_vanishes_without_being_told(steps: list[tuple[int, int]], capac
             assert len(queue) <= capacity
         seen += count(takes)
     assert seen + count(10**6) == put
+
+
+def test_what_begins_later_than_asked_for_stays() -> None:
+    queue = SourceQueue("q", 10)
+    for index in range(3):
+        queue.put(tenth("m.x", index))
+    assert [item.start_ns for item in queue.take(9, 100_000_000)] == [0, 100_000_000]
+    assert queue.take(9, 100_000_000) == []
+    assert len(queue.take(9)) == 1

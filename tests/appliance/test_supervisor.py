@@ -213,3 +213,23 @@ def test_systemd_is_left_alone_where_it_did_not_ask(tmp_path: Path) -> None:
     silent.ready()
     assert silent.watchdog_period_s is None
     ServiceNotifier(str(tmp_path / "nobody"), None).ready()  # gone: logged, not raised
+
+
+async def test_a_cancellation_that_nobody_asked_for_is_a_failure_and_not_the_end() -> None:
+    """A library may cancel what a task awaits: the task must come back, as after any other error."""
+    time, attempts = FakeTime(), 0
+    boss = supervisor(time)
+
+    async def source() -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            beneath = asyncio.get_running_loop().create_future()
+            beneath.cancel()
+            await beneath
+        boss.stop()
+
+    boss.add("sensor", source)
+    await asyncio.wait_for(boss.run_all(), 5)
+    assert attempts == 2
+    assert boss.reports()[0].restarts == 1

@@ -1,4 +1,4 @@
-"""The appliance's own alarms over damage and restarts: what is over clears, though nobody is left to say so."""
+"""The appliance's own alarms over damage and restarts: what is over clears, whoever is left to say so."""
 
 from __future__ import annotations
 

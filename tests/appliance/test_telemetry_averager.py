@@ -75,3 +75,13 @@ def test_the_greatest_score_and_the_mean_tag_of_a_period_are_kept() -> None:
     (record,) = averager.tag(tag("m.t", 2 * S, 30.0))
     assert orjson.loads(record.payload) == {"value": 20.0}
     assert record.monotonic_ns == 0
+
+
+def test_an_average_never_spans_a_gap() -> None:
+    """Also where the gap is told late: windows that do not touch do not belong together."""
+    averager = TelemetryAverager(60.0)
+    assert averager.features(vector(0.0, 1.0)) == []
+    assert averager.features(vector(0.5, 1.0)) == []
+    (record,) = averager.features(vector(1.6, 9.0))
+    assert decoded(record).duration_s == 1.5
+    np.testing.assert_allclose(decoded(record).values[0], 1.0)

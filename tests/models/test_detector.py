@@ -257,3 +257,15 @@ def test_a_limit_is_provisional_until_it_ran_long_enough() -> None:
         seen.append(progress.provisional)
     assert seen[:150] == [True] * 150
     assert seen[-1] is False
+
+
+def test_many_states_learned_at_once_stay_bounded_in_memory_and_journal() -> None:
+    detector = BaselineDetector(LearningSettings(learn_s=1e9, min_windows=10))
+    for state in range(40):
+        for features in vectors(300, seed=state, state=f"{state} rpm"):
+            detector.observe(features)
+    n_rows = sum(len(learned.rows) for learned in detector._learned.values())
+    assert 1500 < n_rows <= 3072
+    assert len(detector._learned) == 40
+    assert min(len(learned.rows) for learned in detector._learned.values()) > 20
+    assert len(json.dumps(detector.state())) < 1 << 20
