@@ -24,7 +24,7 @@ _LINE_BYTES = 1 << 20
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Runs in the child before its program: ask the kernel for SIGTERM at the parent's death (prctl(2))."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
@@ -52,7 +52,7 @@ class ChildProcess:
                 stderr=log_file,
                 limit=_LINE_BYTES,
                 start_new_session=True,  # Ctrl-C is the demo's alone: it ends its children in order
-                preexec_fn=_end_with_parent,
+                preexec_fn=end_with_parent,
             )
         return cls(name, process)
 

@@ -1,7 +1,7 @@
 """What a sink is: somewhere outside the box that takes the journal's records, at least once.
 
-Duty: the Protocol, what is handed to it, what it answers, and the errors it may raise. A sink moves bytes to one
-peer; it keeps no cursor and never waits to try again: that is the courier's work.
+Duty: the Protocol, what is handed to it, what it answers, and the errors it may raise. A sink moves bytes to
+one peer; it keeps no cursor and never waits to try again: that is the courier's work.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class EncodedRecord:
 class OutboxBatch:
     """Consecutive records of one class, in order, with a ready-to-send body where the sink wants one.
 
-    `records` is empty where `lines` are delivered, and the other way round. `body` is the gzip'd lines; the same
-    lines give the same bytes, so `checksum` (SHA-256 of the body, hex) names the content.
+    `records` is empty where `lines` are delivered, and the other way round. `body` is the gzip'd lines; the
+    same lines give the same bytes, so `checksum` (SHA-256 of the body, hex) names the content.
     """
 
     record_class: RecordClass
@@ -109,7 +109,7 @@ class Receipt:
 
 
 class SinkUnavailable(Retryable):
-    """The peer cannot be reached or is overloaded. `retry_after_s` is the peer's own wish, if it stated one."""
+    """The peer cannot be reached or is overloaded. `retry_after_s` is the peer's own wish, if stated."""
 
     def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
         super().__init__(reason)
@@ -117,7 +117,7 @@ class SinkUnavailable(Retryable):
 
 
 class SinkStopped(Fatal):
-    """The peer refuses everything for a reason that a person must remove: nothing is lost, nothing is sent."""
+    """The peer refuses everything for a reason that a person must remove; nothing is lost or sent."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         super().__init__(f"{reason}. {remedy}")

@@ -1,0 +1,221 @@
+"""The courier's memory: how far each class was delivered, and what was refused for good.
+
+Duty: one small SQLite file beside the journal. The journal itself holds the records until they are delivered;
+written here is only what the journal cannot know: per class the sequence up to which live records went out,
+the stretches behind it that still wait (a backlog), the first record held back for its untrusted time, which
+machine a channel belonged to from which record on, and the dead letters.
+
+A commit that a power cut takes back (`synchronous=NORMAL`) is a batch delivered twice, which changes nothing
+at the centre. Blocking: called in a thread.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from appliance.errors import Fatal
+from appliance.journal.record import RecordClass
+
+FILE_MODE = 0o600
+MOST_DEAD_LETTERS = 10_000
+_LIFE_BITS = 40  # the journal numbers each life of its store from a base of its own
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS lane (
+  class TEXT PRIMARY KEY, live INTEGER NOT NULL, held_from INTEGER NOT NULL, held INTEGER NOT NULL,
+  delivered INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stretch (class TEXT NOT NULL, after INTEGER NOT NULL, upto INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS owner (
+  channel TEXT NOT NULL, from_sequence INTEGER NOT NULL, asset TEXT NOT NULL,
+  PRIMARY KEY (channel, from_sequence)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dead (
+  sequence INTEGER PRIMARY KEY, class TEXT NOT NULL, key TEXT NOT NULL, reason TEXT NOT NULL,
+  time_ns INTEGER NOT NULL
+);
+"""
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Records of a class that wait behind the live ones: those after `after`, up to and with `upto`."""
+
+    after: int
+    upto: int
+
+
+@dataclass(slots=True)
+class Lane:
+    """How far one class was delivered."""
+
+    record_class: RecordClass
+    live: int = 0  # every record up to here went out, is held back, or lies in a stretch
+    stretches: list[Stretch] = field(default_factory=list)  # oldest first
+    held_from: int = 0  # first record held back for its time; 0: none
+    held: int = 0  # how many are
+    delivered: int = 0  # records, ever
+
+    @property
+    def confirmed(self) -> int:
+        """The sequence up to which every record of the class is at the centre, or refused for good."""
+        ends = [self.live, *(stretch.after for stretch in self.stretches)]
+        if self.held_from:
+            ends.append(self.held_from - 1)
+        return min(ends)
+
+    def split(self, head: int) -> None:
+        """Let what waits up to `head` be a backlog; what comes after it is live."""
+        if head > self.live:
+            if self.stretches and self.stretches[-1].upto == self.live:
+                self.stretches[-1].upto = head
+            else:
+                self.stretches.append(Stretch(self.live, head))
+            self.live = head
+
+    def advance(self, stretch: Stretch | None, sequence: int) -> None:
+        """Everything up to `sequence` is dealt with: of a stretch, or of the live records (None)."""
+        if stretch is None:
+            self.live = max(self.live, sequence)
+            return
+        stretch.after = max(stretch.after, sequence)
+        if stretch.after >= stretch.upto:
+            self.stretches.remove(stretch)
+
+    def hold(self, sequence: int) -> None:
+        """One record is held back."""
+        self.held_from = min(self.held_from or sequence, sequence)
+        self.held += 1
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that the centre refused for good. `time_ns` is the record's UTC."""
+
+    sequence: int
+    record_class: RecordClass
+    key: str
+    reason: str
+    time_ns: int
+
+
+class Outbox:
+    """The open file; `open` it with the journal's incarnation, `close` it."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create (mode 0600). Raises Fatal if it cannot be used."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=FILE_MODE)
+            self._connection = sqlite3.connect(
+                path, isolation_level=None, check_same_thread=False, timeout=5.0
+            )
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._connection.executescript(_TABLES)
+        except (OSError, sqlite3.Error) as error:
+            raise Fatal(
+                f"the courier's file {path} cannot be used: {error}; move it away (all that the journal "
+                "still has is then delivered again, which changes nothing at the centre)"
+            ) from error
+        self._lock = threading.Lock()
+
+    def lanes(self, incarnation: str, last_sequence: int) -> dict[RecordClass, Lane]:
+        """What was delivered of each class of this journal.
+
+        Another life of the journal that continues the numbers (a damaged file was replaced) keeps the
+        cursors; one that begins anew (the folder was emptied) is delivered from its beginning.
+        """
+        lanes = {record_class: Lane(record_class) for record_class in RecordClass}
+        for name, live, held_from, held, delivered in self._connection.execute("SELECT * FROM lane"):
+            lanes[RecordClass(name)] = Lane(RecordClass(name), live, [], held_from, held, delivered)
+        for name, after, upto in self._connection.execute("SELECT * FROM stretch ORDER BY after"):
+            lanes[RecordClass(name)].stretches.append(Stretch(after, upto))
+        known = self._connection.execute("SELECT value FROM meta WHERE name='incarnation'").fetchone()
+        furthest = max(lane.live for lane in lanes.values())
+        another = known is not None and known[0] != incarnation
+        if (another and last_sequence >> _LIFE_BITS <= furthest >> _LIFE_BITS) or furthest > last_sequence:
+            for lane in lanes.values():
+                lane.live, lane.held_from, lane.held = 0, 0, 0
+                lane.stretches.clear()
+        self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('incarnation', ?)", (incarnation,))
+        return lanes
+
+    def save(self, lane: Lane, refused: Iterable[DeadLetter] = ()) -> None:
+        """Write down where a class stands, and what was refused on the way, in one transaction."""
+        name = lane.record_class.value
+        with self._lock:
+            execute = self._connection.execute
+            execute("BEGIN IMMEDIATE")
+            try:
+                execute(
+                    "INSERT OR REPLACE INTO lane VALUES (?,?,?,?,?)",
+                    (name, lane.live, lane.held_from, lane.held, lane.delivered),
+                )
+                execute("DELETE FROM stretch WHERE class=?", (name,))
+                self._connection.executemany(
+                    "INSERT INTO stretch VALUES (?,?,?)", [(name, s.after, s.upto) for s in lane.stretches]
+                )
+                self._connection.executemany(
+                    "INSERT OR REPLACE INTO dead VALUES (?,?,?,?,?)",
+                    [(d.sequence, d.record_class.value, d.key, d.reason, d.time_ns) for d in refused],
+                )
+                execute(
+                    "DELETE FROM dead WHERE sequence <= (SELECT sequence FROM dead ORDER BY sequence DESC "
+                    "LIMIT 1 OFFSET ?)",
+                    (MOST_DEAD_LETTERS,),
+                )
+                execute("COMMIT")
+            except BaseException:
+                execute("ROLLBACK")
+                raise
+
+    def dead_letters(self, limit: int = MOST_DEAD_LETTERS) -> list[DeadLetter]:
+        """The newest refused records, newest first."""
+        rows = self._connection.execute("SELECT * FROM dead ORDER BY sequence DESC LIMIT ?", (limit,))
+        return [DeadLetter(row[0], RecordClass(row[1]), row[2], row[3], row[4]) for row in rows]
+
+    def dead_count(self) -> int:
+        return int(self._connection.execute("SELECT count(*) FROM dead").fetchone()[0])
+
+    def owners(self, present: Mapping[str, str], next_sequence: int) -> Owners:
+        """Which machine a channel belongs to, now and before: a record keeps the tag it was first sent with.
+
+        `present` is the configuration's channel -> machine; it holds from `next_sequence` on where it is new.
+        """
+        known: dict[str, list[tuple[int, str]]] = {}
+        for channel, from_sequence, asset in self._connection.execute(
+            "SELECT * FROM owner ORDER BY channel, from_sequence"
+        ):
+            known.setdefault(channel, []).append((from_sequence, asset))
+        for channel, asset in present.items():
+            history = known.setdefault(channel, [])
+            if not history or history[-1][1] != asset:
+                history.append((next_sequence if history else 0, asset))
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO owner VALUES (?,?,?)", (channel, *history[-1])
+                )
+        return Owners(known)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Owners:
+    """Machines by channel and sequence."""
+
+    def __init__(self, known: Mapping[str, list[tuple[int, str]]]) -> None:
+        self._known = known
+
+    def asset_of(self, channel_id: str, sequence: int) -> str:
+        """The machine that the channel belonged to when the record was made; "" for an unknown channel."""
+        found = ""
+        for from_sequence, asset in self._known.get(channel_id, ()):
+            if from_sequence <= sequence:
+                found = asset
+        return found

@@ -1,0 +1,306 @@
+"""What the centre gets of each record: measurements, tags, fields, and the time that makes a point unique.
+
+Duty: the table of measurements (`SCHEMA`, held equal to docs/influx-schema.md by a test) and the pure step
+from a journal record to one line. Reads no journal and sends nothing.
+
+A point's key (measurement, tags, timestamp) derives from the stored record alone, so that a second delivery
+overwrites itself. Telemetry is unique by its time: the journal stores a kind of a channel once per boot and
+time. Of events (alarms, counters, limits, gaps, audit) several may happen at one instant in one series (an
+alarm's id is a field, not a tag), so their timestamp is the record's time cut to the millisecond plus its
+sequence modulo 1,000,000 as nanoseconds: both are stored with the record before anything leaves the box, and
+a million records would have to fall into one millisecond to meet. The exact time is the field `time_ns`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from appliance.errors import Rejected
+from appliance.journal.features import NameList, decode_record
+from appliance.journal.record import Record, RecordKind
+from appliance.sinks.line_protocol import LONGEST_TEXT_BYTES, FieldValue, field_key, line
+
+MILLISECOND_NS = 1_000_000
+_LONGEST_DOCUMENT_BYTES = LONGEST_TEXT_BYTES // 2  # escaping may double it
+
+
+@dataclass(frozen=True, slots=True)
+class FieldInfo:
+    """A field's type ("float", "integer", "string", "boolean"), unit and meaning."""
+
+    type: str
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementInfo:
+    """One measurement: the kind of record it comes from, its tags, its fields."""
+
+    kind: RecordKind
+    tags: tuple[str, ...]
+    fields: Mapping[str, FieldInfo]
+    meaning: str
+
+
+_VALUE = ("device_id", "asset", "channel")
+_PROVISIONAL = FieldInfo("boolean", "", "false: the clock was not trusted; absent: the time is good")
+_TIME = FieldInfo("integer", "ns", "exact UTC of the record; the timestamp's last six digits make it unique")
+_SEQUENCE = FieldInfo("integer", "1", "place in the appliance's journal")
+
+SCHEMA: dict[str, MeasurementInfo] = {
+    "features": MeasurementInfo(
+        RecordKind.FEATURES,
+        _VALUE,
+        {
+            "<feature>": FieldInfo("float", "in its name", "one field per feature; absent without a value"),
+            "duration_s": FieldInfo("float", "s", "length of the window, or of the windows averaged"),
+            "operating_state": FieldInfo("string", "", "bin of speed and load"),
+            "quality": FieldInfo("string", "", "good, uncertain or bad"),
+            "extractor_version": FieldInfo("string", "", "what computed the features"),
+            "time_trusted": _PROVISIONAL,
+        },
+        "features of a window of one channel; the time is the window's begin",
+    ),
+    "score": MeasurementInfo(
+        RecordKind.SCORE,
+        _VALUE,
+        {
+            "value": FieldInfo("float", "1", "1.0 = limit; the greatest of the averaging period"),
+            "time_trusted": _PROVISIONAL,
+        },
+        "anomaly score of one channel",
+    ),
+    "process_value": MeasurementInfo(
+        RecordKind.TAG,
+        _VALUE,
+        {
+            "value": FieldInfo("float", "Hz, 1 or degC", "shaft speed, load (1 = full) or temperature"),
+            "time_trusted": _PROVISIONAL,
+        },
+        "a value read from the plant",
+    ),
+    "gap": MeasurementInfo(
+        RecordKind.GAP,
+        _VALUE,
+        {
+            "gap_id": FieldInfo("integer", "1", "number of the gap; told again when it changes"),
+            "start_ns": FieldInfo("integer", "ns", "UTC of its begin"),
+            "end_ns": FieldInfo("integer", "ns", "UTC of its end"),
+            "cause": FieldInfo("string", "", "why there is no data"),
+            "state": FieldInfo("string", "", "open, backfilled or lost"),
+            "samples_missing": FieldInfo("integer", "1", "how many samples, where that is known"),
+            "sequence": _SEQUENCE,
+            "time_ns": _TIME,
+            "time_trusted": _PROVISIONAL,
+        },
+        "an interval without data",
+    ),
+    "alarm": MeasurementInfo(
+        RecordKind.ALARM_TRANSITION,
+        _VALUE,
+        {
+            "alarm_id": FieldInfo("string", "", "which alarm"),
+            "what": FieldInfo("string", "", "raised, re-raised, updated, acknowledged, cleared or closed"),
+            "actor": FieldInfo("string", "", "appliance, or the user's name"),
+            "activation": FieldInfo("integer", "1", "how often the alarm became active so far"),
+            "rule": FieldInfo("string", "", "machine condition, check sensor, source lost, ..."),
+            "severity": FieldInfo("string", "", "good, watch, warn, stop or not rated"),
+            "state": FieldInfo("string", "", "state after the transition"),
+            "score": FieldInfo("float", "1", "anomaly score, 1.0 = limit"),
+            "fault": FieldInfo("string", "", "the fault that is named, if any"),
+            "confidence": FieldInfo("float", "1", "of the fault, 0 to 1"),
+            "reason": FieldInfo("string", "", "the sentence a technician reads"),
+            "evidence": FieldInfo("string", "JSON", "what the reason rests on; absent beyond 30,000 bytes"),
+            "acknowledged_by": FieldInfo("string", "", "who has acknowledged this activation"),
+            "comment": FieldInfo("string", "", "what that person wrote"),
+            "raised_time_ns": FieldInfo("integer", "ns", "UTC at which this activation was raised"),
+            "sequence": _SEQUENCE,
+            "time_ns": _TIME,
+            "time_trusted": _PROVISIONAL,
+        },
+        "every transition of every alarm",
+    ),
+    "counter": MeasurementInfo(
+        RecordKind.COUNTER_VALUE,
+        ("device_id", "asset", "counter", "incarnation"),
+        {
+            "value": FieldInfo("float", "h or 1", "counted since the service's start `boot_id`; only grows"),
+            "boot_id": FieldInfo("string", "", "the start of the service that counted"),
+            "sequence": _SEQUENCE,
+            "time_ns": _TIME,
+            "time_trusted": _PROVISIONAL,
+        },
+        "a counter; the tag `asset` is what it counts for: machine, channel, source or appliance",
+    ),
+    "limit": MeasurementInfo(
+        RecordKind.LEARNED_LIMIT,
+        _VALUE,
+        {
+            "document": FieldInfo("string", "JSON", "the learned limits; absent beyond 30,000 bytes"),
+            "document_bytes": FieldInfo("integer", "byte", "length of the document"),
+            "sequence": _SEQUENCE,
+            "time_ns": _TIME,
+            "time_trusted": _PROVISIONAL,
+        },
+        "limits learned for a channel",
+    ),
+    "audit": MeasurementInfo(
+        RecordKind.AUDIT,
+        ("device_id",),
+        {
+            "subject": FieldInfo("string", "", "what was done something to"),
+            "document": FieldInfo("string", "JSON", "what was done, by whom; absent beyond 30,000 bytes"),
+            "sequence": _SEQUENCE,
+            "time_ns": _TIME,
+            "time_trusted": _PROVISIONAL,
+        },
+        "what people did",
+    ),
+}  # fmt: skip
+
+Fields = dict[str, FieldValue | None]
+
+
+def event_time_ns(record: Record) -> int:
+    """The timestamp of an event: unique in its series (see above)."""
+    return record.time_ns - record.time_ns % MILLISECOND_NS + record.sequence % MILLISECOND_NS
+
+
+def encode(record: Record, device_id: str, asset_id: str, names: NameList | None = None) -> bytes | None:
+    """One record as one line; None where it has no value to tell (a score that is NaN).
+
+    `asset_id` is the machine that the record's channel belongs to ("" if unknown); `names` are those of a
+    FEATURES record. Raises Rejected for a record that cannot be read or written.
+    """
+    if record.kind is RecordKind.FEATURES:
+        return _features(
+            record, {"device_id": device_id, "asset": asset_id, "channel": record.subject}, names
+        )
+    try:
+        payload = orjson.loads(record.payload)
+        return _ENCODERS[record.kind](record, payload, {"device_id": device_id, "asset": asset_id})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Rejected(f"record {record.key} cannot be read: {type(error).__name__} {error}") from error
+
+
+def _features(record: Record, tags: dict[str, str], names: NameList | None) -> bytes | None:
+    if names is None:
+        raise Rejected(f"record {record.key}: the journal does not know the names of its features")
+    vector = decode_record(record, names)
+    # orjson writes the shortest decimal that is the same float32, and null for what is no number.
+    values = orjson.dumps(vector.values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+    raw = [
+        field_key(name) + b"=" + value
+        for name, value in zip(vector.names, values, strict=True)
+        if value != b"null"
+    ] if vector.names else []  # fmt: skip
+    fields: Fields = {
+        "duration_s": float(vector.duration_s),
+        "operating_state": vector.operating_state,
+        "quality": vector.quality.value,
+        "extractor_version": vector.extractor_version,
+        **_trust(record),
+    }
+    return line("features", tags, fields, record.time_ns, raw)
+
+
+def _value(measurement: str) -> Callable[[Record, Any, dict[str, str]], bytes | None]:
+    def encode_value(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
+        value = _number(payload["value"])
+        if value is None or not math.isfinite(value):
+            return None
+        return line(
+            measurement,
+            {**tags, "channel": record.subject},
+            {"value": value, **_trust(record)},
+            record.time_ns,
+        )
+
+    return encode_value
+
+
+def _gap(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
+    fields: Fields = {
+        key: payload[key] for key in ("gap_id", "start_ns", "end_ns", "cause", "state", "samples_missing")
+    }
+    return _event("gap", record, {**tags, "channel": record.subject}, fields)
+
+
+def _alarm(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
+    alarm = payload["alarm"]
+    fields: Fields = {
+        "alarm_id": alarm["alarm_id"],
+        "what": payload["what"],
+        "actor": payload["actor"],
+        "activation": int(alarm["activation"]),
+        "rule": alarm["rule"],
+        "severity": alarm["severity"],
+        "state": alarm["state"],
+        "score": _number(alarm["score"]),
+        "fault": alarm["fault"],
+        "confidence": _number(alarm["confidence"]),
+        "reason": alarm["reason"],
+        "evidence": _document(orjson.dumps(alarm["evidence"])),
+        "acknowledged_by": alarm["acknowledged_by"],
+        "comment": alarm["comment"],
+        "raised_time_ns": int(payload["raised_time_ns"]),
+    }
+    of = {**tags, "asset": alarm["asset_id"], "channel": alarm["channel_id"] or ""}
+    return _event("alarm", record, of, fields)
+
+
+def _counter(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
+    of = {
+        **tags,
+        "asset": payload["subject"],
+        "counter": payload["counter"],
+        "incarnation": payload["incarnation"],
+    }
+    return _event("counter", record, of, {"value": _number(payload["value"]), "boot_id": payload["boot_id"]})
+
+
+def _limit(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
+    fields: Fields = {"document": _document(record.payload), "document_bytes": len(record.payload)}
+    return _event("limit", record, {**tags, "channel": record.subject}, fields)
+
+
+def _audit(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
+    fields: Fields = {"subject": record.subject, "document": _document(record.payload)}
+    return _event("audit", record, {"device_id": tags["device_id"]}, fields)
+
+
+def _event(measurement: str, record: Record, tags: dict[str, str], fields: Fields) -> bytes | None:
+    told: Fields = {**fields, "sequence": record.sequence, "time_ns": record.time_ns, **_trust(record)}
+    return line(measurement, tags, told, event_time_ns(record))
+
+
+def _trust(record: Record) -> Fields:
+    return {} if record.time_trusted else {"time_trusted": False}
+
+
+def _number(value: Any) -> float | None:
+    """Always a float: a field keeps the type of its first value for ever."""
+    return None if value is None else float(value)
+
+
+def _document(encoded: bytes) -> str | None:
+    return encoded.decode() if len(encoded) <= _LONGEST_DOCUMENT_BYTES else None
+
+
+_ENCODERS: dict[RecordKind, Callable[[Record, Any, dict[str, str]], bytes | None]] = {
+    RecordKind.SCORE: _value("score"),
+    RecordKind.TAG: _value("process_value"),
+    RecordKind.GAP: _gap,
+    RecordKind.ALARM_TRANSITION: _alarm,
+    RecordKind.COUNTER_VALUE: _counter,
+    RecordKind.LEARNED_LIMIT: _limit,
+    RecordKind.AUDIT: _audit,
+}
+
+WANTED = frozenset(info.kind for info in SCHEMA.values())
