@@ -47,6 +47,7 @@ class ChannelStatus:
     evidence: FaultEvidence | None = None
     diagnosis: Diagnosis | None = None
     spectra: dict[SpectrumKind, Spectrum] = field(default_factory=dict)
+    stored: tuple[str, ...] = ()  # what has a trend from before the restart
 
     @property
     def quality(self) -> Quality:

@@ -19,6 +19,7 @@ from appliance.analysis import Findings
 from appliance.appliance_view import ApplianceFigures
 from appliance.clock import Clock
 from appliance.journal.journal import Journal
+from appliance.journal.record import RecordKind
 from appliance.machine_status import ChannelStatus, MachineStatus
 from appliance.station_views import (
     SCORE,
@@ -100,6 +101,17 @@ class Station:
     def take_tag(self, block: SampleBlock) -> None:
         """A process value."""
         self._channels[block.channel_id][0].take_tag(block)
+
+    async def recall_trends(self) -> None:
+        """Know what the journal has trends of: a sensor that is gone since the restart still has a past.
+
+        Raises Retryable.
+        """
+        scored = {record.subject for record in self._journal.latest(RecordKind.SCORE)}
+        for channel_id, (status, channel) in self._channels.items():
+            if channel.measurand is Measurand.ACCELERATION:
+                names = await self._journal.feature_names(channel_id)
+                status.channels[channel_id].stored = (*names, SCORE) if channel_id in scored else names
 
     async def run(self) -> None:
         """Tell the latest states about once a second, for ever."""

@@ -169,6 +169,7 @@ def _channel(status: ChannelStatus) -> ChannelView:
             latest[SCORE] = finite(status.score.value)
     elif channel.measurand is not Measurand.ACCELERATION:
         latest = {TAG_VALUE: None if status.tag is None else finite(float(status.tag.samples[-1]))}
+    latest |= {name: None for name in status.stored if name not in latest}
     return ChannelView(
         channel_id=channel.channel_id,
         name=channel_name(channel.channel_id, channel.asset_id, channel.measurand),
@@ -178,7 +179,7 @@ def _channel(status: ChannelStatus) -> ChannelView:
         features=list(latest),
         latest=latest,
         quality=status.quality.value,
-        sensor_verdict=None if status.sensor is None else f"{status.sensor.text}; {status.sensor.remedy}",
+        sensor_verdict=None if status.sensor is None else status.sensor.sentence,
     )
 
 

@@ -190,6 +190,7 @@ class Appliance:
         for source in self.sources:
             supervisor.add(f"source {source.source_id}", _bound(self.pipeline.feed, source))
         supervisor.add("station", self.station.run)
+        supervisor.add("stored trends", self.station.recall_trends)
         supervisor.add("watchdog", notifier.keep_alive)
         serving = asyncio.Event()
         supervisor.add("web", lambda: self._serve(listening, serving), ready=serving, essential=True)

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from appliance.alarms.lifecycle import Alarm, Condition, Severity, raise_alarm, update
+from appliance.clock import ReplayClock
 from dsp.samples import Gap, GapCause
 from tests.appliance.house import House, house, running
+from tests.appliance.journal.builders import START_NS
 from tests.appliance.test_pipeline import feed_all
 from web.schemas import AlarmTransitionView
 from web.station_view import LiveUpdate, StaleAcknowledgementError, UnknownIdError
@@ -134,6 +136,21 @@ async def test_what_is_shown_live_has_a_trend_at_once(tmp_path: Path) -> None:
         one.journal.feature_names = nothing_stored  # type: ignore[method-assign]
         for feature in shown:
             assert (await one.station.trend("motor-1.x", feature, None, None, 10)).feature == feature
+
+
+async def test_after_a_restart_past_trends_can_be_picked_though_the_sensor_is_gone(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        one.start()
+        await feed_all(one, running(4.0))
+        shown = one.station.machine("motor-1").channels[0].features
+    async with house(tmp_path, ReplayClock(START_NS + 60 * S)) as again:
+        again.start()
+        await again.station.recall_trends()
+        channel = again.station.machine("motor-1").channels[0]
+        assert channel.features == shown
+        assert set(channel.latest.values()) == {None}
+        trend = await again.station.trend("motor-1.x", "rms_mps2", None, None, 100)
+        assert len(trend.values) >= 3
 
 
 async def nothing_stored(channel_id: str) -> tuple[str, ...]:
