@@ -27,6 +27,11 @@ class SensorVerdict:
     text: str
     remedy: str
 
+    @property
+    def sentence(self) -> str:
+        """What is wrong with the sensor, and what to do about it."""
+        return f"{self.text.rstrip('.')}. {self.remedy}"
+
 
 @dataclass(slots=True)
 class Findings:

@@ -10,7 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from appliance.config_base import Settings as Settings
+from appliance.config_central import CentralSettings
 
 Id = Annotated[
     str,
@@ -23,12 +26,6 @@ Id = Annotated[
 ]
 Name = Annotated[str, Field(min_length=1, max_length=80)]
 PositiveMultiplier = Annotated[float, Field(gt=0, le=60)]
-
-
-class Settings(BaseModel):
-    """Base of all settings: nothing unknown is accepted, nothing changes after reading."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class StationSettings(Settings):
@@ -234,8 +231,23 @@ class ApplianceSettings(Settings):
     station: StationSettings = StationSettings()
     web: WebSettings = WebSettings()
     journal: JournalSettings = JournalSettings()
-    assets: Annotated[list[AssetSettings], Field(min_length=1, max_length=100)]
-    sources: Annotated[list[SourceSettings], Field(min_length=1, max_length=100)]
+    central: CentralSettings | None = None
+    assets: Annotated[
+        list[AssetSettings],
+        Field(
+            min_length=1,
+            max_length=100,
+            description="one [[assets]] table for each machine, as in image/stethos.sample.toml",
+        ),
+    ]
+    sources: Annotated[
+        list[SourceSettings],
+        Field(
+            min_length=1,
+            max_length=100,
+            description="one [[sources]] table for each sensor and server, as in image/stethos.sample.toml",
+        ),
+    ]
 
 
 UNITS: dict[str, dict[str, tuple[float, str]]] = {

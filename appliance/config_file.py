@@ -66,6 +66,8 @@ def load_settings(path: Path) -> ApplianceSettings:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    if path.is_dir():
+        raise ConfigError([Problem(str(path), "", "is a folder", "Give the configuration file in it.")])
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise ConfigError(
@@ -134,7 +136,7 @@ def _from_finding(path: Path, finding: Finding) -> Problem:
 def _problem(path: Path, detail: ErrorDetails) -> Problem:
     models, key = _resolve(detail["loc"])
     field_name = str(detail["loc"][-1]) if detail["loc"] else ""
-    kind, context, given = detail["type"], detail.get("ctx", {}), detail["input"]
+    kind, given = detail["type"], detail["input"]
     described = _expected(models, field_name)
     if kind == "extra_forbidden":
         return Problem(str(path), key, "there is no such setting", _nearest(field_name, given, models))
@@ -148,11 +150,23 @@ def _problem(path: Path, detail: ErrorDetails) -> Problem:
         return Problem(
             str(path), key, "is empty", "At least one entry is needed, see image/stethos.sample.toml."
         )
-    if "expected" in context and kind == "literal_error":
-        expected = str(context["expected"]).replace("'", '"')
-        return Problem(str(path), key, f"{_shown(given)} is not possible", f"Write {expected}.")
-    reason = f"{_shown(given)}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
-    return Problem(str(path), key, reason, f"Expected: {described}." if described else "Correct the value.")
+    return Problem(str(path), key, *_wrong_value(key, detail, described))
+
+
+def _wrong_value(key: str, detail: ErrorDetails, described: str) -> tuple[str, str]:
+    """Reason and remedy where a setting has a value that it cannot have."""
+    kind, given = detail["type"], _shown(detail["input"])
+    impossible = f"{given} is not possible"
+    if kind == "literal_error":
+        expected = str(detail["ctx"]["expected"]).replace("'", '"')
+        return impossible, f"Write {expected}."
+    if kind in ("model_type", "list_type"):
+        table = f"[{key}]" if kind == "model_type" else f"[[{key}]]"
+        return impossible, f"Write {table} as a table of its own."
+    remedy = f"Expected: {described}." if described else "Correct the value."
+    if kind == "string_pattern_mismatch":
+        return impossible, remedy  # the pattern is for machines, the remedy for people
+    return f"{given}: {detail['msg'][:1].lower()}{detail['msg'][1:]}", remedy
 
 
 def _union_reason(kind: str, given: Any) -> str:

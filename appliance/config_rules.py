@@ -24,7 +24,10 @@ from appliance.config import (
     TagSettings,
     WebSettings,
 )
+from appliance.config_central import central_problems
 
+BYTES_PER_SAMPLE = 2  # of one axis on the line
+BITS_PER_BYTE = 10  # with start and stop bit
 MULTIPLIERS = ("bpfo", "bpfi", "bsf", "ftf")
 GEOMETRY = ("n_rolling_elements", "rolling_element_diameter_mm", "pitch_diameter_mm")
 
@@ -42,6 +45,7 @@ def findings(settings: ApplianceSettings) -> list[Finding]:
     """Every broken rule, in the order of the file."""
     return [
         *_web(settings.web),
+        *_central(settings),
         *_assets(settings.assets),
         *_sources(settings),
         *_channels(settings),
@@ -66,6 +70,11 @@ def _web(web: WebSettings) -> Iterator[Finding]:
         )
     for name, path in (("certificate_file", web.certificate_file), ("key_file", web.key_file)):
         yield from _file(f"web.{name}", path)
+
+
+def _central(settings: ApplianceSettings) -> Iterator[Finding]:
+    if settings.central is not None:
+        yield from (Finding(*problem) for problem in central_problems(settings.central, is_loopback))
 
 
 def _file(key: str, path: Path | None) -> Iterator[Finding]:
@@ -163,6 +172,20 @@ def _sources(settings: ApplianceSettings) -> Iterator[Finding]:
                 ((f"sources[{i}].axes[{k}].axis", axis.axis) for k, axis in enumerate(source.axes)),
                 "An axis becomes one channel.",
             )
+            yield from _line(f"sources[{i}].baud", source)
+
+
+def _line(key: str, source: SerialSettings) -> Iterator[Finding]:
+    """A line too slow for the samples alone: the sensor would be refused at its first word."""
+    needed = math.ceil(source.sample_rate_hz * len(source.axes) * BYTES_PER_SAMPLE * BITS_PER_BYTE)
+    if source.baud < needed:
+        yield Finding(
+            key,
+            f"{source.baud} bit/s cannot carry {source.sample_rate_hz:g} Hz of {len(source.axes)} axes, "
+            f"{BYTES_PER_SAMPLE} bytes each",
+            f"More than {needed} bit/s are needed: set sensor and port to a faster line, or the sensor to a "
+            "lower rate.",
+        )
 
 
 def _channels(settings: ApplianceSettings) -> Iterator[Finding]:

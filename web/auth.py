@@ -131,6 +131,11 @@ class AuthStore:
 
     # -- accounts ---------------------------------------------------------------------------------------
 
+    @property
+    def users(self) -> tuple[str, ...]:
+        """Names of all users, in alphabetical order."""
+        return tuple(sorted(self._users))
+
     def ensure_first_user(self) -> str | None:
         """Makes `admin` if there is no user; its first-boot password, this once, else None. Blocking."""
         if self._users:

@@ -316,7 +316,8 @@ class CheckSensorRule:
                 channel_id=self._channel_id,
                 rule=CHECK_SENSOR,
                 severity=Severity.NOT_RATED,
-                reason=f"check sensor {self._channel_id}: {text}" + (f"; {remedy}" if remedy else ""),
+                reason=f"check sensor {self._channel_id}: {text.rstrip('.')}"
+                + (f". {remedy}" if remedy else ""),
                 evidence={"verdict": verdict},
             ),
             time_ns,

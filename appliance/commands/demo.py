@@ -46,7 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--state-dir", type=Path, metavar="DIR", help="keep everything here, and go on from it"
     )
     where.add_argument("--keep", action="store_true", help="the same as --state-dir .demo")
-    parser.add_argument("--port", type=int, help=f"of the page; default {DEFAULT_PORT}, or a free one")
+    parser.add_argument("--port", type=_port, help=f"of the page; default {DEFAULT_PORT}, or a free one")
     parser.add_argument("--seed", type=int, default=1, help="of the simulated machine")
     parser.add_argument("--no-restart", action="store_true", help="do not start an appliance again that died")
     parser.add_argument("--json", action="store_true", help="tell the story as JSON lines")
@@ -59,6 +59,11 @@ def run(options: argparse.Namespace) -> int:
     folder = Path(tempfile.mkdtemp(prefix="stethos-demo-")) if kept is None else kept.absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Fatal(
+            f"the folder {folder} cannot be used: {error.strerror}; choose another with --state-dir"
+        ) from error
+    try:
         return asyncio.run(Demo(options, folder).run())
     except OSError as error:
         raise Fatal(f"the demo cannot use {folder}: {error}") from error
@@ -191,6 +196,13 @@ class Demo:
         elif words:
             style = "bold red" if words.startswith("ALARM") else ""
             self._console.print(f"{elapsed_s:6.1f} s  {words}", style=style, markup=False, soft_wrap=True)
+
+
+def _port(text: str) -> int:
+    """A TCP port, for argparse."""
+    if not (text.isdecimal() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; 0 (any that is free) to 65535 is possible")
+    return int(text)
 
 
 def _web_port(wanted: int | None) -> int:

@@ -35,8 +35,12 @@ def run(options: argparse.Namespace) -> int:
     settings = load_settings(options.config)
     try:
         auth = AuthStore.open(settings.station.state_dir / "accounts.json")
-        password = auth.reset_password(options.user)
-        auth.close()
+        try:
+            if auth.users and options.user not in auth.users:
+                raise Fatal(f"there is no user {options.user!r}; users are: {', '.join(auth.users)}")
+            password = auth.reset_password(options.user)
+        finally:
+            auth.close()
     except OSError as error:
         raise Fatal(f"{settings.station.state_dir} cannot be written: {error.strerror}") from error
     if options.json:

@@ -141,14 +141,35 @@ def _chosen_channel(
 def _bearing_option(path: Path, options: argparse.Namespace) -> FaultMultipliers | None:
     try:
         if options.multipliers is not None:
-            bpfo, bpfi, bsf, ftf = (positive(part) for part in options.multipliers.split(","))
+            bpfo, bpfi, bsf, ftf = _numbers(options.multipliers, 4, 4)
+            if 0.0 in (bpfo, bpfi, bsf, ftf):
+                raise ValueError(f"a multiplier in {options.multipliers!r} is zero")
             return FaultMultipliers(bpfo, bpfi, bsf, ftf, round(bpfo + bpfi), True)
         if options.bearing is not None:
-            n, small, pitch, *angle = options.bearing.split(",")
-            contact = float(angle[0]) if angle else None
-            return fault_multipliers(int(n), positive(small), positive(pitch), contact)
-    except (ValueError, argparse.ArgumentTypeError) as error:
+            n, small, pitch, *angle = _numbers(options.bearing, 3, 4)
+            if not n.is_integer():
+                raise ValueError(f"{n:g} rolling elements")
+            return fault_multipliers(int(n), small, pitch, angle[0] if angle else None)
+    except ValueError as error:
         raise RecordingError(
             path, f"the bearing option cannot be used ({error})", "see 'stethos replay --help'"
         ) from error
     return None
+
+
+def _numbers(text: str, least: int, most: int) -> list[float]:
+    """So many finite numbers, none negative, parted by commas. Raises ValueError."""
+    parts = text.split(",")
+    if not least <= len(parts) <= most:
+        wanted = f"{least}" if least == most else f"{least} or {most}"
+        raise ValueError(f"{len(parts)} values in {text!r}; {wanted} are needed")
+    numbers = []
+    for part in parts:
+        try:
+            number = float(part)
+        except ValueError:
+            raise ValueError(f"{part!r} is not a number") from None
+        if not 0.0 <= number < float("inf"):
+            raise ValueError(f"{part!r} should be zero or a positive number")
+        numbers.append(number)
+    return numbers

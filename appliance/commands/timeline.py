@@ -218,9 +218,7 @@ class TextTimeline:
                 self._window(vector, scores.get((vector.channel_id, vector.start_ns)), findings, zero_ns)
             )
         for verdict in findings.sensor_verdicts:
-            self._write(
-                f"{self._at(verdict.start_ns, zero_ns)}  [cyan]sensor[/]  {verdict.text}; {verdict.remedy}"
-            )
+            self._write(f"{self._at(verdict.start_ns, zero_ns)}  [cyan]sensor[/]  {verdict.sentence}")
         for transition in findings.transitions:
             alarm = transition.alarm
             style = STYLES.get(alarm.severity, "white")

@@ -101,7 +101,13 @@ def read_manifest(manifest: Path) -> list[dict[str, Any]]:
     """Entries of a `MANIFEST.json`. Raises RecordingError."""
     try:
         entries = json.loads(manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise RecordingError(
+            manifest,
+            f"cannot be read ({error.strerror})",
+            "give the folder that has the recordings' MANIFEST.json",
+        ) from error
+    except ValueError as error:
         raise RecordingError(manifest, f"not readable as JSON ({error})", "mend or remove it") from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise RecordingError(manifest, "it is not a list of entries", "one object per file, each with 'file'")

@@ -88,19 +88,21 @@ def test_good_configuration_is_read_and_paths_become_absolute(tmp_path: Path) ->
         ('"rpm"', '"bar"', "sources[1].tags[0].unit", "not a unit of shaft speed", "rpm, Hz"),
         ('name = "Fan"', 'name = "Pump"', "assets[1].name", "already used by assets[0].name", "its own name"),
         ('id = "fan"', 'id = "pump"', "assets[1].id", "already used by assets[0].id", "its own id"),
-        ('id = "fan"', 'id = "The Fan"', "assets[1].id", "pattern", "lower-case letters"),
+        ('id = "fan"', 'id = "The Fan"', "assets[1].id", "not possible", "lower-case letters"),
         ('id = "fan"\n', "", "assets[1].id", "missing", "identifier"),
         ('asset = "pump" }]', 'asset = "pmp" }]', "sources[0].axes[0].asset", "no machine", "mean pump?"),
         ('kind = "opcua"', 'kind = "modbus"', "sources[1].kind", '"modbus" is not a kind', '"serial" or'),
         ('kind = "serial"\n', "", "sources[0].kind", "missing", '"serial" or'),
-        ('url = "opc.tcp', 'url = "http', "sources[1].url", "pattern", "opc.tcp://192"),
+        ('url = "opc.tcp', 'url = "http', "sources[1].url", "not possible", "opc.tcp://192"),
         ('"pump-speed"', '"pump-x"', "sources[1].tags[0].channel", "already used by sources[0]", "own name"),
         ('"shaft_speed"', '"presure"', "sources[1].tags[0].measurand", "presure", '"load" or "temperature"'),
-        ('"ns=2;s=Speed"', '"Speed"', "sources[1].tags[0].node", "pattern", "node id"),
+        ('"ns=2;s=Speed"', '"Speed"', "sources[1].tags[0].node", "not possible", "node id"),
         ("[station]", "[web]\nport = 70000\n[station]", "web.port", "65535", "TCP port"),
         ("[station]", "[web]\ntls = true\n[station]", "web.tls", "true", '"auto" or "on"'),
         ("[station]", "[wev]\nport = 1\n[station]", "wev", "no such setting", "Did you mean web?"),
         ("/dev/ttyUSB0\"", '/dev/ttyUSB0"\nbaud = 1.5', "sources[0].baud", "1.5", "bit/s"),
+        ("/dev/ttyUSB0\"", '/dev/ttyUSB0"\nbaud = 115200', "sources[0].baud", "cannot carry", "bit/s"),
+        ("[station]", "web = 3\n[station]", "web", "3 is not possible", "Write [web] as a table"),
     ],
 )  # fmt: skip
 def test_mistake_is_named(
@@ -138,6 +140,11 @@ def test_unreadable_file_is_refused(tmp_path: Path, content: bytes, reason: str)
     with pytest.raises(ConfigError) as caught:
         load_settings(path)
     assert reason in caught.value.problems[0].reason
+
+
+def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a folder"):
+        load_settings(tmp_path)
 
 
 def test_secret_file_that_does_not_exist_is_named(tmp_path: Path) -> None:

@@ -299,7 +299,7 @@ def test_a_broken_sensor_is_told_once_and_clears() -> None:
     assert alarm.rule == "check sensor"
     assert alarm.channel_id == "pump-1.x"
     assert alarm.severity is Severity.NOT_RATED
-    assert alarm.reason == "check sensor pump-1.x: all samples at the stop; Set a wider range."
+    assert alarm.reason == "check sensor pump-1.x: all samples at the stop. Set a wider range."
     for i in range(40):  # from its edge on, a cut cable shows first as something else
         verdict = ("dropouts", "flat line")[i > 2]
         transition = rule.observe(register, (100 + i) * HOP_NS, verdict, verdict)

@@ -154,8 +154,11 @@ def test_too_short_for_anything_says_so(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--bearing", "9,1"], "bearing option"),
-        (["--multipliers", "a,b,c,d"], "bearing option"),
+        (["--bearing", "9,1"], "2 values in '9,1'; 3 or 4 are needed"),
+        (["--bearing", "9.5,1,5"], "9.5 rolling elements"),
+        (["--multipliers", "a,b,c,d"], "'a' is not a number"),
+        (["--multipliers", "3.5,5.4,0,0.4"], "is zero"),
+        (["--multipliers", "3.5,5.4,2.3"], "3 values in '3.5,5.4,2.3'; 4 are needed"),
         (["--channel", "7"], "no channel '7'"),
     ],
 )
