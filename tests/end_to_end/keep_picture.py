@@ -26,8 +26,10 @@ def main() -> int:
     KEPT.parent.mkdir(parents=True, exist_ok=True)
     with Image.open(PICTURE) as picture:
         for colours in COLOURS:
-            # Flat areas and text: without dithering the picture is both smaller and sharper.
-            palette = picture.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+            # Few colours matter much: those of the markers, on thin lines. This method keeps rare ones too.
+            palette = picture.convert("RGB").quantize(
+                colours, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+            )
             palette.save(KEPT, optimize=True)
             if KEPT.stat().st_size <= MOST_BYTES:
                 print(f"{KEPT.relative_to(ROOT)}: {palette.size}, {KEPT.stat().st_size} bytes")

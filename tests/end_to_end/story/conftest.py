@@ -119,6 +119,8 @@ def alarm_card(demo: DemoRun, technician: Technician, card: Locator, alarmed: Al
 @pytest.fixture(scope="module")
 def acknowledged(technician: Technician, alarm_card: Locator) -> Locator:
     """The alarm, acknowledged with a comment."""
+    told = technician.see("alarm-text", alarm_card).inner_text()
+    expect(technician.see("headline")).to_have_text(told)
     technician.take_picture("machine")
     expect(technician.see("acknowledged-by", alarm_card)).to_have_count(0)
     technician.see("acknowledge-comment", alarm_card).fill(COMMENT)
