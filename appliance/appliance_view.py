@@ -45,6 +45,7 @@ class ApplianceFigures:
         counters: Counters,
         sources: Sequence[Source],
         queues: Callable[[], Sequence[SourceQueue]],
+        central: Callable[[], str] | None = None,
     ) -> None:
         self._identity = identity
         self._journal = journal
@@ -52,6 +53,7 @@ class ApplianceFigures:
         self._counters = counters
         self._sources = sources
         self._queues = queues
+        self._central = central
         self._process = psutil.Process()
         self._process.cpu_percent(None)
         self._started_s = time.monotonic()
@@ -96,7 +98,7 @@ class ApplianceFigures:
             ),
             disk=self._disk(),
             journal_durable=journal.durable,
-            central="not configured: everything is kept here",
+            central="not configured: everything is kept here" if self._central is None else self._central(),
         )
 
     def _disk(self) -> DiskView:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from appliance.config_base import Settings as Settings
+from appliance.config_base import Settings
 from appliance.config_central import CentralSettings
 
 Id = Annotated[

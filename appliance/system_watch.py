@@ -70,6 +70,14 @@ class SystemWatch:
         self._overflow_ns[source_id] = self._clock.monotonic_ns()
         self._changed.set()
 
+    async def central_refuses(self, reason: str, remedy: str) -> None:
+        """The central InfluxDB refuses everything, for a reason that a person must remove."""
+        await self._set(SystemCondition.CENTRAL_REFUSES, "", reason, remedy)
+
+    async def central_accepts(self) -> None:
+        """It takes records again, or none are sent any more."""
+        await self._clear(SystemCondition.CENTRAL_REFUSES, "")
+
     async def run(self) -> None:
         """Look at journal, disk, clock and queues, for ever."""
         await self._desk.retire_unowned()

@@ -29,9 +29,9 @@ from appliance.config import (
     JournalSettings,
     OpcUaSettings,
     SerialSettings,
-    Settings,
     WebSettings,
 )
+from appliance.config_base import Settings
 from appliance.config_rules import is_loopback
 from appliance.counters import Counter, Counters
 from appliance.errors import Fatal
@@ -50,6 +50,7 @@ from appliance.station import Station
 from appliance.supervisor import Supervisor, TaskReport, TaskState
 from appliance.system_watch import SystemWatch
 from appliance.tls_files import TlsFiles, own_tls_files
+from appliance.wiring_central import Central
 from dsp.samples import Channel, Measurand
 from models.machine import Machine
 from web.app import create_app
@@ -116,6 +117,14 @@ class Appliance:
             for machine in machines
         ]
         self._statuses = [MachineStatus(machine, _of(channels, machine)) for machine in machines]
+        central = settings.central
+        self._central = (
+            None
+            if central is None
+            else Central(
+                central, settings.station.state_dir, journal=journal, watch=self._watch, channels=channels
+            )
+        )
         self.station = Station(
             settings.station.name,
             self._statuses,
@@ -129,6 +138,7 @@ class Appliance:
                 counters=counters,
                 sources=self.sources,
                 queues=lambda: [queue for line in self._lines for queue in line.queues.values()],
+                central=None if self._central is None else self._central.text,
             ),
         )
         self.pipeline = Pipeline(
@@ -191,6 +201,9 @@ class Appliance:
             supervisor.add(f"source {source.source_id}", _bound(self.pipeline.feed, source))
         supervisor.add("station", self.station.run)
         supervisor.add("stored trends", self.station.recall_trends)
+        supervisor.add(
+            "central", self._watch.central_accepts if self._central is None else self._central.courier.run
+        )
         supervisor.add("watchdog", notifier.keep_alive)
         serving = asyncio.Event()
         supervisor.add("web", lambda: self._serve(listening, serving), ready=serving, essential=True)
@@ -205,6 +218,8 @@ class Appliance:
     async def close(self) -> None:
         """Bring what waits to the disk and end."""
         self.pipeline.close()
+        if self._central is not None:
+            await self._central.close()
         await self.journal.close()
         self._auth.close()
 

@@ -22,6 +22,7 @@ class SystemCondition(StrEnum):
     DISK_FULL = "disk full"
     DATA_LOST = "data lost"
     OVERLOAD = "overload"
+    CENTRAL_REFUSES = "central refuses"
 
 
 _SENTENCES = {
@@ -37,6 +38,7 @@ _SENTENCES = {
     ),
     SystemCondition.DATA_LOST: "Stored data was damaged: {reason}",
     SystemCondition.OVERLOAD: "The appliance is overloaded: {reason}; parts of the data are left out",
+    SystemCondition.CENTRAL_REFUSES: "The central InfluxDB takes nothing: {reason}; all of it is kept here",
 }  # fmt: skip
 
 

@@ -62,7 +62,7 @@ class Journal:
         self._lock = lock
         self._loop = asyncio.get_running_loop()
         self._recovery = Recovery(folder, self.boot_id, self._wall_now)
-        self._queries = Queries(folder / FILE_NAME, self._suspect)
+        self.queries = self._queries = Queries(folder / FILE_NAME, self._suspect)
         self._writer = Writer(
             self._recovery.open_store,
             self.reserve,

@@ -1,0 +1,99 @@
+"""The table [central]: where the central InfluxDB is, and what may go there how fast.
+
+Duty: its settings and the rules between them. Without the table everything is kept on the box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from appliance.config_base import Settings
+
+
+class CentralSettings(Settings):
+    url: Annotated[
+        str,
+        Field(
+            pattern=r"^https?://[^/\s?#@]+(/[^\s?#]*)?$",
+            description="address of the central InfluxDB",
+            examples=["https://influx.example:8086"],
+        ),
+    ]
+    version: Annotated[Literal[1, 2], Field(description="of the server: 1 or 2")]
+    database: Annotated[str, Field(max_length=200, description="version 1: the database to write to")] = ""
+    retention_policy: Annotated[
+        str, Field(max_length=200, description="version 1: empty takes the database's default")
+    ] = ""
+    org: Annotated[str, Field(max_length=200, description="version 2: the organisation")] = ""
+    bucket: Annotated[str, Field(max_length=200, description="version 2: the bucket to write to")] = ""
+    user: Annotated[str, Field(max_length=200, description="version 1: user name; empty sends none")] = ""
+    password_file: Annotated[
+        Path | None, Field(description="version 1: file that holds the password of user, mode 0600")
+    ] = None
+    token_file: Annotated[
+        Path | None, Field(description="version 2: file that holds the token, mode 0600")
+    ] = None
+    ca_file: Annotated[
+        Path | None,
+        Field(description="PEM certificates to trust, where the server's is not publicly signed"),
+    ] = None
+    allow_http: Annotated[
+        bool, Field(description="send without TLS beyond this machine: anybody on the way can read along")
+    ] = False
+    timeout_s: Annotated[float, Field(ge=1, le=300, description="longest wait for an answer, s")] = 30.0
+    batch_records: Annotated[
+        int, Field(ge=1, le=10_000, description="records in one request at most", examples=[2000])
+    ] = 2000
+    backlog_points_per_s: Annotated[
+        float, Field(gt=0, le=1e6, description="how fast a backlog drains; live records are not slowed")
+    ] = 5000.0
+    backlog_kb_per_s: Annotated[
+        float, Field(gt=0, le=1e6, description="the same in kB/s as sent, for a metered line")
+    ] = 512.0
+    provisional_times: Annotated[
+        Literal["hold", "send"],
+        Field(
+            description="records made while the clock was not trusted: hold keeps them here; send sends "
+            "them, marked, for a box whose clock somebody else keeps (a container)"
+        ),
+    ] = "hold"
+
+
+def central_problems(
+    central: CentralSettings, is_loopback: Callable[[str], bool]
+) -> Iterator[tuple[str, str, str]]:
+    """Every broken rule as (key, reason, remedy)."""
+    needed, foreign = {
+        1: (("database",), ("org", "bucket", "token_file")),
+        2: (("org", "bucket", "token_file"), ("database", "retention_policy", "user", "password_file")),
+    }[central.version]
+    for name in needed:
+        if not getattr(central, name):
+            yield f"central.{name}", "is missing", f"Version {central.version} of the server needs it."
+    for name in foreign:
+        if getattr(central, name):
+            yield (
+                f"central.{name}",
+                f"does not belong to version {central.version}",
+                f"Remove it, or write version = {3 - central.version}.",
+            )
+    if central.version == 1 and bool(central.user) != (central.password_file is not None):
+        missing = "password_file" if central.user else "user"
+        yield f"central.{missing}", "is missing", "User and password belong together: give both or none."
+    for name in ("password_file", "token_file", "ca_file"):
+        path: Path | None = getattr(central, name)
+        if path is not None and not path.is_file():
+            yield f"central.{name}", f"there is no file {path}", "Create it, or correct the path."
+    address = urlsplit(central.url)
+    plain = address.scheme == "http" and not is_loopback(address.hostname or "")
+    if plain and not central.allow_http:
+        yield (
+            "central.url",
+            "sends password and data without TLS beyond this machine",
+            "Write https://, or allow_http = true where the network is your own.",
+        )

@@ -1,0 +1,116 @@
+"""Builds the way to the central InfluxDB from its settings.
+
+Duty: which writer for which version, where its secrets are read, what the courier is given. Holds no logic of
+any part.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from appliance.config_central import CentralSettings
+from appliance.device_identity import device_id
+from appliance.errors import Fatal
+from appliance.journal.features import NameList
+from appliance.journal.journal import Journal
+from appliance.journal.record import Record
+from appliance.sinks.courier import Courier, Pace
+from appliance.sinks.influx import Influx1Writer, Influx2Writer, InfluxSink, Writer
+from appliance.sinks.outbox import Outbox
+from appliance.sinks.points import encode
+from appliance.system_watch import SystemWatch
+from dsp.samples import Channel
+
+NOT_CONFIGURED = "not configured: everything is kept here"
+
+
+class Central:
+    """The built way to the centre: `run` the courier, `close` at the end."""
+
+    def __init__(
+        self,
+        settings: CentralSettings,
+        state_dir: Path,
+        *,
+        journal: Journal,
+        watch: SystemWatch,
+        channels: Sequence[Channel],
+    ) -> None:
+        """Raises Fatal where device key, courier's file or certificates cannot be used."""
+        own_id = device_id(state_dir)
+        self._sink = InfluxSink(_writer(settings))
+        self._outbox = Outbox(state_dir / "central" / "outbox.sqlite")
+        owners = self._outbox.owners(
+            {channel.channel_id: channel.asset_id for channel in channels}, journal.last_sequence + 1
+        )
+
+        def encoded(record: Record, names: NameList | None) -> bytes | None:
+            return encode(record, own_id, owners.asset_of(record.subject, record.sequence), names)
+
+        self.courier = Courier(
+            journal,
+            self._sink,
+            self._outbox,
+            encode=encoded,
+            name_list=journal.queries.name_list,
+            watch=watch,
+            where=urlsplit(settings.url).netloc,
+            pace=Pace(
+                batch_records=settings.batch_records,
+                backlog_points_per_s=settings.backlog_points_per_s,
+                backlog_bytes_per_s=settings.backlog_kb_per_s * 1000.0,
+            ),
+            send_provisional=settings.provisional_times == "send",
+        )
+
+    def text(self) -> str:
+        """The line "central" of the appliance page."""
+        return self.courier.report().text
+
+    async def close(self) -> None:
+        await self._sink.close()
+        self._outbox.close()
+
+
+def _writer(settings: CentralSettings) -> Writer:
+    tls = _tls(settings)
+    password_file, token_file = settings.password_file, settings.token_file
+    if settings.version == 2:
+        return Influx2Writer(
+            settings.url,
+            settings.org,
+            settings.bucket,
+            token=lambda: _secret(token_file),
+            tls=tls,
+            timeout_s=settings.timeout_s,
+        )
+    return Influx1Writer(
+        settings.url,
+        settings.database,
+        retention_policy=settings.retention_policy,
+        credentials=None if not settings.user else lambda: (settings.user, _secret(password_file)),
+        tls=tls,
+        timeout_s=settings.timeout_s,
+    )
+
+
+def _tls(settings: CentralSettings) -> ssl.SSLContext | None:
+    if not settings.url.startswith("https:"):
+        return None
+    try:
+        return ssl.create_default_context(cafile=None if settings.ca_file is None else str(settings.ca_file))
+    except (OSError, ValueError) as error:
+        raise Fatal(f"central.ca_file {settings.ca_file} cannot be used: {error}") from error
+
+
+def _secret(path: Path | None) -> str:
+    """The first line of a secret's file, read anew each time: it may be rotated. Raises Fatal."""
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8").splitlines()[0].strip()
+    except (OSError, UnicodeDecodeError, IndexError) as error:
+        raise Fatal(f"the secret in {path} cannot be read: {error}") from error
