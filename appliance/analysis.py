@@ -21,7 +21,7 @@ from appliance.analysis_intake import DueRecord, DueWindow, Intake, MachineIntak
 from appliance.analysis_settings import PROFILES, AnalysisSettings
 from dsp.extractor import FeatureVector, TrendExtractor
 from dsp.framing import Window, window_batch
-from dsp.samples import Channel, Measurand, SampleBlock, SourceItem
+from dsp.samples import Channel, Gap, Measurand, SampleBlock, SourceItem
 from dsp.spectrum import Spectrum, SpectrumKind
 from models.detector import LearningProgress
 from models.errors import ModelStateError
@@ -140,11 +140,19 @@ class AssetAnalysis:
 
     def _judge(self, intake: Intake) -> Findings:
         """Windows and records in order of time, all windows' features computed together before."""
-        findings = Findings(gaps=intake.gaps)
+        findings = Findings(gaps=list(intake.gaps))
+        gaps = sorted(intake.gaps, key=lambda gap: gap.start_ns, reverse=True)
         for block in intake.refused:
             self._wrong_rate(block, findings)
         spectra: dict[tuple[str, SpectrumKind], Spectrum] = {}
-        usable = [due for due in intake.windows if self._believed(due, findings)]
+        usable: list[DueWindow] = []
+        for window in intake.windows:
+            while gaps and gaps[-1].start_ns <= window.window.start_ns:
+                self._missing(gaps.pop(), findings)
+            if self._believed(window, findings):
+                usable.append(window)
+        while gaps:
+            self._missing(gaps.pop(), findings)
         findings.features = self._features(usable)
         in_time: list[tuple[int, int, DueWindow | DueRecord]] = [
             (due.end_ns, i, due) for i, due in enumerate(usable)
@@ -173,6 +181,8 @@ class AssetAnalysis:
         channel_id = due.window.channel_id
         check = self._channels[channel_id].check(due.window, due.state)
         verdict = None if check.usable else str(check.verdict)
+        doubt, start_ns = self._channels[channel_id].doubt, due.window.start_ns
+        findings.gaps += doubt.believed(start_ns, due.end_ns) if check.usable else doubt.doubted(start_ns)
         if verdict is not None:
             findings.sensor_verdicts.append(
                 SensorVerdict(channel_id, due.window.start_ns, verdict, check.text, check.remedy)
@@ -184,6 +194,10 @@ class AssetAnalysis:
             findings.transitions.append(transition)
         return check.usable
 
+    def _missing(self, gap: Gap, findings: Findings) -> None:
+        if gap.channel_id in self._channels:
+            findings.gaps += self._channels[gap.channel_id].doubt.missing(gap)
+
     def _wrong_rate(self, block: SampleBlock, findings: Findings) -> None:
         """A channel that delivers at another rate than it was set up for: once a second, as a bad window."""
         channel = self._channels[block.channel_id].channel
@@ -191,6 +205,7 @@ class AssetAnalysis:
         if before_ns is not None and 0 <= block.start_ns - before_ns < _WRONG_RATE_PERIOD_NS:
             return
         self._wrong_rate_ns[block.channel_id] = block.start_ns
+        findings.gaps += self._channels[block.channel_id].doubt.doubted(block.start_ns)
         text = f"it delivers {block.sample_rate_hz:g} Hz, it is set up for {channel.sample_rate_hz:g} Hz"
         remedy = "Set the sensor's rate, or the one it is set up for here."
         findings.sensor_verdicts.append(

@@ -16,6 +16,7 @@ from appliance.alarms.lifecycle import Severity
 from appliance.alarms.rules import WindowJudgement
 from appliance.analysis_intake import DueRecord, DueWindow
 from appliance.analysis_settings import AnalysisSettings
+from appliance.sensor_doubt import SensorDoubt
 from dsp.envelope import FaultEvidence, fault_evidence
 from dsp.envelope_spectrum import envelope_spectrum
 from dsp.errors import DspError
@@ -44,6 +45,7 @@ class ChannelAnalysis:
         self.channel = channel
         self._machine = machine
         self._settings = settings
+        self.doubt = SensorDoubt(channel.channel_id)
         self._records_learned: dict[str, int] = {}  # per operating state, into the diagnoser's baseline
         self._forget()
 

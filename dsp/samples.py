@@ -54,6 +54,7 @@ class GapCause(StrEnum):
     OVERLOAD = "overload"
     BACKPRESSURE = "backpressure"
     DAMAGED_STORE = "damaged store"
+    SENSOR_FAULT = "sensor fault"  # samples came, and could not be believed
 
 
 @dataclass(frozen=True, slots=True)
