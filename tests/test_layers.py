@@ -27,7 +27,8 @@ ADAPTERS = ("sources", "journal", "publishers", "sinks")
 
 CORE = (
     "dsp", "firmware_bridge", "models", "appliance.alarms", "appliance.analysis", "appliance.counters",
-    "appliance.backoff",
+    "appliance.backoff", "appliance.sinks.webhook_signature", "appliance.sinks.webhook_queue",
+    "appliance.sinks.webhook_targets",
 )  # fmt: skip
 SHELLS = (
     "firmware_bridge.port", "firmware_bridge.port_reader", "firmware_bridge.simulator",

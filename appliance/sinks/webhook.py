@@ -1,0 +1,263 @@
+"""Sends alarm transitions to one receiver as signed webhooks: at least once, in order per alarm.
+
+Duty: the shell between journal, queue, file and network. Follows the journal from its cursor, so that nothing
+leaves before it is durable and nothing is missed; the queue decides what goes when; the file remembers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from appliance.alarm_records import stored_transition
+from appliance.clock import Clock
+from appliance.errors import Rejected
+from appliance.journal.record import Record, RecordKind
+from appliance.sinks.webhook_message import Choice, Message, alarm_message
+from appliance.sinks.webhook_post import WebhookPost
+from appliance.sinks.webhook_queue import Fate, Outcome, Schedule, WebhookQueue
+from appliance.sinks.webhook_store import WebhookStore
+
+logger = logging.getLogger(__name__)
+
+MAX_WAITING = 2_000  # messages in memory; beyond, the rest waits in the journal
+LOOK_S = 2.0  # how often dead letters that a person sends again are looked for
+CURSOR_STEP = 256  # transitions that nobody wants are noted this seldom
+FAILING_S = 300.0  # nothing accepted for this long while something waits: an alarm
+_KINDS = frozenset({RecordKind.ALARM_TRANSITION})
+
+
+class TransitionLog(Protocol):
+    """The journal, as far as a webhook needs it."""
+
+    @property
+    def last_sequence(self) -> int: ...
+
+    def follow(
+        self, after_sequence: int, kinds: Collection[RecordKind] | None = None
+    ) -> AsyncIterator[Record]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookReport:
+    """What an operator sees of one receiver."""
+
+    name: str
+    address: str
+    failing: bool  # the latest attempts failed
+    reason: str
+    waiting: int
+    oldest_s: float
+    delivered: int  # since the start
+    failed_attempts: int
+    dead_letters: int
+    dead_letters_dropped: int
+
+
+Tell = Callable[[str, bool, str], Awaitable[None]]  # name, whether it is failing, why
+
+
+async def _tell_nobody(name: str, failing: bool, reason: str) -> None:
+    """Nobody wants to know."""
+
+
+class WebhookSink:
+    """One receiver's webhooks. `run` it, again after an error; it goes on where it was."""
+
+    def __init__(
+        self,
+        name: str,
+        post: WebhookPost,
+        *,
+        log: TransitionLog,
+        store: WebhookStore,
+        clock: Clock,
+        choice: Choice,
+        schedule: Schedule,
+        appliance: str,
+        asset_names: Mapping[str, str],
+        tell: Tell = _tell_nobody,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """A receiver that the file does not know begins with what is committed from now on."""
+        self.name = name
+        self._post = post
+        self._log = log
+        self._store = store
+        self._clock = clock
+        self._choice = choice
+        self._schedule = schedule
+        self._appliance = appliance
+        self._asset_names = asset_names
+        self._tell = tell
+        self._chance = chance
+        self._queue = WebhookQueue(schedule)
+        self._gone: set[int] = set()  # sequences that left the queue since it was last loaded
+        self._work = asyncio.Event()  # something may be due
+        self._room = asyncio.Event()  # something left the queue
+        self._failing_since_ns: int | None = None
+        self._reason = ""
+        self._told_failing = False
+        self._delivered = self._failed = 0
+        self._dead, self._dropped = store.counts(name)
+        self._begin()
+
+    def report(self) -> WebhookReport:
+        return WebhookReport(
+            self.name,
+            self._post.endpoint.target.shown,
+            self._failing_since_ns is not None,
+            self._reason,
+            len(self._queue),
+            self._queue.oldest_s(self._clock.monotonic_ns()),
+            self._delivered,
+            self._failed,
+            self._dead,
+            self._dropped,
+        )
+
+    async def run(self) -> None:
+        """Take in and send, for ever. Raises Retryable."""
+        self._queue = WebhookQueue(self._schedule)
+        await self._load()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._take_in())
+                await self._send(group)
+        except ExceptionGroup as errors:
+            raise _first(errors) from errors  # the supervisor knows what to do with one
+        finally:
+            await self._post.close()
+
+    def _begin(self) -> None:
+        cursor = self._store.cursor(self.name)
+        if cursor is None and not self._store.replaced:
+            self._store.begin(self.name, self._log.last_sequence)
+        elif cursor is None or cursor > self._log.last_sequence:
+            # The file or the journal is not what it was: rather twice, with the same ids, than never.
+            logger.warning("webhook cursor lost, recent transitions are sent again webhook=%s", self.name)
+            self._store.begin(self.name, 0)
+            self._oldest_ns = self._wall_ns() - round(self._schedule.give_up_s * 1e9)
+            return
+        self._oldest_ns = 0
+
+    async def _load(self) -> None:
+        """Put what waits in the file, or was put back there by a person, into the queue."""
+        now_ns, wall_ns = self._clock.monotonic_ns(), self._wall_ns()
+        self._gone.clear()
+        for stored in await self._store.ask(lambda store: store.messages(self.name, dead=False)):
+            if stored.message.sequence in self._gone:
+                continue  # settled while the file was read
+            self._queue.add(
+                stored.message,
+                now_ns,
+                attempts=stored.attempts,
+                age_s=stored.age_s,
+                wait_s=stored.remaining_s(wall_ns),
+            )
+        self._dead, self._dropped = await self._store.ask(lambda store: store.counts(self.name))
+
+    async def _take_in(self) -> None:
+        cursor = await self._store.ask(lambda store: store.cursor(self.name)) or 0
+        announced = await self._store.ask(lambda store: store.announced(self.name))
+        noted = 0
+        async for record in self._log.follow(cursor, _KINDS):
+            while len(self._queue) >= MAX_WAITING:
+                self._room.clear()
+                await self._room.wait()
+            try:
+                stored = stored_transition(record)
+            except Rejected as error:
+                logger.error("webhook cannot tell a record webhook=%s reason=%s", self.name, error)
+                continue
+            alarm = stored.transition.alarm
+            if record.time_ns < self._oldest_ns or not self._choice.wants(stored, announced):
+                noted += 1
+                if noted % CURSOR_STEP == 0:
+                    await self._store.take(self.name, None, 0, record.sequence)
+                continue
+            announced[alarm.alarm_id] = alarm.activation
+            message = alarm_message(record.key, stored, self._appliance, self._asset_names)
+            self._queue.add(message, self._clock.monotonic_ns())
+            self._work.set()
+            await self._store.take(self.name, message, alarm.activation, record.sequence)
+
+    async def _send(self, group: asyncio.TaskGroup) -> None:
+        looked_ns = self._clock.monotonic_ns()
+        version = await self._store.ask(lambda store: store.outside_changes())
+        while True:
+            self._work.clear()
+            now_ns = self._clock.monotonic_ns()
+            for message in self._queue.due(now_ns):
+                group.create_task(self._attempt(message))
+            if now_ns - looked_ns >= LOOK_S * 1e9:
+                looked_ns = now_ns
+                await self._tell_state(now_ns)
+                seen = await self._store.ask(lambda store: store.outside_changes())
+                if seen != version:
+                    version = seen
+                    await self._load()
+                    continue
+            wait_s = self._queue.wait_s(self._clock.monotonic_ns())
+            # Not wait_for: in Python 3.11 it can swallow the cancellation that ends this task.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S if wait_s is None else min(wait_s, LOOK_S)):
+                    await self._work.wait()
+
+    async def _attempt(self, message: Message) -> None:
+        try:
+            outcome = await self._post.attempt(message, self._wall_ns() // 1_000_000_000)
+        except Exception as error:  # a bug in one attempt must not end the others
+            logger.exception("webhook attempt failed unexpectedly webhook=%s", self.name)
+            outcome = Outcome(False, f"unexpected {type(error).__name__}")
+        now_ns = self._clock.monotonic_ns()
+        settled = self._queue.settle(message, outcome, now_ns, self._chance())
+        if settled.fate is not Fate.WAITING:
+            self._gone.add(message.sequence)
+        self._note(message, outcome, settled.fate, now_ns)
+        self._work.set()
+        self._room.set()
+        await self._store.settle(self.name, message, settled, outcome.reason, self._wall_ns())
+        if settled.fate is Fate.DELIVERED and self._told_failing:
+            await self._tell_state(now_ns)
+
+    def _note(self, message: Message, outcome: Outcome, fate: Fate, now_ns: int) -> None:
+        if outcome.delivered:
+            self._delivered += 1
+            if self._failing_since_ns is not None:
+                logger.info("webhook delivered again webhook=%s", self.name)
+            self._failing_since_ns, self._reason = None, ""
+            return
+        self._failed += 1
+        self._dead += fate is Fate.DEAD
+        first = self._failing_since_ns is None
+        if first:
+            self._failing_since_ns = now_ns
+        level = logging.WARNING if first or fate is Fate.DEAD else logging.DEBUG
+        logger.log(
+            level,
+            "webhook attempt failed webhook=%s id=%s alarm=%s now=%s reason=%s",
+            self.name, message.message_id, message.alarm_id, fate, outcome.reason,
+        )  # fmt: skip
+        self._reason = outcome.reason
+
+    async def _tell_state(self, now_ns: int) -> None:
+        since_ns = self._failing_since_ns
+        failing = since_ns is not None and now_ns - since_ns >= FAILING_S * 1e9
+        if failing or self._told_failing:
+            self._told_failing = failing
+            await self._tell(self.name, failing, self._reason)
+
+    def _wall_ns(self) -> int:
+        return self._clock.wall(self._clock.monotonic_ns()).time_ns
+
+
+def _first(errors: ExceptionGroup[Exception]) -> Exception:
+    """One plain exception out of a group of groups."""
+    inner = errors.exceptions[0]
+    return _first(inner) if isinstance(inner, ExceptionGroup) else inner
