@@ -5,6 +5,7 @@ Duty: gather figures that others keep into one view. Looks at the process and th
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from appliance.station_views import backlog_view, link_view, queue_view
 from web.schemas import ApplianceView, ClockView, CounterView, DiskView
 
 _UNITS = {Counter.RUNNING_HOURS.value: "h"}
+DISK_PERIOD_S = 2.0
 _REFRESH_S = 0.9  # many pages may ask; the operating system is asked about once a second
 
 
@@ -59,6 +61,13 @@ class ApplianceFigures:
         self._started_s = time.monotonic()
         self._made_s = float("-inf")
         self._made: ApplianceView | None = None
+        self._disk_view = self._disk()
+
+    async def watch_disk(self) -> None:
+        """Look at the disk now and then, for ever: in a thread, since a disk that hangs does not answer."""
+        while True:
+            self._disk_view = await asyncio.to_thread(self._disk)
+            await asyncio.sleep(DISK_PERIOD_S)
 
     def view(self) -> ApplianceView:
         """The page; at most a second old."""
@@ -96,7 +105,7 @@ class ApplianceFigures:
                 now_ms=self._clock.wall(self._clock.monotonic_ns()).time_ns / 1e6,
                 text=clock_state.text,
             ),
-            disk=self._disk(),
+            disk=self._disk_view,
             journal_durable=journal.durable,
             central="not configured: everything is kept here" if self._central is None else self._central(),
         )

@@ -123,6 +123,10 @@ class Station:
                     listener.something.set()
             await asyncio.sleep(LATEST_PERIOD_S)
 
+    async def watch_disk(self) -> None:
+        """Keep the disk's figures fresh, for ever."""
+        await self._figures.watch_disk()
+
     # -- StationView --
 
     def machines(self) -> list[MachineSummary]:

@@ -201,6 +201,7 @@ class Appliance:
             supervisor.add(f"source {source.source_id}", _bound(self.pipeline.feed, source))
         supervisor.add("station", self.station.run)
         supervisor.add("stored trends", self.station.recall_trends)
+        supervisor.add("disk figures", self.station.watch_disk)
         supervisor.add(
             "central", self._watch.central_accepts if self._central is None else self._central.courier.run
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import aclosing
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from appliance.alarms.lifecycle import Alarm, Condition, Severity, raise_alarm, update
 from appliance.clock import ReplayClock
 from dsp.samples import Gap, GapCause
-from tests.appliance.house import House, house, running
+from tests.appliance.house import House, house, running, until
 from tests.appliance.journal.builders import START_NS
 from tests.appliance.test_pipeline import feed_all
 from web.schemas import AlarmTransitionView
@@ -205,3 +206,26 @@ async def test_machine_page_before_any_data(tmp_path: Path) -> None:
         assert appliance.queues[0].name == "sensor > motor-1"
         assert appliance.disk.total_bytes > 0
         assert {backlog.record_class for backlog in appliance.backlog} >= {"alarm", "counter", "limit"}
+
+
+async def test_a_disk_that_hangs_is_never_asked_by_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(tmp_path) as one:
+        one.start()
+        asked, answers = threading.Event(), threading.Event()
+
+        def hangs(folder: Path) -> object:
+            assert threading.current_thread() is not threading.main_thread()
+            asked.set()
+            answers.wait(10)
+            raise OSError("gone")
+
+        monkeypatch.setattr("appliance.appliance_view.shutil.disk_usage", hangs)
+        watching = asyncio.create_task(one.station.watch_disk())
+        await until(asked.is_set)
+        assert one.station.appliance().disk.total_bytes > 0
+        answers.set()
+        with pytest.raises(OSError, match="gone"):  # the supervisor asks again
+            await watching
+        assert one.station.appliance().disk.total_bytes > 0
