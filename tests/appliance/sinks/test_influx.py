@@ -1,0 +1,195 @@
+"""What the server's answer means: taken, refused, too much, later, or not at all.
+
+Version 2 against the contract server (see there: not a real one), as version 1 where a healthy server never
+gives the answer. Everything else runs against a real influxd.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+
+from appliance.demo_central import LocalInflux
+from appliance.journal.record import RecordClass
+from appliance.sinks.influx import Influx1Writer, Influx2Writer, InfluxSink, retry_after_s
+from appliance.sinks.sink import EncodedRecord, OutboxBatch, SinkStopped, SinkUnavailable
+from tests.appliance.sinks.contract_server import BUCKET, ORG, TOKEN, Contract
+from tests.appliance.sinks.influx_server import count, free_port, local_influx
+
+
+def batch(number: int, poison: tuple[int, ...] = (), size: int = 0) -> OutboxBatch:
+    lines = []
+    for i in range(1, number + 1):
+        name = "poison" if i in poison else "m"
+        text = f',s="{i}{"x" * size}"' if size else ""
+        lines.append(EncodedRecord(i, i, f"{name},t=a value={i}.0{text} {i}".encode()))
+    return OutboxBatch.of_lines(RecordClass.TELEMETRY, lines)
+
+
+@pytest.fixture
+async def contract() -> AsyncIterator[Contract]:
+    server = Contract()
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+@pytest.fixture(params=[1, 2])
+async def sink(request: pytest.FixtureRequest, contract: Contract) -> AsyncIterator[InfluxSink]:
+    one = InfluxSink(
+        Influx1Writer(contract.url, "plant", timeout_s=5.0)
+        if request.param == 1
+        else Influx2Writer(contract.url, ORG, BUCKET, token=lambda: TOKEN, timeout_s=5.0)
+    )
+    try:
+        yield one
+    finally:
+        await one.close()
+
+
+async def test_what_is_taken_is_there_once(contract: Contract, sink: InfluxSink) -> None:
+    for _ in range(2):
+        receipt = await sink.deliver(batch(10))
+        assert (receipt.accepted, receipt.rejected, receipt.kept) == (10, (), ())
+    assert len(contract.points) == 10
+
+
+async def test_refused_lines_are_found_by_bisection(contract: Contract, sink: InfluxSink) -> None:
+    receipt = await sink.deliver(batch(64, poison=(3, 40)))
+    assert receipt.accepted == 62
+    assert [refusal.sequence for refusal in receipt.rejected] == [3, 40]
+    assert "poison" in receipt.rejected[0].reason
+    assert len(contract.points) == 62
+    assert contract.requests < 30
+
+
+async def test_too_large_a_body_is_halved_and_remembered(contract: Contract, sink: InfluxSink) -> None:
+    contract.most_lines = 20
+    assert (await sink.deliver(batch(100))).accepted == 100
+    assert contract.too_large > 0
+    contract.too_large = 0
+    assert (await sink.deliver(batch(100))).accepted == 100
+    assert contract.too_large == 0, "the second time it asks no more for what is too much"
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 301, 307, 405])
+async def test_what_a_person_must_remove_stops_the_sink(
+    contract: Contract, sink: InfluxSink, status: int
+) -> None:
+    contract.answers = [(status, "no", {"Location": contract.url + "/elsewhere"})]
+    with pytest.raises(SinkStopped, match=str(status)) as caught:
+        await sink.deliver(batch(3))
+    assert caught.value.remedy
+    assert contract.requests == 1
+
+
+async def test_a_permanent_500_stops_the_sink(contract: Contract, sink: InfluxSink) -> None:
+    contract.answers = [(500, 'retention policy not found: "gone"', {})]
+    with pytest.raises(SinkStopped, match="retention policy"):
+        await sink.deliver(batch(3))
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
+async def test_what_passes_by_itself_is_told_with_the_server_s_wish(
+    contract: Contract, sink: InfluxSink, status: int
+) -> None:
+    contract.answers = [(status, "busy", {"Retry-After": "7"}), (status, "busy", {})]
+    for wish in (7.0, None):
+        with pytest.raises(SinkUnavailable, match=str(status)) as caught:
+            await sink.deliver(batch(3))
+        assert caught.value.retry_after_s == wish
+    assert contract.requests == 2, "no retries of anybody else"
+
+
+async def test_a_proxy_that_refuses_everything_does_not_empty_the_journal(
+    contract: Contract, sink: InfluxSink
+) -> None:
+    contract.answers = [(400, "Bad Request", {})] * 40
+    with pytest.raises(SinkStopped, match="refuses every record"):
+        await sink.deliver(batch(8))
+
+
+async def test_a_rotated_token_needs_no_restart(contract: Contract) -> None:
+    tokens = ["old"]
+    sink = InfluxSink(Influx2Writer(contract.url, ORG, BUCKET, token=lambda: tokens[-1]))
+    with pytest.raises(SinkStopped, match="401") as caught:
+        await sink.deliver(batch(3))
+    assert "token" in caught.value.remedy
+    tokens.append(TOKEN)
+    assert (await sink.deliver(batch(3))).accepted == 3
+    await sink.close()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_nobody_there_and_nobody_answers(version: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for port in (silent.getsockname()[1], free_port()):
+            url = f"http://127.0.0.1:{port}"
+            sink = InfluxSink(
+                Influx1Writer(url, "db", timeout_s=0.3)
+                if version == 1
+                else Influx2Writer(url, ORG, BUCKET, token=lambda: TOKEN, timeout_s=0.3)
+            )
+            with pytest.raises(SinkUnavailable, match="cannot be reached"):
+                await sink.deliver(batch(1))
+            await sink.close()
+
+
+def test_retry_after_in_both_forms() -> None:
+    now_s = time.time()
+    assert retry_after_s("12", now_s) == 12.0
+    wish_s = retry_after_s(formatdate(now_s + 60, usegmt=True), now_s)
+    assert wish_s is not None
+    assert 58 <= wish_s <= 60
+    assert retry_after_s("99999999", now_s) == 3600.0
+    assert retry_after_s("-5", now_s) == 0.0
+    for nonsense in (None, "", "soon", "nan"):
+        assert retry_after_s(nonsense, now_s) is None
+
+
+async def test_a_real_server_splits_a_body_that_is_too_large(tmp_path: Path) -> None:
+    server = local_influx(tmp_path, most_body_bytes=600)
+    await server.start()
+    sink = InfluxSink(Influx1Writer(server.url, "stethos"))
+    try:
+        assert len(batch(400, size=20).body) > 1200
+        assert (await sink.deliver(batch(400, size=20))).accepted == 400
+        assert await asyncio.to_thread(count, server, "m", "value") == 400
+    finally:
+        await sink.close()
+        await server.kill()
+
+
+async def test_a_real_server_s_past_retention_is_refused_at_once(influxd: LocalInflux) -> None:
+    await asyncio.to_thread(
+        influxd.ask, 'CREATE RETENTION POLICY "short" ON "stethos" DURATION 1h REPLICATION 1', "stethos"
+    )
+    sink = InfluxSink(Influx1Writer(influxd.url, "stethos", retention_policy="short"))
+    receipt = await sink.deliver(batch(100))  # of the year 1970
+    assert len(receipt.rejected) == 100
+    assert "retention policy" in receipt.rejected[0].reason
+    assert sink.requests == 1
+    missing = InfluxSink(Influx1Writer(influxd.url, "stethos", retention_policy="missing"))
+    with pytest.raises(SinkStopped, match=r"500: .*retention policy not found"):
+        await missing.deliver(batch(1))
+    await sink.close()
+    await missing.close()
+
+
+async def test_a_real_server_s_type_conflict_costs_only_the_lines_that_conflict(influxd: LocalInflux) -> None:
+    sink = InfluxSink(Influx1Writer(influxd.url, "stethos"))
+    assert (await sink.deliver(batch(10))).accepted == 10
+    lines = [EncodedRecord(i, i, f"m,t=a value={i}.0 {i}".encode()) for i in range(11, 21)]
+    lines[4] = EncodedRecord(15, 15, b'm,t=a value="text" 15')
+    receipt = await sink.deliver(OutboxBatch.of_lines(RecordClass.TELEMETRY, lines))
+    assert [refusal.sequence for refusal in receipt.rejected] == [15]
+    assert await asyncio.to_thread(count, influxd, "m", "value") == 19
+    await sink.close()

@@ -1,0 +1,224 @@
+"""A real journal, a courier and what it is told, for tests of the way to the centre."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import numpy as np
+import orjson
+
+from appliance.alarm_records import AlarmRecords
+from appliance.alarms.lifecycle import Alarm, AlarmState, AlarmTransition, Severity
+from appliance.backoff import Backoff
+from appliance.clock import ReplayClock
+from appliance.counters import Counters
+from appliance.demo_central import DATABASE, LocalInflux
+from appliance.journal.features import features_record
+from appliance.journal.journal import Journal
+from appliance.journal.record import NewRecord, Record, RecordClass, RecordKind
+from appliance.journal.series import score_record, tag_record
+from appliance.sinks.courier import Courier, Pace
+from appliance.sinks.influx import Influx1Writer, InfluxSink
+from appliance.sinks.outbox import Outbox
+from appliance.sinks.points import encode
+from appliance.sinks.sink import Sink
+from dsp.samples import Gap, GapCause
+from models.detector import AnomalyScore
+from tests.appliance.journal.builders import QUICK, SECOND_NS, SMALL, START_NS, vector
+
+DEVICE = "0123456789abcdef0123456789abcdef"
+CHANNEL, ASSET = "pump-1.de.x", "pump-1"
+FAST = Pace(
+    batch_records=500,
+    backlog_points_per_s=1e6,
+    backlog_bytes_per_s=1e9,
+    look_s=0.01,
+    stopped_retry_s=0.05,
+    backoff=Backoff(base_s=0.02, cap_s=0.1, floor_s=0.01),
+)
+SERIES = {  # measurement: (kind, a field that each of its points has)
+    "features": (RecordKind.FEATURES, "duration_s"),
+    "score": (RecordKind.SCORE, "value"),
+    "process_value": (RecordKind.TAG, "value"),
+    "gap": (RecordKind.GAP, "gap_id"),
+    "alarm": (RecordKind.ALARM_TRANSITION, "activation"),
+    "counter": (RecordKind.COUNTER_VALUE, "value"),
+    "limit": (RecordKind.LEARNED_LIMIT, "document_bytes"),
+}
+
+
+class Watch:
+    """Notes what the courier says of the centre."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    async def central_refuses(self, reason: str, remedy: str) -> None:
+        self.said.append(f"refuses: {reason}. {remedy}")
+
+    async def central_accepts(self) -> None:
+        self.said.append("accepts")
+
+
+class Way:
+    """One courier over one journal."""
+
+    def __init__(self, journal: Journal, outbox: Outbox, sink: Sink, courier: Courier, watch: Watch) -> None:
+        self.journal, self.outbox, self.sink, self.courier, self.watch = journal, outbox, sink, courier, watch
+        self.task = asyncio.create_task(courier.run())
+
+    async def drained(self, limit_s: float = 30.0) -> None:
+        """Until nothing waits."""
+        async with asyncio.timeout(limit_s):
+            while self.courier.report().waiting or self.courier.report().state != "connected":
+                if self.task.done():
+                    self.task.result()
+                await asyncio.sleep(0.01)
+
+    async def end(self) -> None:
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
+        if isinstance(self.sink, InfluxSink):
+            await self.sink.close()
+        self.outbox.close()
+
+
+@contextlib.asynccontextmanager
+async def journal_in(folder: Path, clock: ReplayClock | None = None) -> AsyncIterator[Journal]:
+    journal = await Journal.open(folder / "journal", SMALL, clock or ReplayClock(START_NS), QUICK)
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+@contextlib.asynccontextmanager
+async def way(
+    journal: Journal,
+    folder: Path,
+    server: LocalInflux | None = None,
+    *,
+    sink: Sink | None = None,
+    pace: Pace = FAST,
+    send_provisional: bool = False,
+) -> AsyncIterator[Way]:
+    """A running courier; its file is in `folder`, so that the next one goes on where this one ended."""
+    outbox = Outbox(folder / "central" / "outbox.sqlite")
+    owners = outbox.owners({CHANNEL: ASSET}, journal.last_sequence + 1)
+    watch = Watch()
+    if sink is None:
+        assert server is not None
+        sink = InfluxSink(Influx1Writer(server.url, DATABASE, timeout_s=10.0))
+    courier = Courier(
+        journal,
+        sink,
+        outbox,
+        encode=lambda record, names: encode(
+            record, DEVICE, owners.asset_of(record.subject, record.sequence), names
+        ),
+        name_list=journal.queries.name_list,
+        watch=watch,
+        where="centre",
+        pace=pace,
+        send_provisional=send_provisional,
+        chance=lambda: 0.5,
+    )
+    running = Way(journal, outbox, sink, courier, watch)
+    try:
+        yield running
+    finally:
+        await running.end()
+
+
+def alarms(journal: Journal, clock: ReplayClock) -> Callable[[int, int], NewRecord]:
+    """Makes transitions of many alarms of one machine: (number, monotonic ns)."""
+    records = AlarmRecords(clock, journal.boot_id)
+    alarm = Alarm(
+        alarm_id="",
+        asset_id=ASSET,
+        channel_id=CHANNEL,
+        rule="machine condition",
+        severity=Severity.WARN,
+        state=AlarmState.ACTIVE_UNACKNOWLEDGED,
+        raised_ns=0,
+        changed_ns=0,
+        activation=1,
+        score=1.5,
+        fault="outer race",
+        confidence=0.9,
+        reason='outer race, 14 dB "over" baseline\nrising, \\ 30 %',
+        evidence={"frequency_hz": 104.6},
+    )
+
+    def one(number: int, monotonic_ns: int) -> NewRecord:
+        changed = dataclasses.replace(alarm, alarm_id=f"{ASSET}.rule-{number}", changed_ns=monotonic_ns)
+        return records.record(AlarmTransition("raised", "appliance", changed))
+
+    return one
+
+
+def telemetry(journal: Journal, first: int, number: int) -> None:
+    """So many seconds of features, scores and a tag; every tenth score is no number, one value is NaN."""
+    for second in range(first, first + number):
+        at_ns = second * SECOND_NS
+        journal.submit(features_record(vector(at_ns, 1.0 + second, np.nan, 3.0, channel_id=CHANNEL)))
+        value = np.nan if second % 10 == 0 else 0.5
+        journal.submit(score_record(AnomalyScore(CHANNEL, at_ns, value, "m", "numpy", np.zeros(3))))
+        journal.submit(tag_record("speed", at_ns, 24.5, "Hz"))
+
+
+async def everything(journal: Journal, clock: ReplayClock) -> None:
+    """Records of every kind: 40 s of telemetry, 50 alarms at one instant, counters, a limit, gaps."""
+    telemetry(journal, 0, 40)
+    make = alarms(journal, clock)
+    await journal.commit([make(number, 5 * SECOND_NS) for number in range(50)])
+    counters = Counters(journal.incarnation, journal.boot_id)
+    for name, subject in (
+        ("running hours", ASSET),
+        ("starts", ASSET),
+        ("service starts", 'hall 3, "west"\n='),
+    ):
+        counters.add(name, subject, 2.0)
+    await journal.commit(counters.changed_records(6 * SECOND_NS))
+    document = orjson.dumps({"rms_mps2": [1.0, 2.0]})
+    await journal.commit(
+        [NewRecord(RecordClass.LIMIT, RecordKind.LEARNED_LIMIT, "limit/1", CHANNEL, 7 * SECOND_NS, document)]
+    )
+    for cause in (GapCause.SERIAL_LOSS, GapCause.OVERLOAD):
+        journal.record_gap(Gap(CHANNEL, 10 * SECOND_NS, 11 * SECOND_NS, cause, 100))
+    await flushed(journal, RecordKind.GAP, 2)
+
+
+async def flushed(journal: Journal, kind: RecordKind, least: int) -> list[Record]:
+    """Until so many records of a kind are stored."""
+    async with asyncio.timeout(10):
+        while len(records := await journal.read(0, {kind}, 10_000)) < least:
+            await asyncio.sleep(0.01)
+    return records
+
+
+async def stored(journal: Journal) -> dict[str, int]:
+    """Points that the centre should have, by measurement: what the journal holds and has a value."""
+    counts = {}
+    for measurement, (kind, _) in SERIES.items():
+        after, counts[measurement] = 0, 0
+        while records := await journal.read(after, {kind}, 10_000):
+            after = records[-1].sequence
+            counts[measurement] += sum(
+                kind is not RecordKind.SCORE or orjson.loads(r.payload)["value"] is not None for r in records
+            )
+    return counts
+
+
+async def at_centre(server: LocalInflux) -> dict[str, int]:
+    """Points that the centre has, by measurement."""
+    counts = {}
+    for measurement, (_, field) in SERIES.items():
+        rows = await asyncio.to_thread(server.ask, f'SELECT count("{field}") FROM "{measurement}"')
+        counts[measurement] = int(rows[0]["count"]) if rows else 0
+    return counts
