@@ -28,7 +28,7 @@ from appliance.journal.journal import Journal
 from appliance.journal.record import NewRecord, RecordClass, RecordKind
 from appliance.machine_usage import MachineUsage
 from appliance.source_queue import SourceQueue
-from appliance.sources.source import Source, SourceLost
+from appliance.sources.source import LinkState, Source, SourceLost
 from appliance.system_watch import SystemWatch
 from appliance.telemetry_averager import TelemetryAverager
 from dsp.samples import Gap, GapCause, SampleBlock, SourceItem
@@ -141,6 +141,12 @@ class Pipeline:
                     self.put(source.source_id, assets[item.channel_id], item)
         except SourceLost as lost:
             await self._watch.source_lost(lost)
+            raise
+        except Exception as error:
+            # A fault of ours delivers no data either: the operator must not read that all is well.
+            reason = f"it failed unexpectedly ({type(error).__name__}: {error})"
+            remedy = "look into the log of the service"
+            await self._watch.source_lost(SourceLost(source.source_id, LinkState.LOST, reason, remedy))
             raise
 
     def put(self, source_id: str, asset_id: str, item: SourceItem) -> None:

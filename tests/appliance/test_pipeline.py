@@ -309,3 +309,15 @@ async def test_limits_that_the_journal_refuses_cost_nothing_else(tmp_path: Path)
         assert one.tasks[1].done() is False
         assert one.station.machines()[0].velocity_rms_mm_s is not None
         assert one.journal.latest(RecordKind.LEARNED_LIMIT) == []
+
+
+async def test_a_source_that_fails_unexpectedly_is_an_alarm_too(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        one.start()
+        one.source.items = [block("motor-1.unknown", 0, np.zeros(64), LOW_RATE_HZ)]
+        with pytest.raises(KeyError):
+            await one.pipeline.feed(one.source)
+        stored = one.desk.get("appliance.source-lost.sensor")
+        assert stored is not None
+        assert stored.transition.alarm.state.active
+        assert "failed unexpectedly (KeyError" in stored.transition.alarm.reason
