@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "appliance.commands.replay",
         "run recordings through the same analysis and print what it says",
     ),
+    "export": ("appliance.commands.export", "write trends as CSV or Parquet, or convert a recording"),
     "evaluate": ("appliance.commands.evaluate", "judge detection on a folder of recordings with known truth"),
 }
 """Name: (module, summary). Only the module of the wanted command is imported."""

@@ -34,11 +34,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "replay",
         help="run recordings through the live pipeline and print what it makes of them",
-        description="Reads .npz, MFPT .mat, .wav, .csv(.gz) and .parquet. Facts of the machine come from "
-        "options, a sidecar TOML (FILE.toml, STEM.toml or machine.toml with [recording], [machine] and "
-        "[machine.bearing]) or a MANIFEST.json beside or above the file. Healthy files of the same machine "
-        "and rate, given first or with --healthy, teach the baseline; without any, only absolute evidence "
-        "judges ('no baseline').",
+        description="Reads .npz, MFPT .mat, .wav, .csv(.gz), .parquet, .uff/.unv (data sets 58), .tdms and "
+        ".h5/.hdf5, with rate, unit and names from the file itself where it states them. HDF5: data sets of "
+        "numbers with attributes sample_rate_hz (or fs, sampling_rate, dt ...) and unit, there or at a group "
+        "above; all layouts stand in docs/recordings.md. Facts of the machine come from options, a "
+        "sidecar TOML (FILE.toml, STEM.toml or machine.toml) or a MANIFEST.json beside or above the file. "
+        "Healthy files of the same machine and rate, given first or with --healthy, teach the baseline; "
+        "without any, only absolute evidence judges ('no baseline').",
+        epilog="Keys of a sidecar, all optional: [recording] sample_rate_hz, unit, healthy, bearing_channel; "
+        "[machine] name, shaft_rpm, rated_power_kw, foundation, gear_teeth; [machine.bearing] designation, "
+        "n_rolling_elements, rolling_element_diameter_mm, pitch_diameter_mm, contact_angle_deg, or bpfo, "
+        "bpfi, bsf, ftf.",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument(

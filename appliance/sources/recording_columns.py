@@ -103,7 +103,7 @@ def join_channels(path: Path, channels: Sequence[FoundChannel]) -> Columns:
     labels = {channel.unit for channel in chosen}
     unit = "m/s2" if accelerations else labels.pop() if len(labels) == 1 else None
     return Columns(
-        _distinct([channel.name for channel in chosen]),
+        distinct_names([channel.name for channel in chosen]),
         tuple(zip(_starts(chosen, remarks), segments, strict=True)),
         chosen[0].sample_rate_hz,
         unit,
@@ -177,7 +177,7 @@ def _starts(channels: Sequence[FoundChannel], remarks: list[str]) -> list[float 
     return [0.0] if len(pieces) == 1 else [None] * len(pieces)
 
 
-def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+def distinct_names(names: Sequence[str]) -> tuple[str, ...]:
     """Printable names of at most 80 characters that stay distinct as channel ids."""
     taken: set[str] = set()
     distinct = []

@@ -74,7 +74,8 @@ def _units_of(names: list[str]) -> tuple[tuple[str, ...], str | None]:
     parts = [re.fullmatch(r"(.*\S)\s*\[([^\[\]]+)\]", name.strip()) for name in names]
     units = {part[2] for part in parts if part is not None}
     if len(units) == 1 and all(parts):
-        return tuple(part[1] for part in parts if part is not None), units.pop()
+        unit = units.pop()
+        return tuple(part[1] for part in parts if part is not None), None if unit == "1" else unit
     return tuple(names), None
 
 

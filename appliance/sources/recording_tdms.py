@@ -9,7 +9,9 @@ Format: NI white paper "TDMS File Format Internal Structure".
 
 from __future__ import annotations
 
+import logging
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ def read_tdms(path: Path) -> Columns:
         from nptdms import TdmsFile
     except ImportError as error:
         raise missing_library(path, "npTDMS") from error
+    logging.getLogger("nptdms").setLevel(logging.ERROR)  # it warns of what is refused or remarked on here
     size = path.stat().st_size
     with path.open("rb") as stream:
         if stream.read(4) != b"TDSm":
@@ -44,7 +47,12 @@ def read_tdms(path: Path) -> Columns:
             channels = [channel for group in file.groups() for channel in group.channels()]
             numeric = [channel for channel in channels if _is_numeric(channel)]
             _check_counts(path, size, numeric)
-            return join_channels(path, [_channel(path, channel, len(file.groups())) for channel in numeric])
+            found = [_channel(path, channel, len(file.groups())) for channel in numeric]
+            columns = join_channels(path, found)
+            if not file.file_status.incomplete_final_segment:
+                return columns
+            remark = "its last segment is cut off: what is there of it is read"
+            return replace(columns, remarks=(remark, *columns.remarks))
 
 
 def _is_numeric(channel: Any) -> bool:

@@ -1,10 +1,8 @@
-"""UFF 58, TDMS and HDF5: rate, unit and names from the files' own words; every way in which they are wrong."""
+"""UFF 58, TDMS and HDF5: rate, unit and names from the files' own words; all that can be wrong."""
 
 from __future__ import annotations
 
 import builtins
-import multiprocessing
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,54 +10,19 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-import pyuff
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from nptdms import ChannelObject, RootObject, TdmsWriter
 
-from appliance.sources.recording_columns import FoundChannel, RecordingError
-from appliance.sources.recording_guard import read_guarded
-from appliance.sources.recording_hdf5 import found_channels
+from appliance.sources.recording_columns import RecordingError
 from appliance.sources.recordings import Recording, read_recording
-
-G = 9.80665
-RATE_HZ = 25600
-X = (np.sin(np.arange(400) / 7.0) * 3).astype(np.float32)
-Y = (np.cos(np.arange(400) / 5.0) * 2).astype(np.float32)
-
-
-def uff_set(name: str, samples: np.ndarray, **fields: Any) -> dict[str, Any]:
-    """A time response as pyuff writes it."""
-    content = {
-        "type": 58, "func_type": 1, "id1": name, "rsp_node": 1, "rsp_dir": 1, "ref_node": 0, "ref_dir": 0,
-        "data": samples.astype(float), "x": np.arange(len(samples)) / RATE_HZ, "abscissa_spacing": 1,
-        "abscissa_spec_data_type": 17, "ordinate_spec_data_type": 12, "orddenom_spec_data_type": 0,
-        "ordinate_axis_units_lab": "g", "binary": 0,
-    }  # fmt: skip
-    return {**content, **fields}
-
-
-def write_uff(path: Path, *sets: dict[str, Any]) -> Path:
-    file = pyuff.UFF(str(path))
-    for content in sets:
-        file.write_sets(content, mode="add")
-    return path
-
-
-def write_tdms(path: Path, *channels: tuple[str, np.ndarray, dict[str, Any]], group: str = "m") -> Path:
-    with TdmsWriter(str(path)) as writer:
-        objects = [ChannelObject(group, name, data, properties=words) for name, data, words in channels]
-        writer.write_segment([RootObject(properties={"operator": "nobody"}), *objects])
-    return path
-
-
-def write_hdf5(path: Path) -> Path:
-    with h5py.File(path, "w") as file:
-        data = file.create_dataset("bearing/vibration", data=np.stack([X, Y], axis=1), compression="gzip")
-        data.attrs["sample_rate_hz"] = float(RATE_HZ)
-        data.attrs["unit"] = "g"
-        data.attrs["channels"] = ["DE", "FE"]
-    return path
+from tests.appliance.sources.recording_files import (
+    RATE_HZ,
+    G,
+    X,
+    Y,
+    uff_set,
+    write_hdf5,
+    write_tdms,
+    write_uff,
+)
 
 
 def expect(recording: Recording, *columns: np.ndarray, rtol: float = 1e-6) -> None:
@@ -260,6 +223,14 @@ def test_a_wrong_uff_says_what_is_wrong(tmp_path: Path) -> None:
         read_recording(tmp_path / "e.uff")
 
 
+def test_a_tdms_file_whose_end_is_missing_says_so(tmp_path: Path) -> None:
+    path = write_tdms(tmp_path / "a.tdms", ("a", X, {"wf_increment": 1 / RATE_HZ}))
+    path.write_bytes(path.read_bytes()[:-400])
+    recording = read_recording(path)
+    assert recording.n_samples == 300
+    assert "cut off" in recording.remarks[0]
+
+
 def test_a_wrong_tdms_says_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="wf_increment"):
         read_recording(write_tdms(tmp_path / "a.tdms", ("a", X, {"wf_increment": -1.0})))
@@ -294,104 +265,3 @@ def test_a_missing_library_is_named(
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(RecordingError, match=r"(?i)needs .* install the extra: stethos\[files\]"):
         read_recording(tmp_path / name)
-
-
-# ---- damaged bytes ----
-
-
-def whole_files(folder: Path) -> dict[str, bytes]:
-    wave = {"wf_increment": 1 / RATE_HZ, "unit_string": "g"}
-    return {
-        "text.uff": write_uff(folder / "t.uff", uff_set("a", X), uff_set("b", Y, rsp_dir=2)).read_bytes(),
-        "binary.uff": write_uff(folder / "b.uff", uff_set("a", X, binary=1)).read_bytes(),
-        "a.tdms": write_tdms(folder / "a.tdms", ("a", X, wave), ("b", Y, wave)).read_bytes(),
-    }
-
-
-@pytest.mark.parametrize("name", ["text.uff", "binary.uff", "a.tdms"])
-@settings(max_examples=150, deadline=4000, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_cut_and_flipped_bytes_never_do_more_than_refuse(
-    tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
-) -> None:
-    folder = tmp_path_factory.getbasetemp() / "damaged"
-    if not folder.exists():
-        folder.mkdir()
-        for kind, content in whole_files(folder).items():
-            (folder / f"whole-{kind}").write_bytes(content)
-    content = bytearray((folder / f"whole-{name}").read_bytes())
-    edge = st.integers(0, min(len(content), 1500) - 1) | st.integers(0, len(content) - 1)
-    for position in data.draw(st.lists(edge, max_size=6)):
-        content[position] = data.draw(st.sampled_from([0, 0xFF, 0x20, 0x2D, 0x39]) | st.integers(0, 255))
-    end = data.draw(st.just(len(content)) | st.integers(1, len(content)))
-    path = folder / f"damaged-{name}"
-    path.write_bytes(content[:end])
-    try:
-        recording = read_recording(path, sample_rate_hz=1000.0)
-    except RecordingError as error:
-        assert error.remedy
-    else:
-        assert recording.n_samples >= 1
-        assert np.isfinite(recording.sample_rate_hz)
-
-
-def test_damaged_hdf5_is_refused_or_read_in_bounded_time(tmp_path: Path) -> None:
-    whole = write_hdf5(tmp_path / "a.h5").read_bytes()
-    random = np.random.default_rng(5)
-    refused = 0
-    for number in range(8):
-        content = bytearray(whole)
-        for _ in range(1 + number % 4):
-            content[random.integers(8, len(content))] = random.integers(0, 256)
-        cut = len(content) if number % 3 else random.integers(1, len(content))
-        (tmp_path / "b.h5").write_bytes(content[:cut])
-        try:
-            read_recording(tmp_path / "b.h5", sample_rate_hz=1000.0)
-        except RecordingError as error:
-            refused += 1
-            assert error.remedy
-    assert refused >= 2  # the cut ones at least
-
-
-# ---- the guard ----
-
-
-def hang(_path: Path) -> list[FoundChannel]:
-    while True:
-        time.sleep(0.1)
-
-
-def crash(_path: Path) -> list[FoundChannel]:
-    import os
-    import signal
-
-    os.kill(os.getpid(), signal.SIGSEGV)
-    raise AssertionError("unreachable")
-
-
-def devour(_path: Path) -> list[FoundChannel]:
-    np.zeros(2**40, dtype=np.uint8)
-    return []
-
-
-@pytest.mark.parametrize(
-    ("reader", "says"),
-    [(hang, "did not come to an end within 1 s"), (crash, "its reader died"), (devour, "Unable to allocate")],
-)
-def test_a_reader_that_hangs_dies_or_devours_is_an_error(tmp_path: Path, reader: Any, says: str) -> None:
-    path = tmp_path / "a.h5"
-    path.write_bytes(b"something")
-    with pytest.raises(RecordingError, match=says) as caught:
-        read_guarded(reader, path, limit_s=1.0)
-    assert caught.value.remedy
-    assert not multiprocessing.active_children()
-
-
-def test_the_guard_changes_nothing(tmp_path: Path) -> None:
-    path = write_hdf5(tmp_path / "a.h5")
-    direct, guarded = found_channels(path), read_guarded(found_channels, path)
-    assert [(c.name, c.unit, c.sample_rate_hz) for c in guarded] == [
-        (c.name, c.unit, c.sample_rate_hz) for c in direct
-    ]
-    for one, other in zip(direct, guarded, strict=True):
-        np.testing.assert_array_equal(one.pieces[0][1], other.pieces[0][1])
