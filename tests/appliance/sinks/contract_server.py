@@ -2,7 +2,7 @@
 
 No 2.x server can be had as a package here, so this stands for `POST /api/v2/write` alone: token, org, bucket,
 precision, gzip, and the documented answers (204; 400 and 422 with a JSON message; 401; 404; 413; 429 and 503
-with Retry-After). It keeps points by (series, time) as the real one does, so that a second delivery overwrites.
+with Retry-After). It keeps points by (series, time) as the real one does: a second delivery overwrites.
 A test may script answers with `answers`. It also answers version 1's `/write` for the statuses that a healthy
 1.x never gives.
 """
