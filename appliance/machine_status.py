@@ -22,7 +22,7 @@ from models.diagnosis import Diagnosis, Verdict
 from models.machine import Machine
 
 VELOCITY = "velocity_rms_mm_s"
-TAG_STALE_NS = 15_000_000_000  # an older process value is not shown as the present one
+TAG_STALE_NS = 15_000_000_000  # an older process value, or vibration, is not shown as the present one
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,23 @@ class ChannelStatus:
     stored: tuple[str, ...] = ()  # what has a trend from before the restart
 
     @property
-    def quality(self) -> Quality:
+    def heard_ns(self) -> int | None:
+        """End of the newest thing heard of it; None before the first."""
+        ends = [] if self.tag is None else [self.tag.start_ns]
+        if self.vector is not None:
+            ends.append(self.vector.start_ns + round(self.vector.duration_s * 1e9))
+        if self.sensor is not None:
+            ends.append(self.sensor.start_ns)
+        return max(ends, default=None)
+
+    def silent(self, now_ns: int) -> bool:
+        """Whether it was heard once, and is not any more."""
+        return self.heard_ns is not None and now_ns - self.heard_ns > TAG_STALE_NS
+
+    def quality(self, now_ns: int) -> Quality:
         """How far what this channel says now can be trusted."""
+        if self.silent(now_ns):
+            return Quality.UNCERTAIN
         if self.sensor is not None:
             return Quality.BAD
         if self.vector is not None:
@@ -67,7 +82,9 @@ class MachineStatus:
         self.channels = {channel.channel_id: ChannelStatus(channel) for channel in channels}
         self.severity = Severity.NOT_RATED
         self.operating_state = ""
+        # When its vibration was last heard; of a machine without accelerometers, any of its process values.
         self.updated_ns: int | None = None
+        self._vibrates = any(channel.measurand is Measurand.ACCELERATION for channel in channels)
         self._learning: list[LearningProgress] = []
 
     def take_findings(self, findings: Findings) -> None:
@@ -98,7 +115,8 @@ class MachineStatus:
     def take_tag(self, block: SampleBlock) -> None:
         """A process value."""
         self.channels[block.channel_id].tag = block
-        self._touch(block.start_ns)
+        if not self._vibrates:
+            self._touch(block.start_ns)
 
     def restore_learning(self, learning: list[LearningProgress]) -> None:
         """What the analysis knew after a restart."""
@@ -147,13 +165,29 @@ class MachineStatus:
             text += f" ({state})" if len({p.operating_state for p in self._learning}) > 1 else ""
         return Learning(1.0 if complete else min(part, 0.999), complete, provisional, text)
 
-    def headline(self, alarms: Sequence[Alarm]) -> str:
+    def silent(self, now_ns: int) -> bool:
+        """Whether it was heard once, and is not any more: what is known of it is not of now."""
+        return self.updated_ns is not None and now_ns - self.updated_ns > TAG_STALE_NS
+
+    def severity_at(self, now_ns: int, alarms: Sequence[Alarm]) -> Severity:
+        """How it is rated now; while it is silent no better and no worse than its standing alarms say."""
+        if not self.silent(now_ns):
+            return self.severity
+        standing = [alarm.severity for alarm in alarms if alarm.state.active]
+        return max(standing, key=lambda severity: severity.rank, default=Severity.NOT_RATED)
+
+    def headline(self, alarms: Sequence[Alarm], now_ns: int) -> str:
         """The one line that matters."""
         active = [alarm for alarm in alarms if alarm.state.active]
         for rule in (MACHINE_CONDITION, CHECK_SENSOR):
             of_rule = [alarm for alarm in active if alarm.rule == rule]
             if of_rule:
                 return max(of_rule, key=lambda alarm: alarm.severity.rank).reason
+        if self.silent(now_ns):
+            return "no new data: look at the sources on the appliance page"
+        return self._headline_without_alarm()
+
+    def _headline_without_alarm(self) -> str:
         sensors = [s.sensor for s in self.channels.values() if s.sensor is not None]
         if sensors:
             return f"check sensor {sensors[0].channel_id}: {sensors[0].text}"

@@ -138,7 +138,7 @@ class Station:
         status = self._machines.get(asset_id)
         if status is None:
             raise UnknownIdError(f"There is no machine {asset_id!r}.", list(self._machines))
-        return machine_detail(status, self._summary(status))
+        return machine_detail(status, self._summary(status), self._clock.monotonic_ns())
 
     def spectrum(self, channel_id: str, kind: Literal["amplitude", "envelope"]) -> SpectrumView | None:
         """The latest spectrum of a channel."""
@@ -240,11 +240,11 @@ class Station:
             listener.something.set()
 
     def _latest_updates(self) -> list[LiveUpdate]:
-        summaries = self.machines()
+        summaries, now_ns = self.machines(), self._clock.monotonic_ns()
         return [
             LiveUpdate("machines", summaries),
             *(
-                LiveUpdate("machine", machine_detail(status, summary))
+                LiveUpdate("machine", machine_detail(status, summary, now_ns))
                 for status, summary in zip(self._machines.values(), summaries, strict=True)
             ),
             LiveUpdate("appliance", self.appliance()),

@@ -132,7 +132,7 @@ class StationValues:
         diagnosis, score, learning = status.diagnosis(), status.score(), status.learning()
         fault = diagnosis.text if diagnosis is not None and diagnosis.verdict is Verdict.FAULT else ""
         told: dict[str, Value] = {
-            "severity": status.severity.rank,
+            "severity": status.severity_at(now_ns, alarms).rank,
             "diagnosis": fault,
             "operating_state": status.operating_state,
             "learning_percent": round(100.0 * learning.part, 1),
@@ -142,7 +142,7 @@ class StationValues:
         missing = {"score": ValueStatus.WAITING, "velocity_rms_mm_s": ValueStatus.NO_DATA}
         for name, value in told.items():
             yield _value(f"{path}/{name}", value, how, source_ns, missing.get(name, ValueStatus.WAITING))
-        yield PublishedValue(f"{path}/headline", status.headline(alarms), ValueStatus.GOOD, source_ns)
+        yield PublishedValue(f"{path}/headline", status.headline(alarms, now_ns), ValueStatus.GOOD, source_ns)
         yield from _counts(path, alarms, max((one.time_ns for one in stored), default=0))
         for channel in status.channels.values():
             own = channel_path(nodes.asset_id, channel.channel.channel_id)
@@ -157,7 +157,7 @@ class StationValues:
                 yield _value(f"{path}/{TAG_VALUE}", value, how, self._utc(tag.start_ns), ValueStatus.NO_DATA)
             return
         sensor, vector, score = status.sensor, status.vector, status.score
-        text = "" if sensor is None else f"{sensor.text}; {sensor.remedy}"
+        text = "" if sensor is None else sensor.sentence
         sensor_ns = sensor.start_ns if sensor is not None else None if vector is None else vector.start_ns
         if sensor_ns is not None:
             yield PublishedValue(f"{path}/sensor", text, ValueStatus.GOOD, self._utc(sensor_ns))

@@ -64,8 +64,8 @@ def machine_summary(status: MachineStatus, alarms: MachineAlarms, now_ns: int, t
     return MachineSummary(
         asset_id=status.machine.asset_id,
         name=status.machine.name,
-        severity=status.severity.value,
-        headline=status.headline(alarms.alarms),
+        severity=status.severity_at(now_ns, alarms.alarms).value,
+        headline=status.headline(alarms.alarms, now_ns),
         operating_state=status.operating_state,
         shaft_hz=finite(status.tag_value(Measurand.SHAFT_SPEED, now_ns)),
         load=finite(status.tag_value(Measurand.LOAD, now_ns)),
@@ -83,14 +83,14 @@ def machine_summary(status: MachineStatus, alarms: MachineAlarms, now_ns: int, t
     )
 
 
-def machine_detail(status: MachineStatus, summary: MachineSummary) -> MachineDetail:
+def machine_detail(status: MachineStatus, summary: MachineSummary, now_ns: int) -> MachineDetail:
     """One machine's page."""
     diagnosis = status.diagnosis()
     shown = None if diagnosis is None else status.channels[diagnosis.channel_id]
     bearing = status.machine.bearing
     return MachineDetail(
         summary=summary,
-        channels=[_channel(channel) for channel in status.channels.values()],
+        channels=[_channel(channel, now_ns) for channel in status.channels.values()],
         diagnosis=None if diagnosis is None else _diagnosis(diagnosis),
         bearing=None if bearing is None else bearing.designation or "bearing",
         markers=[] if shown is None else markers(shown),
@@ -157,7 +157,7 @@ def _diagnosis(diagnosis: Diagnosis) -> DiagnosisView:
     )
 
 
-def _channel(status: ChannelStatus) -> ChannelView:
+def _channel(status: ChannelStatus, now_ns: int) -> ChannelView:
     channel = status.channel
     latest: dict[str, float | None] = {}
     if status.vector is not None:
@@ -178,9 +178,15 @@ def _channel(status: ChannelStatus) -> ChannelView:
         sample_rate_hz=channel.sample_rate_hz,
         features=list(latest),
         latest=latest,
-        quality=status.quality.value,
-        sensor_verdict=None if status.sensor is None else status.sensor.sentence,
+        quality=status.quality(now_ns).value,
+        sensor_verdict=_verdict(status, now_ns),
     )
+
+
+def _verdict(status: ChannelStatus, now_ns: int) -> str | None:
+    if status.silent(now_ns):
+        return "no new values"
+    return None if status.sensor is None else status.sensor.sentence
 
 
 def channel_name(channel_id: str, asset_id: str, measurand: Measurand) -> str:

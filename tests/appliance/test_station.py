@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from appliance.alarms.lifecycle import Alarm, Condition, Severity, raise_alarm, update
 from appliance.clock import ReplayClock
-from dsp.samples import Gap, GapCause
+from dsp.samples import Gap, GapCause, Measurand
 from tests.appliance.house import House, house, running, until
 from tests.appliance.journal.builders import START_NS
 from tests.appliance.test_pipeline import feed_all
@@ -152,6 +153,34 @@ async def test_after_a_restart_past_trends_can_be_picked_though_the_sensor_is_go
         assert set(channel.latest.values()) == {None}
         trend = await again.station.trend("motor-1.x", "rms_mps2", None, None, 100)
         assert len(trend.values) >= 3
+
+
+async def test_a_machine_whose_sensor_went_silent_is_not_called_good(tmp_path: Path) -> None:
+    """Its process values go on; they say nothing about how it vibrates."""
+    async with house(tmp_path) as one:
+        one.start()
+        await feed_all(one, running(4.0))
+        before = one.station.machine("motor-1")
+        assert before.summary.severity == "good"
+        assert next(c for c in before.channels if c.channel_id == "motor-1.x").quality == "good"
+        one.clock.set(one.clock.monotonic_ns() + 60 * S)
+        speed = next(c for c in one.status.channels.values() if c.channel.measurand is Measurand.SHAFT_SPEED)
+        assert speed.tag is not None
+        one.status.take_tag(replace(speed.tag, start_ns=one.clock.monotonic_ns()))
+        after = one.station.machine("motor-1")
+        assert after.summary.severity == "not rated"
+        assert "no new data" in after.summary.headline
+        assert after.summary.updated_ms == before.summary.updated_ms
+        shown = {channel.channel_id: channel for channel in after.channels}
+        assert (shown["motor-1.x"].quality, shown["motor-1.x"].sensor_verdict) == (
+            "uncertain",
+            "no new values",
+        )
+        assert shown["motor-1.speed"].quality == "good"
+        await publish(one, 1)
+        alarmed = one.station.machine("motor-1").summary
+        assert alarmed.severity == "warn"
+        assert "no new data" not in alarmed.headline
 
 
 async def nothing_stored(channel_id: str) -> tuple[str, ...]:

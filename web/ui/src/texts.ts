@@ -178,6 +178,7 @@ export const texts = {
     gapOf: (n: number, cause: string, total: string) => `${n} × ${cause} (${total})`,
     /** Causes that need other words than the journal's own. */
     causes: {
+      "": "no data",
       "power off": "power off or restart",
       "sequence gap": "frames lost",
       "serial loss": "sensor link lost",
@@ -277,6 +278,8 @@ export const texts = {
       dropped: "Dropped",
       perDay: "Written per day",
     },
+    daysLeftWhy:
+      "Days left until a class fills its budget at the present rate. Then its oldest records make room; of alarms and limits only those that the centre has confirmed.",
     noRateYet: "no rate yet",
     days: (days: string) => `${days} d`,
     moreThanAYear: "over a year",

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { brokenLine, causeAt, gapBands, gapTotals, isolated } from "../src/plots/gaps";
+import { brokenLine, causeAt, gapBands, gapTotals, isolated, openHole } from "../src/plots/gaps";
 import type { GapView } from "../src/schema";
 
 const gap = (start_ms: number, end_ms: number, cause = "serial loss"): GapView => ({
@@ -90,4 +90,17 @@ describe("gap bands", () => {
 it("finds the values that a line cannot show", () => {
   expect(isolated([1, null, 2, null, null, 3, 4, null, 5])).toEqual([0, 2, 8]);
   expect(isolated([])).toEqual([]);
+});
+
+describe("a hole that is still open", () => {
+  const trend = { ...at(0, 1, 2, 3), gaps: [] };
+  it("is none while the next value is only on its way", () => {
+    expect(openHole(trend, 9_000)).toBeNull();
+    expect(openHole({ ...at(), gaps: [] }, 60_000)).toBeNull();
+    expect(openHole({ ...at(0, 60, 120), gaps: [] }, 200_000)).toBeNull();
+  });
+  it("reaches from the last value, or the last known gap, to now", () => {
+    expect(openHole(trend, 30_000)).toMatchObject({ start_ms: 3_000, end_ms: 30_000 });
+    expect(openHole({ ...trend, gaps: [gap(3_000, 12_000)] }, 30_000)).toMatchObject({ start_ms: 12_000 });
+  });
 });

@@ -69,6 +69,7 @@ function Parts({ appliance: a }: { appliance: ApplianceView }) {
           {a.journal_durable ? t.journalDurable : t.journalNotDurable}
         </p>
         <BacklogTable backlog={a.backlog} />
+        <p class="hint">{t.daysLeftWhy}</p>
       </section>
       <div class="two-columns">
         <section class="card" aria-labelledby="queues">

@@ -13,7 +13,7 @@ import type { MachineDetail, MachineSummary, Problem } from "../schema";
 import { fetchMachine, state } from "../session";
 import { useStore } from "../store";
 import { texts } from "../texts";
-import { Deviation, Learning } from "./machines";
+import { Deviation, isOld, Learning, OldValues } from "./machines";
 
 export function MachinePage({ assetId }: { assetId: string }) {
   const detail = useStore(state, (s) => s.details.get(assetId));
@@ -51,7 +51,7 @@ export function MachinePage({ assetId }: { assetId: string }) {
         </>
       ) : (
         <>
-          <Head summary={summary} detail={detail} />
+          <Head summary={summary} detail={detail} nowMs={nowMs} />
           <div class="machine-page">
             <section class="wrong" aria-labelledby="wrong">
               <h2 id="wrong">{texts.machine.whatIsWrong}</h2>
@@ -85,7 +85,7 @@ export function MachinePage({ assetId }: { assetId: string }) {
   );
 }
 
-function Head({ summary, detail }: { summary: MachineSummary; detail: MachineDetail | undefined }) {
+function Head({ summary, detail, nowMs }: { summary: MachineSummary; detail: MachineDetail | undefined; nowMs: number }) {
   const facts: [string, string][] = [
     [texts.machines.speed, rpm(summary.shaft_hz)],
     [texts.machines.load, percent(summary.load)],
@@ -94,10 +94,11 @@ function Head({ summary, detail }: { summary: MachineSummary; detail: MachineDet
   ];
   if (detail?.bearing) facts.push([texts.machine.bearing, detail.bearing]);
   return (
-    <header class={`card machine-banner ${severityClass(summary.severity)}`}>
+    <header class={`card machine-banner ${severityClass(summary.severity)}${isOld(summary, nowMs) ? " stale" : ""}`}>
       <div class="machine-head">
         <SeverityBadge severity={summary.severity} testId="severity" />
         <h1 tabIndex={-1}>{summary.name}</h1>
+        <OldValues machine={summary} nowMs={nowMs} />
       </div>
       <p class="machine-headline" data-testid="headline">
         {summary.headline}

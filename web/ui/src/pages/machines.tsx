@@ -11,8 +11,23 @@ import { state } from "../session";
 import { useStore } from "../store";
 import { texts } from "../texts";
 
-/** A machine without new values for this long says so. */
-const STALE_MS = 30_000;
+/** A machine without new values for this long says so; the appliance no longer rates it then. */
+const STALE_MS = 15_000;
+
+export const isOld = (machine: MachineSummary, nowMs: number): boolean =>
+  machine.updated_ms === null || nowMs - machine.updated_ms > STALE_MS;
+
+/** "no new values since 02:13:44". */
+export function OldValues({ machine, nowMs }: { machine: MachineSummary; nowMs: number }) {
+  if (!isOld(machine, nowMs)) return null;
+  return (
+    <span class="tag tag-doubt">
+      {machine.updated_ms === null
+        ? texts.machines.noValuesYet
+        : texts.machines.noValuesSince(when(machine.updated_ms, nowMs))}
+    </span>
+  );
+}
 
 export function MachinesPage() {
   const machines = useStore(state, (s) => s.machines);
@@ -49,7 +64,7 @@ function worstFirst(machines: readonly MachineSummary[]): MachineSummary[] {
 
 function MachineCard({ machine, nowMs }: { machine: MachineSummary; nowMs: number }) {
   const m = machine;
-  const old = m.updated_ms === null || nowMs - m.updated_ms > STALE_MS;
+  const old = isOld(m, nowMs);
   return (
     <a
       class={`card machine ${severityClass(m.severity)}${old ? " stale" : ""}`}
@@ -76,13 +91,7 @@ function MachineCard({ machine, nowMs }: { machine: MachineSummary; nowMs: numbe
       </span>
       <span class="machine-foot">
         <span>{m.operating_state}</span>
-        {old && (
-          <span class="tag tag-doubt">
-            {m.updated_ms === null
-              ? texts.machines.noValuesYet
-              : texts.machines.noValuesSince(when(m.updated_ms, nowMs))}
-          </span>
-        )}
+        <OldValues machine={m} nowMs={nowMs} />
       </span>
     </a>
   );

@@ -89,6 +89,21 @@ export function gapBands(gaps: readonly GapView[], fromMs: number, toMs: number)
   return bands;
 }
 
+/** What is missing since the last value up to now, if that is more than the usual wait; null otherwise. */
+export function openHole(trend: Pick<TrendView, "times_ms" | "gaps">, toMs: number): GapView | null {
+  const { times_ms: times, gaps } = trend;
+  const last = times[times.length - 1];
+  if (last === undefined) return null;
+  const from = gaps.reduce((end, gap) => (gap.start_ms <= end ? Math.max(end, gap.end_ms) : end), last);
+  const wait = Math.max(OPEN_HOLE_MS, HOLE_SPACINGS * finite(usualSpacing(times)));
+  return toMs - from > wait ? { start_ms: from, end_ms: toMs, cause: "", samples_missing: null } : null;
+}
+
+/** Values take some seconds to the disk and to the page: so long is no hole. */
+const OPEN_HOLE_MS = 10_000;
+
+const finite = (value: number): number => (Number.isFinite(value) ? value : 0);
+
 export interface GapTotal {
   cause: string;
   count: number;

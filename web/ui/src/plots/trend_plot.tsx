@@ -6,7 +6,7 @@ import type { TrendView } from "../schema";
 import { texts } from "../texts";
 import { timeAxis, valueAxis } from "./axes";
 import { drawGaps, drawLimit } from "./drawing";
-import { brokenLine, causeAt, type GapBand, gapBands, gapTotals, isolated } from "./gaps";
+import { brokenLine, causeAt, type GapBand, gapBands, gapTotals, isolated, openHole } from "./gaps";
 import { Plot } from "./plot";
 import { hasZero, limitInView, trendRange } from "./scales";
 import { useTheme } from "./theme";
@@ -31,7 +31,10 @@ export function TrendPlot({ trend, name, unit, fromMs, toMs, nowMs, withoutLimit
   const [cursor, setCursor] = useState<{ timeS: number; value: number | null } | null>(null);
   const limitText = limitWords(trend, unit, withoutLimit);
   const line = useMemo(() => brokenLine(trend), [trend]);
-  const bands = useMemo(() => gapBands(trend.gaps, fromMs, toMs).map(inWords), [trend, fromMs, toMs]);
+  const bands = useMemo(() => {
+    const open = openHole(trend, toMs);
+    return gapBands(open === null ? trend.gaps : [...trend.gaps, open], fromMs, toMs).map(inWords);
+  }, [trend, fromMs, toMs]);
   const data = useMemo<uPlot.AlignedData>(() => [line.timesS, line.values], [line]);
 
   // Plug-ins are made once per chart and read what is present from here.
