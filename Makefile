@@ -1,4 +1,4 @@
-# make demo   one appliance with a simulated machine behind it: the main job, told as a story
+# make demo   one appliance with a simulated machine behind it: the main job, told as a story; CENTRAL=1 adds an InfluxDB
 # make test   everything that can fail, run: linters, types, unit, real-data and end-to-end tests
 # make bench  figures beside those of the alternative, interleaved; make bench ONLY=name
 .PHONY: setup setup-test demo test lint bench lock help
@@ -12,8 +12,9 @@ setup:
 setup-test:
 	@tools/setup.sh test
 
+# With CENTRAL=1 a real InfluxDB (Debian's influxd, unpacked into .cache) stands behind it as the centre.
 demo: setup
-	@.venv/bin/stethos demo $(ARGS)
+	@$(if $(CENTRAL),central="$$(tools/influxd.sh)" &&) .venv/bin/stethos demo $(if $(CENTRAL),--central "$$central") $(ARGS)
 
 lint: setup
 	@.venv/bin/ruff check .

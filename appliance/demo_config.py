@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from appliance.demo_central import DATABASE
 from appliance.demo_plant import LOAD_NODE, SPEED_NODE, TEMPERATURE_NODE
 from firmware_bridge.simulated_machine import GEAR_TEETH, LINE_FREQUENCY_HZ, NOMINAL_SPEED_HZ, RATED_POWER_KW
 
@@ -23,6 +24,7 @@ class DemoPlaces:
     device: str  # the sensor's port
     plant_port: int
     web_port: int
+    central_url: str = ""  # empty: no centre
 
 
 def demo_config(places: DemoPlaces) -> str:
@@ -42,7 +44,7 @@ port = {places.web_port}
 counter_period_s = 2.0
 reserve_transitions = 5000
 
-[[assets]]
+{_central(places.central_url)}[[assets]]
 id = "{MACHINE_ID}"
 name = "Conveyor drive motor"
 nominal_speed_rpm = {NOMINAL_SPEED_HZ * 60.0:g}
@@ -78,6 +80,19 @@ tags = [
 {_tag(LOAD_NODE, "load", "load", "%")}
 {_tag(TEMPERATURE_NODE, "temperature", "temperature", "degC")}
 ]
+"""
+
+
+def _central(url: str) -> str:
+    if not url:
+        return ""
+    # The demo may run in a container, whose kernel says nothing of its clock.
+    return f"""[central]
+url = "{url}"
+version = 1
+database = "{DATABASE}"
+provisional_times = "send"
+
 """
 
 

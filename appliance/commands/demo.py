@@ -25,12 +25,15 @@ from rich.panel import Panel
 from appliance.commands import EXIT_FAILED, EXIT_OK
 from appliance.commands.child_process import ChildProcess
 from appliance.commands.demo_story import FAULT, GROWTH_S, DemoStory
+from appliance.demo_central import DATABASE, LocalInflux
 from appliance.demo_config import SERIAL_NUMBER, DemoPlaces, demo_config
 from appliance.errors import Fatal
 
 DEFAULT_PORT = 8080
 RESTART_DELAY_S = 1.0
 QUICK_DEATH_S = 5.0
+ARRIVAL_WAIT_S = 10.0
+ALARM_QUERY = "SELECT alarm_id, what, severity, fault, reason FROM alarm"
 MOST_QUICK_DEATHS = 5
 
 
@@ -47,6 +50,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     where.add_argument("--keep", action="store_true", help="the same as --state-dir .demo")
     parser.add_argument("--port", type=_port, help=f"of the page; default {DEFAULT_PORT}, or a free one")
+    parser.add_argument(
+        "--central", type=Path, metavar="INFLUXD", help="also run this influxd 1.x as the central database"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the simulated machine")
     parser.add_argument("--no-restart", action="store_true", help="do not start an appliance again that died")
     parser.add_argument("--json", action="store_true", help="tell the story as JSON lines")
@@ -84,6 +90,7 @@ class Demo:
         self._started_s = time.monotonic()
         self._stop = asyncio.Event()
         self._sensor: ChildProcess | None = None
+        self._centre: LocalInflux | None = None
 
     async def run(self) -> int:
         """Start everything, tell the story, end everything; returns the exit code."""
@@ -107,6 +114,8 @@ class Demo:
             self._tell({"type": "ending"}, "ending the demo ...")
             for child in reversed(children):
                 await child.stop()
+            if self._centre is not None:
+                await self._centre.stop()
             self._tell({"type": "ended"}, "")
 
     async def _start_machine(self, children: list[ChildProcess]) -> Path:
@@ -116,7 +125,8 @@ class Demo:
         )
         seed, start_ns = str(self._options.seed), str(time.monotonic_ns())
         web_port = _web_port(self._options.port)
-        places = DemoPlaces(str(self._folder / "sensor"), _free_port(0), web_port)
+        central_url = await self._start_centre()
+        places = DemoPlaces(str(self._folder / "sensor"), _free_port(0), web_port, central_url)
         self._sensor = await ChildProcess.start(
             "simulated sensor",
             "firmware_bridge.simulator",
@@ -139,6 +149,20 @@ class Demo:
         config = self._folder / "stethos.toml"
         config.write_text(demo_config(places))
         return config
+
+    async def _start_centre(self) -> str:
+        """A real InfluxDB where one is asked for; returns its address, or nothing."""
+        if self._options.central is None:
+            return ""
+        self._centre = LocalInflux(self._options.central.absolute(), self._folder / "centre", _free_port(0))
+        await self._centre.start()
+        self._tell(
+            {"type": "central", "url": self._centre.url, "database": DATABASE, "query": ALARM_QUERY},
+            f"central InfluxDB at {self._centre.url}; see the alarms there with\n"
+            f"  curl -sG {self._centre.url}/query --data-urlencode db={DATABASE} "
+            f"--data-urlencode 'q={ALARM_QUERY}'",
+        )
+        return self._centre.url
 
     async def _keep_appliance(self, config: Path, children: list[ChildProcess]) -> int:
         """Run the appliance, again and again; returns an exit code when it may not, or cannot, go on."""
@@ -174,8 +198,24 @@ class Demo:
             return
         for step in self._story.follow(line, pid):
             self._tell(step.line, step.words)
+            if step.line.get("type") == "hint" and self._centre is not None:
+                await self._tell_arrival(self._centre)
             if step.begin_fault and self._sensor is not None:
                 await self._sensor.tell({"fault": FAULT, "growth_s": GROWTH_S})
+
+    async def _tell_arrival(self, centre: LocalInflux) -> None:
+        """The named alarm as the centre has it."""
+        give_up_s = time.monotonic() + ARRIVAL_WAIT_S
+        while time.monotonic() < give_up_s:
+            with contextlib.suppress(OSError, ValueError):
+                rows = await asyncio.to_thread(centre.ask, ALARM_QUERY)
+                named = [row for row in rows if row["fault"]]
+                if named:
+                    words = f"the centre has it too: {named[-1]['alarm_id']}, {named[-1]['reason']}"
+                    self._tell({"type": "central_alarm", "rows": named}, words)
+                    return
+            await asyncio.sleep(0.2)
+        self._tell({"type": "central_alarm", "rows": []}, "the centre has not got the alarm yet")
 
     def _tell_ready(self, line: dict[str, Any], pid: int) -> None:
         self._story.url = line["url"]
