@@ -6,6 +6,7 @@ process carries a mark in its environment, which all its descendants inherit: no
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MARK = "STETHOS_TEST_MARK"
 PATIENCE_S = 60.0
 
+_libc = ctypes.CDLL(None)
 Line = dict[str, Any]
 
 
@@ -59,6 +61,11 @@ def until(
         time.sleep(every_s)
 
 
+def _end_with_parent() -> None:
+    """Runs in the child: ask the kernel for SIGTERM at the parent's death (prctl(2), PR_SET_PDEATHSIG)."""
+    _libc.prctl(1, signal.SIGTERM)
+
+
 class ToldProcess:
     """`python -m MODULE ARGUMENTS`, in a session of its own; its lines are collected as they come."""
 
@@ -77,6 +84,7 @@ class ToldProcess:
                 stdout=subprocess.PIPE,
                 stderr=log_file,
                 start_new_session=True,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - also when the tests themselves are killed
             )
         self._reader = threading.Thread(target=self._read, name=f"lines of {name}", daemon=True)
         self._reader.start()
