@@ -14,6 +14,7 @@ from pydantic import Field
 
 from appliance.config_base import Settings
 from appliance.config_central import CentralSettings
+from appliance.config_opcua_server import OpcUaServerSettings
 
 Id = Annotated[
     str,
@@ -232,6 +233,7 @@ class ApplianceSettings(Settings):
     web: WebSettings = WebSettings()
     journal: JournalSettings = JournalSettings()
     central: CentralSettings | None = None
+    opcua_server: OpcUaServerSettings | None = None
     assets: Annotated[
         list[AssetSettings],
         Field(

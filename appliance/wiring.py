@@ -51,6 +51,7 @@ from appliance.supervisor import Supervisor, TaskReport, TaskState
 from appliance.system_watch import SystemWatch
 from appliance.tls_files import TlsFiles, own_tls_files
 from appliance.wiring_central import Central
+from appliance.wiring_opcua_server import OpcUaPublishing
 from dsp.samples import Channel, Measurand
 from models.machine import Machine
 from web.app import create_app
@@ -155,6 +156,7 @@ class Appliance:
         for source in self.sources:
             self.pipeline.connect(source)
         self._restore(counters)
+        self._opcua_server = self._build_opcua_server(clock)
 
     @classmethod
     async def build(cls, settings: ApplianceSettings) -> Appliance:
@@ -205,6 +207,8 @@ class Appliance:
         supervisor.add(
             "central", self._watch.central_accepts if self._central is None else self._central.courier.run
         )
+        if self._opcua_server is not None:
+            self._opcua_server.supervise(supervisor)
         supervisor.add("watchdog", notifier.keep_alive)
         serving = asyncio.Event()
         supervisor.add("web", lambda: self._serve(listening, serving), ready=serving, essential=True)
@@ -221,6 +225,8 @@ class Appliance:
         self.pipeline.close()
         if self._central is not None:
             await self._central.close()
+        if self._opcua_server is not None:
+            self._opcua_server.close()
         await self.journal.close()
         self._auth.close()
 
@@ -240,6 +246,21 @@ class Appliance:
             server.should_exit = True
             await answering
             raise
+
+    def _build_opcua_server(self, clock: Clock) -> OpcUaPublishing | None:
+        wanted, station = self.settings.opcua_server, self.settings.station
+        if wanted is None:
+            return None
+        return OpcUaPublishing(
+            wanted,
+            station.name,
+            station.state_dir,
+            machines=self._statuses,
+            sources=self.sources,
+            desk=self.desk,
+            clock=clock,
+            profile=PROFILES[station.profile],
+        )
 
     def _restore(self, counters: Counters) -> None:
         alarms = self.desk.restore()

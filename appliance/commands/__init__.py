@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("appliance.commands.demo", "run an appliance beside a simulated machine and tell its story"),
     "check-config": ("appliance.commands.check_config", "say all that is wrong with a configuration file"),
     "password": ("appliance.commands.password", "give a user a new first password"),
+    "opcua-user": ("appliance.commands.opcua_user", "give a user of the OPC UA server a password"),
     "replay": (
         "appliance.commands.replay",
         "run recordings through the same analysis and print what it says",

@@ -62,17 +62,32 @@ class Trust(StrEnum):
 
 def own_certificate(folder: Path) -> OwnCertificate:
     """Certificate and key in `folder`, made now if they are not there. Raises Fatal if that is impossible."""
-    certificate, key = folder / "own" / "certificate.der", folder / "own" / "key.pem"
+    own = folder / "own"
+    certificate, key = own / "certificate.der", own / "key.pem"
     try:
         if not (certificate.is_file() and key.is_file()):
             _make(certificate, key)
+        uri = _application_uri(certificate, key)
+        if uri is None:
+            aside = folder / f"own.damaged-{certificate.stat().st_mtime_ns}"
+            own.rename(aside)
+            logger.error("OPC UA certificate damaged, set aside and made anew folder=%s", aside)
+            _make(certificate, key)
+            uri = _application_uri(certificate, key) or ""
+    except OSError as error:
+        raise Fatal(f"no OPC UA certificate can be made in {folder}: {error.strerror}") from error
+    return OwnCertificate(certificate, key, uri)
+
+
+def _application_uri(certificate: Path, key: Path) -> str | None:
+    """What the certificate states; None where it cannot be used with the key."""
+    try:
         found = x509.load_der_x509_certificate(certificate.read_bytes())
+        private = serialization.load_pem_private_key(key.read_bytes(), None)
         uris = _uris(found)
-    except (OSError, ValueError, x509.ExtensionNotFound) as error:
-        raise Fatal(f"no OPC UA certificate can be made or read in {folder}: {error}") from error
-    if not uris:
-        raise Fatal(f"{certificate} states no application URI; remove it, a new one is made then")
-    return OwnCertificate(certificate, key, uris[0])
+    except (ValueError, TypeError, x509.ExtensionNotFound):
+        return None
+    return uris[0] if uris and private.public_key() == found.public_key() else None
 
 
 class ClientTrust:
@@ -204,8 +219,16 @@ def _make(certificate: Path, key_file: Path) -> None:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         .sign(key, hashes.SHA256())
     )
-    key_file.unlink(missing_ok=True)
-    descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    _write(key_file, pem, 0o600)
+    _write(certificate, made.public_bytes(serialization.Encoding.DER), 0o644)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    beside = path.with_suffix(".new")
+    beside.unlink(missing_ok=True)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.DER))
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)

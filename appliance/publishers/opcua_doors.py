@@ -48,6 +48,7 @@ ACTIVATION_WAIT_S = 30.0
 SWEEP_S = 5.0
 _CREATE_SESSION = ua.NodeId(ua.Int32(ObjectIds.CreateSessionRequest_Encoding_DefaultBinary))
 _ACTIVATE_SESSION = ua.NodeId(ua.Int32(ObjectIds.ActivateSessionRequest_Encoding_DefaultBinary))
+_MESSAGES = (b"HEL", b"OPN", b"MSG", b"CLO", b"ERR")
 _NOBODY = User(role=UserRole.Anonymous)
 
 
@@ -239,8 +240,15 @@ class _Connection(OPCUAProtocol):
         if self.transport is None or self.transport.is_closing():
             return
         super().data_received(data)
-        if len(self._buffer) > MOST_CHUNK_BYTES:
+        if self._is_refused(self._buffer[:8]):
             self.transport.abort()
+
+    def _is_refused(self, header: bytes) -> bool:
+        """Whether what came in part is no message, or will be larger than any may be (OPC 10000-6, 7.1)."""
+        if len(header) < 8:
+            return False
+        kind, chunk, size = header[:3], header[3:4], int.from_bytes(header[4:8], "little")
+        return kind not in _MESSAGES or chunk not in (b"F", b"C", b"A") or size > MOST_CHUNK_BYTES
 
     def _connected_sessions(self) -> set[InternalSession]:
         return {

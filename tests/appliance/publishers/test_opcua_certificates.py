@@ -62,8 +62,17 @@ def test_own_certificate_is_made_once_and_its_key_is_private(tmp_path: Path) -> 
     assert again.certificate.read_bytes() == der(made)
 
 
-def test_a_damaged_own_certificate_is_told(tmp_path: Path) -> None:
-    own_certificate(tmp_path).certificate.write_bytes(b"nothing")
+def test_a_damaged_own_certificate_is_set_aside_and_made_anew(tmp_path: Path) -> None:
+    first = own_certificate(tmp_path)
+    first.certificate.write_bytes(b"")
+    again = own_certificate(tmp_path)
+    assert x509.load_der_x509_certificate(again.certificate.read_bytes())
+    (aside,) = tmp_path.glob("own.damaged-*")
+    assert (aside / "key.pem").is_file()
+
+
+def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    (tmp_path / "own").write_text("a file")
     with pytest.raises(Fatal, match="certificate"):
         own_certificate(tmp_path)
 
