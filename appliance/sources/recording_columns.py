@@ -23,6 +23,8 @@ MAX_VALUES = 2**28  # of one file, all channels together: 1 GiB as float32
 MAX_CHANNELS = 512
 LONGEST_SPAN_S = 1e9  # thirty years: a start beyond it is no start
 SAME_RATE = 1e-6
+FLOAT_ROUNDING = 1e-12  # of a time step that is a double
+TIMES_ROUNDING = 1e-6  # of a difference of times
 
 
 class RecordingError(Rejected):
@@ -67,6 +69,12 @@ def unit_to_si(unit: str | None) -> tuple[float, str]:
     if first in ("mm/s2",):
         return 1e-3, "m/s2"
     return 1.0, "1"
+
+
+def whole_rate(rate_hz: float, tolerance: float) -> float:
+    """A rate that was stated as a rounded time step: the whole one that is this near, else as it is."""
+    whole = round(rate_hz) if rate_hz < 1e9 else 0
+    return float(whole) if abs(whole / rate_hz - 1.0) <= tolerance else rate_hz
 
 
 def missing_library(path: Path, library: str) -> RecordingError:

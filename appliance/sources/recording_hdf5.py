@@ -19,13 +19,16 @@ import numpy as np
 import numpy.typing as npt
 
 from appliance.sources.recording_columns import (
+    FLOAT_ROUNDING,
     MAX_CHANNELS,
     MAX_VALUES,
+    TIMES_ROUNDING,
     Columns,
     FoundChannel,
     RecordingError,
     join_channels,
     missing_library,
+    whole_rate,
 )
 from appliance.sources.recording_guard import read_guarded
 
@@ -149,11 +152,11 @@ def _rate(path: Path, dataset: Any, n_samples: int) -> float | None:
                 raise RecordingError(
                     path, f"{holder.name!r} states a rate or step of {value}", "it should be above 0"
                 )
-            return 1.0 / value if invert else value
+            return whole_rate(1.0 / value, FLOAT_ROUNDING) if invert else value
         if holder is not dataset:
             step_s = _step_of_times(holder, n_samples)
             if step_s is not None:
-                return 1.0 / step_s
+                return whole_rate(1.0 / step_s, TIMES_ROUNDING)
         if holder.name == "/":
             return None
         holder = holder.parent

@@ -17,11 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from appliance.sources.recordings import RecordingError
 from dsp.bearing import FaultMultipliers, fault_multipliers
+from dsp.errors import DspError
 from models.machine import Foundation, Machine
+
+LEAST, MOST = 1e-6, 1e12  # of any number that a manifest states: beyond it is a slip
 
 
 class _Notes(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SidecarRecording(_Notes):
@@ -93,8 +96,22 @@ def read_notes(path: Path, asset_id: str) -> RecordingNotes:
         if manifest.is_file():
             entry = _manifest_entry(manifest, path)
             if entry is not None:
-                return replace(notes_from_manifest(entry, asset_id), origin=f"manifest {manifest}")
+                return _from_manifest(manifest, entry, asset_id)
     return RecordingNotes(Machine(asset_id, asset_id))
+
+
+def _from_manifest(manifest: Path, entry: dict[str, Any], asset_id: str) -> RecordingNotes:
+    for key in ("machine_geometry", "label"):
+        if not isinstance(entry.get(key) or {}, dict):
+            raise RecordingError(
+                manifest, f"{key} of {entry['file']} is {entry[key]!r}", "it should be an object, or left out"
+            )
+    try:
+        return replace(notes_from_manifest(entry, asset_id), origin=f"manifest {manifest}")
+    except (DspError, ArithmeticError) as error:
+        raise RecordingError(
+            manifest, f"the geometry of {entry['file']} is impossible ({error})", "mend or remove it"
+        ) from error
 
 
 def read_manifest(manifest: Path) -> list[dict[str, Any]]:
@@ -126,13 +143,13 @@ def notes_from_manifest(entry: dict[str, Any], asset_id: str) -> RecordingNotes:
         nominal_shaft_hz=None if nominal is None else nominal / 60.0,
         bearing=bearing_from_manifest(geometry),
     )
-    channel = entry.get("bearing_channel")
+    channel, unit = entry.get("bearing_channel"), entry.get("unit")
     return RecordingNotes(
         machine=machine,
         shaft_hz=None if rpm is None else rpm / 60.0,
         sample_rate_hz=_positive(entry.get("sampling_rate_hz")),
-        unit=entry.get("unit"),
-        bearing_channel=channel if isinstance(channel, int) else None,
+        unit=unit if isinstance(unit, str) else None,
+        bearing_channel=channel if isinstance(channel, int) and channel >= 0 else None,
         healthy=None if state is None else state == "healthy",
         origin="manifest",
     )
@@ -200,7 +217,7 @@ def _from_sidecar(path: Path, asset_id: str) -> RecordingNotes:
         rated_power_kw=facts.rated_power_kw,
         foundation=facts.foundation,
         nominal_shaft_hz=shaft_hz,
-        bearing=None if facts.bearing is None else bearing_from_sidecar(facts.bearing),
+        bearing=_bearing(path, facts.bearing),
         gear_teeth=facts.gear_teeth,
     )
     return RecordingNotes(
@@ -212,6 +229,15 @@ def _from_sidecar(path: Path, asset_id: str) -> RecordingNotes:
         healthy=recording.healthy,
         origin=f"sidecar {path}",
     )
+
+
+def _bearing(path: Path, bearing: SidecarBearing | None) -> FaultMultipliers | None:
+    try:
+        return None if bearing is None else bearing_from_sidecar(bearing)
+    except (DspError, ArithmeticError) as error:
+        raise RecordingError(
+            path, f"[machine.bearing] is impossible ({error})", "mend or remove it"
+        ) from error
 
 
 def bearing_from_sidecar(bearing: SidecarBearing) -> FaultMultipliers | None:
@@ -240,6 +266,6 @@ def _manifest_entry(manifest: Path, path: Path) -> dict[str, Any] | None:
 
 
 def _positive(value: object) -> float | None:
-    return (
-        float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None
-    )
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if LEAST < value < MOST else None

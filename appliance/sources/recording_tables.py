@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from appliance.sources.recording_columns import TIMES_ROUNDING, whole_rate
+
 TIME_NAMES = ("time", "t", "time_s", "t_s", "timestamp", "datetime", "date")
 GAP_NAME = "gap"
 LABEL_NAMES = ("anomaly", "changepoint", "label")  # what people wrote beside a signal is not a signal
@@ -165,4 +167,4 @@ def _rate_of(times: npt.NDArray[np.float64] | None, missing: npt.NDArray[np.bool
     step_s = float(np.median(steps))
     if not np.isfinite(step_s) or step_s <= 0:
         raise ValueError("its times do not run forward")
-    return 1.0 / step_s
+    return whole_rate(1.0 / step_s, TIMES_ROUNDING)

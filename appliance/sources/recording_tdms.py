@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from appliance.sources.recording_columns import (
+    FLOAT_ROUNDING,
     MAX_CHANNELS,
     MAX_VALUES,
     Columns,
@@ -25,6 +26,7 @@ from appliance.sources.recording_columns import (
     RecordingError,
     join_channels,
     missing_library,
+    whole_rate,
 )
 
 UNIT_PROPERTIES = ("unit_string", "NI_UnitDescription", "NI_ChannelUnit", "unit")
@@ -88,7 +90,7 @@ def _channel(path: Path, channel: Any, n_groups: int) -> FoundChannel:
                 f"{properties.get('wf_xunit_string', 's')}",
                 "it should be a time above 0 in seconds",
             )
-        rate_hz = 1.0 / step_s
+        rate_hz = whole_rate(1.0 / step_s, FLOAT_ROUNDING)
     unit = next((str(properties[key]) for key in UNIT_PROPERTIES if properties.get(key)), None)
     name = f"{channel.group_name} {channel.name}" if n_groups > 1 else channel.name
     samples = np.asarray(channel[:])

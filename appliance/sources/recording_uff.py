@@ -23,6 +23,7 @@ from appliance.sources.recording_columns import (
     RecordingError,
     join_channels,
     missing_library,
+    whole_rate,
 )
 
 MAX_UFF_BYTES = 512 * 1024**2  # pyuff unpacks a set into Python's own numbers: some twelve times its size
@@ -153,9 +154,7 @@ def _samples(path: Path, content: Set, index: int) -> tuple[float, float, npt.ND
             f"data set {index + 1} has a time step of {step_s} s",
             "it should be above 0: export it again",
         )
-    rate_hz = 1.0 / step_s
-    whole = round(rate_hz) if rate_hz < 1e9 else 0
-    return (float(whole) if abs(whole / rate_hz - 1.0) <= INCREMENT_ROUNDING else rate_hz), start_s, samples
+    return whole_rate(1.0 / step_s, INCREMENT_ROUNDING), start_s, samples
 
 
 def _text(head: Set, key: str) -> str:
