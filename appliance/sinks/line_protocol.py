@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from appliance.errors import Rejected
 
@@ -77,6 +78,7 @@ def _key(text: str) -> bytes:
     return _name(text, b"tag", equals=True)
 
 
+@lru_cache(maxsize=8192)  # an appliance has a few hundred names, and writes them ten thousand times a second
 def _name(text: str, what: bytes, *, equals: bool = False) -> bytes:
     """Measurement (`equals` False: an equals sign is plain there), tag key, tag value or field key."""
     if not text:
