@@ -18,7 +18,7 @@ from appliance.clock import Clock
 from appliance.counters import Counter, Counters
 from appliance.journal.journal import Journal
 from appliance.source_queue import SourceQueue
-from appliance.sources.source import Source
+from appliance.sources.source import LinkReport, Source
 from appliance.station_views import backlog_view, link_view, queue_view
 from web.schemas import ApplianceView, ClockView, CounterView, DiskView
 
@@ -48,6 +48,7 @@ class ApplianceFigures:
         sources: Sequence[Source],
         queues: Callable[[], Sequence[SourceQueue]],
         central: Callable[[], str] | None = None,
+        webhooks: Callable[[], Sequence[LinkReport]] = tuple,
     ) -> None:
         self._identity = identity
         self._journal = journal
@@ -56,6 +57,7 @@ class ApplianceFigures:
         self._sources = sources
         self._queues = queues
         self._central = central
+        self._webhooks = webhooks
         self._process = psutil.Process()
         self._process.cpu_percent(None)
         self._started_s = time.monotonic()
@@ -87,7 +89,10 @@ class ApplianceFigures:
             uptime_s=now_s - self._started_s,
             rss_bytes=rss_bytes,
             cpu_percent=cpu_percent,
-            links=[link_view(source.report()) for source in self._sources],
+            links=[
+                *(link_view(source.report()) for source in self._sources),
+                *(link_view(report) for report in self._webhooks()),
+            ],
             queues=[queue_view(queue) for queue in self._queues()],
             backlog=[backlog_view(backlog) for backlog in journal.backlog()],
             counters=[

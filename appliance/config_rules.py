@@ -25,6 +25,7 @@ from appliance.config import (
     WebSettings,
 )
 from appliance.config_central import central_problems
+from appliance.config_webhooks import webhook_problems
 
 BYTES_PER_SAMPLE = 2  # of one axis on the line
 BITS_PER_BYTE = 10  # with start and stop bit
@@ -46,6 +47,7 @@ def findings(settings: ApplianceSettings) -> list[Finding]:
     return [
         *_web(settings.web),
         *_central(settings),
+        *(Finding(*problem) for problem in webhook_problems(settings.webhooks)),
         *_assets(settings.assets),
         *_sources(settings),
         *_channels(settings),

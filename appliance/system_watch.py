@@ -78,6 +78,23 @@ class SystemWatch:
         """It takes records again, or none are sent any more."""
         await self._clear(SystemCondition.CENTRAL_REFUSES, "")
 
+    async def webhook_state(self, name: str, failing: bool, reason: str) -> None:
+        """A receiver has taken no alarm for long, or takes them again."""
+        await self._state(
+            failing,
+            SystemCondition.WEBHOOK_FAILING,
+            name,
+            reason,
+            "Run `stethos webhook test` on this appliance.",
+        )
+
+    async def webhooks_are(self, names: Collection[str]) -> None:
+        """These receivers are configured; what was said of others is over."""
+        for alarm in self._alarms.alarms():
+            subject = str(alarm.evidence.get("subject", ""))
+            if alarm.rule == SystemCondition.WEBHOOK_FAILING and subject not in names:
+                await self._clear(SystemCondition.WEBHOOK_FAILING, subject)
+
     async def run(self) -> None:
         """Look at journal, disk, clock and queues, for ever."""
         await self._desk.retire_unowned()

@@ -52,6 +52,7 @@ from appliance.system_watch import SystemWatch
 from appliance.tls_files import TlsFiles, own_tls_files
 from appliance.wiring_central import Central
 from appliance.wiring_opcua_server import OpcUaPublishing
+from appliance.wiring_webhooks import Webhooks
 from dsp.samples import Channel, Measurand
 from models.machine import Machine
 from web.app import create_app
@@ -126,6 +127,14 @@ class Appliance:
                 central, settings.station.state_dir, journal=journal, watch=self._watch, channels=channels
             )
         )
+        self._webhooks = Webhooks(
+            settings.webhooks,
+            appliance=settings.station.name,
+            asset_names={asset.id: asset.name for asset in settings.assets},
+            journal=journal,
+            clock=clock,
+            watch=self._watch,
+        )
         self.station = Station(
             settings.station.name,
             self._statuses,
@@ -140,6 +149,7 @@ class Appliance:
                 sources=self.sources,
                 queues=lambda: [queue for line in self._lines for queue in line.queues.values()],
                 central=None if self._central is None else self._central.text,
+                webhooks=self._webhooks.reports,
             ),
         )
         self.pipeline = Pipeline(
@@ -209,6 +219,7 @@ class Appliance:
         )
         if self._opcua_server is not None:
             self._opcua_server.supervise(supervisor)
+        self._webhooks.supervise(supervisor)
         supervisor.add("watchdog", notifier.keep_alive)
         serving = asyncio.Event()
         supervisor.add("web", lambda: self._serve(listening, serving), ready=serving, essential=True)
@@ -227,6 +238,7 @@ class Appliance:
             await self._central.close()
         if self._opcua_server is not None:
             self._opcua_server.close()
+        self._webhooks.close()
         await self.journal.close()
         self._auth.close()
 

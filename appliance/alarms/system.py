@@ -23,6 +23,7 @@ class SystemCondition(StrEnum):
     DATA_LOST = "data lost"
     OVERLOAD = "overload"
     CENTRAL_REFUSES = "central refuses"
+    WEBHOOK_FAILING = "webhook failing"
 
 
 _SENTENCES = {
@@ -39,6 +40,7 @@ _SENTENCES = {
     SystemCondition.DATA_LOST: "Stored data was damaged: {reason}",
     SystemCondition.OVERLOAD: "The appliance is overloaded: {reason}; parts of the data are left out",
     SystemCondition.CENTRAL_REFUSES: "The central InfluxDB takes nothing: {reason}; all of it is kept here",
+    SystemCondition.WEBHOOK_FAILING: "Webhook {subject} does not take alarms: {reason}",
 }  # fmt: skip
 
 

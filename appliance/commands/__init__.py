@@ -21,6 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "run recordings through the same analysis and print what it says",
     ),
     "export": ("appliance.commands.export", "write trends as CSV or Parquet, or convert a recording"),
+    "webhook": (
+        "appliance.commands.webhook",
+        "test the receivers of alarms, list and resend what they did not take",
+    ),
     "evaluate": ("appliance.commands.evaluate", "judge detection on a folder of recordings with known truth"),
 }
 """Name: (module, summary). Only the module of the wanted command is imported."""

@@ -102,7 +102,7 @@ class WebhookSink:
         self._room = asyncio.Event()  # something left the queue
         self._failing_since_ns: int | None = None
         self._reason = ""
-        self._told_failing = False
+        self._told_failing = True  # the alarm of before a restart may stand: the first success clears it
         self._delivered = self._failed = 0
         self._dead, self._dropped = store.counts(name)
         self._begin()
@@ -124,11 +124,12 @@ class WebhookSink:
     async def run(self) -> None:
         """Take in and send, for ever. Raises Retryable."""
         self._queue = WebhookQueue(self._schedule)
+        version = await self._store.ask(lambda store: store.outside_changes())  # before what is read
         await self._load()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._take_in())
-                await self._send(group)
+                await self._send(group, version)
         except ExceptionGroup as errors:
             raise _first(errors) from errors  # the supervisor knows what to do with one
         finally:
@@ -187,9 +188,8 @@ class WebhookSink:
             self._work.set()
             await self._store.take(self.name, message, alarm.activation, record.sequence)
 
-    async def _send(self, group: asyncio.TaskGroup) -> None:
+    async def _send(self, group: asyncio.TaskGroup, version: int) -> None:
         looked_ns = self._clock.monotonic_ns()
-        version = await self._store.ask(lambda store: store.outside_changes())
         while True:
             self._work.clear()
             now_ns = self._clock.monotonic_ns()
@@ -249,7 +249,8 @@ class WebhookSink:
     async def _tell_state(self, now_ns: int) -> None:
         since_ns = self._failing_since_ns
         failing = since_ns is not None and now_ns - since_ns >= FAILING_S * 1e9
-        if failing or self._told_failing:
+        well = since_ns is None and (self._delivered > 0 or not len(self._queue))
+        if failing or (well and self._told_failing):
             self._told_failing = failing
             await self._tell(self.name, failing, self._reason)
 

@@ -1,0 +1,105 @@
+"""Builds the senders of webhooks from their settings.
+
+Duty: units, files and what each sender is given. Holds no logic of any part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from appliance.alarms.lifecycle import Severity
+from appliance.clock import Clock
+from appliance.config_webhooks import WebhookSettings
+from appliance.errors import Fatal, Rejected
+from appliance.journal.journal import Journal
+from appliance.sinks.webhook import WebhookReport, WebhookSink
+from appliance.sinks.webhook_message import Choice
+from appliance.sinks.webhook_post import Endpoint, WebhookPost
+from appliance.sinks.webhook_queue import BACKOFF, Schedule
+from appliance.sinks.webhook_store import WebhookStore
+from appliance.sinks.webhook_targets import parse_target
+from appliance.sources.source import LinkReport, LinkState
+from appliance.supervisor import Supervisor
+from appliance.system_watch import SystemWatch
+
+
+class Webhooks:
+    """The built senders: `supervise` them, `close` at the end."""
+
+    def __init__(
+        self,
+        settings: Sequence[WebhookSettings],
+        *,
+        appliance: str,
+        asset_names: Mapping[str, str],
+        journal: Journal,
+        clock: Clock,
+        watch: SystemWatch,
+    ) -> None:
+        """Raises Fatal where the senders' file, a URL or certificates cannot be used."""
+        self._watch = watch
+        self._store = WebhookStore.open(journal.folder) if settings else None
+        self.sinks = [] if self._store is None else [
+            WebhookSink(
+                hook.name,
+                build_post(hook),
+                log=journal,
+                store=self._store,
+                clock=clock,
+                choice=Choice(Severity(hook.min_severity), frozenset(hook.kinds)),
+                schedule=Schedule(BACKOFF, hook.give_up_after_h * 3600.0),
+                appliance=appliance,
+                asset_names=asset_names,
+                tell=watch.webhook_state,
+            )
+            for hook in settings
+        ]  # fmt: skip
+
+    def supervise(self, supervisor: Supervisor) -> None:
+        """One task per receiver, and one that ends alarms of receivers that are configured no more."""
+        names = [sink.name for sink in self.sinks]
+        supervisor.add("webhooks", lambda: self._watch.webhooks_are(names))
+        for sink in self.sinks:
+            supervisor.add(f"webhook {sink.name}", sink.run)
+
+    def reports(self) -> list[LinkReport]:
+        """The receivers as lines of the appliance page."""
+        return [link_report(sink.report()) for sink in self.sinks]
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+
+
+def link_report(report: WebhookReport) -> LinkReport:
+    """A receiver's state in the words of a link."""
+    remedy = ""
+    if report.dead_letters:
+        remedy = (
+            "Dead letters wait: see `stethos webhook list`, send them again by `stethos webhook redrive`."
+        )
+    return LinkReport(
+        report.name,
+        "webhook",
+        report.address,
+        LinkState.LOST if report.failing else LinkState.CONNECTED,
+        report.reason,
+        remedy,
+        {
+            "delivered": report.delivered,
+            "waiting": report.waiting,
+            "failed_attempts": report.failed_attempts,
+            "dead_letters": report.dead_letters,
+            "dead_letters_dropped": report.dead_letters_dropped,
+        },
+        {"oldest_s": report.oldest_s},
+    )
+
+
+def build_post(hook: WebhookSettings) -> WebhookPost:
+    """What posts to one receiver. Raises Fatal."""
+    try:
+        target = parse_target(hook.url, allow_http=hook.allow_http, allow_local=hook.allow_local)
+    except Rejected as error:
+        raise Fatal(f"webhook {hook.name}: {error}") from error
+    return WebhookPost(Endpoint(target, hook.secret_file, hook.ca_file, hook.timeout_s))
