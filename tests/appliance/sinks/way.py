@@ -137,7 +137,7 @@ async def way(
 
 def alarms(journal: Journal, clock: ReplayClock) -> Callable[[int, int], NewRecord]:
     """Makes transitions of many alarms of one machine: (number, monotonic ns)."""
-    records = AlarmRecords(clock, journal.boot_id)
+    records = AlarmRecords(clock, f"{journal.boot_id}-test")  # not the keys of a desk beside it
     alarm = Alarm(
         alarm_id="",
         asset_id=ASSET,
