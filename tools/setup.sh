@@ -24,8 +24,10 @@ missing=()
 if [ -n "$python" ] && [ ! -x .venv/bin/python ] && ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
   missing+=(python3-venv)
 fi
-if [ "${1:-}" = test ] && ! command -v chromium >/dev/null; then
-  missing+=(chromium fonts-dejavu-core)
+if [ "${1:-}" = test ]; then
+  command -v chromium >/dev/null || missing+=(chromium fonts-dejavu-core)
+  command -v strace >/dev/null || missing+=(strace) # rebuilds disks as a power cut leaves them
+  [ -n "$(find /lib /usr/lib -name 'libatomic.so.1' -print -quit 2>/dev/null)" ] || missing+=(libatomic1) # for the browser's driver
 fi
 if [ ${#missing[@]} -gt 0 ]; then
   command -v apt-get >/dev/null || die "missing: ${missing[*]} (names of Debian 12); install them and try again"
