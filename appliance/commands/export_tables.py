@@ -17,7 +17,7 @@ from appliance.commands.export_trends import Cell, CellType, Column, headings
 from appliance.errors import Fatal, Rejected
 
 ROWS_AT_ONCE = 10_000
-_TRUTHS = {True: "1", False: "0"}
+_FORMULA_BEGINS = frozenset("=+-@\t\r")
 
 
 def write_table(path: Path, columns: Sequence[Column], rows: Iterable[Mapping[str, Cell]]) -> int:
@@ -38,22 +38,27 @@ def write_table(path: Path, columns: Sequence[Column], rows: Iterable[Mapping[st
 def _write_csv(path: Path, columns: Sequence[Column], rows: Iterable[Mapping[str, Cell]]) -> int:
     """RFC 4180, UTF-8; an empty cell is a value that is not there, truth is 1 or 0."""
     keys = [column.key for column in columns]
-    texts = frozenset(column.key for column in columns if column.type is CellType.TEXT)
+    texts = [i for i, column in enumerate(columns) if column.type is CellType.TEXT]
+    truths = [i for i, column in enumerate(columns) if column.type is CellType.TRUTH]
     count = 0
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(headings(columns))
         for row in rows:
-            writer.writerow([_text(row.get(key), key in texts) for key in keys])
+            cells: list[Cell] = [row.get(key) for key in keys]
+            for i in texts:
+                cells[i] = _no_formula(cells[i])
+            for i in truths:
+                cells[i] = None if cells[i] is None else int(bool(cells[i]))
+            writer.writerow(cells)
             count += 1
     return count
 
 
-def _text(value: Cell, is_text: bool) -> str | int | float | None:
-    if isinstance(value, bool):
-        return _TRUTHS[value]
-    if is_text and isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"  # a spreadsheet would run it as a formula
+def _no_formula(value: Cell) -> Cell:
+    """A text that a spreadsheet would run begins with an apostrophe instead."""
+    if isinstance(value, str) and value[:1] in _FORMULA_BEGINS:
+        return f"'{value}"
     return value
 
 

@@ -8,7 +8,6 @@ interpolated. Writes no files (see export_tables).
 from __future__ import annotations
 
 import heapq
-import json
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 import numpy as np
+import orjson
 
 from appliance.alarm_records import stored_transition
 from appliance.alarms.lifecycle import Alarm
@@ -24,6 +24,7 @@ from appliance.journal.archive import Archive
 from appliance.journal.features import decode_record
 from appliance.journal.record import Record, RecordKind, StoredGap
 from dsp.extractor import FeatureVector, unit_of
+from dsp.samples import Float32Array
 
 Cell = str | int | float | bool | None
 Row = tuple[int, dict[str, Cell]]  # time in ns, cells by column
@@ -187,15 +188,14 @@ class TrendTable:
         return _alarm_cells(record, self._selection.channels)
 
     def _feature_cells(self, vector: FeatureVector) -> dict[str, Cell]:
+        (duration_s,) = _shortest(np.array([vector.duration_s], dtype=np.float32))
         cells: dict[str, Cell] = {
-            "duration_s": _shortest(np.float32(vector.duration_s)),
+            "duration_s": duration_s,
             "operating_state": vector.operating_state,
             "quality": vector.quality.value,
         }
-        wanted = set(self.features)
-        for name, value in zip(vector.names, vector.values, strict=True):
-            if name in wanted:
-                cells[name] = None if np.isnan(value) else _shortest(value)
+        values = dict(zip(vector.names, _shortest(vector.values), strict=True))
+        cells.update((name, values[name]) for name in self.features if name in values)
         return cells
 
     def _gap_rows(self) -> Iterator[Row]:
@@ -238,13 +238,19 @@ def _common(record: Record, kind: RowKind, channel: str | None = None) -> dict[s
     }
 
 
-def _shortest(value: np.float32) -> float:
-    """The float64 with the shortest decimal of the float32: 0.1 is written 0.1, and is that float32 again."""
-    return float(str(value))
+def _shortest(values: Float32Array) -> list[float | None]:
+    """The float64s with the shortest decimals of float32s: 0.1 is written 0.1, and is that float32 again.
+
+    NaN is None.
+    """
+    if np.isinf(values).any():  # JSON knows none
+        return [None if np.isnan(value) else float(str(value)) for value in values]
+    texts = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
+    return list(orjson.loads(texts))
 
 
 def _value(record: Record) -> float | None:
-    value = json.loads(record.payload)["value"]
+    value = orjson.loads(record.payload)["value"]
     return None if value is None else float(value)
 
 

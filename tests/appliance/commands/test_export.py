@@ -18,7 +18,8 @@ from appliance.__main__ import main
 from appliance.alarm_records import AlarmRecords
 from appliance.alarms.lifecycle import Alarm, AlarmState, AlarmTransition, Severity
 from appliance.clock import ReplayClock
-from appliance.commands.export_trends import iso_utc, parse_time
+from appliance.commands.export_tables import write_table
+from appliance.commands.export_trends import CellType, Column, iso_utc, parse_time
 from appliance.journal.archive import Archive
 from appliance.journal.features import features_record
 from appliance.journal.journal import Journal
@@ -300,3 +301,14 @@ def test_times_keep_their_nanoseconds() -> None:
     assert parse_time("2027-01-15T10:00:00.5+02:00") == 1_800_000_000_500_000_000
     assert parse_time("2027-01-15T08:00:00.123456789Z") == 1_800_000_000_123_456_789
     assert parse_time("2027-01-15") == 1_799_971_200 * SECOND_NS
+
+
+def test_no_cell_is_a_formula(tmp_path: Path) -> None:
+    columns = (
+        Column("a", "a", CellType.TEXT),
+        Column("b", "b", CellType.FLOAT64),
+        Column("c", "c", CellType.TRUTH),
+    )
+    rows = [{"a": "=1+1", "b": -2.5, "c": True}, {"a": "", "c": False}, {"a": "fine"}]
+    assert write_table(tmp_path / "a.csv", columns, rows) == 3
+    assert (tmp_path / "a.csv").read_text() == "a,b,c\n'=1+1,-2.5,1\n,,0\nfine,,\n"

@@ -16,7 +16,7 @@ from scipy.io import wavfile
 
 from appliance.__main__ import main
 from appliance.sources.recording_columns import RecordingError
-from appliance.sources.recording_notes import read_notes
+from appliance.sources.recording_notes import read_manifest, read_notes
 from appliance.sources.recording_writers import write_recording
 from appliance.sources.recordings import Recording, Segment, read_recording
 from dsp.samples import Float32Array
@@ -182,3 +182,23 @@ def test_the_command_refuses(
         == 2
     )
     assert (tmp_path / "a.csv").read_bytes() == before
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("kind", ["uff", "parquet"])
+def test_real_recordings_survive(data_dir: Path, tmp_path: Path, kind: str) -> None:
+    seen = set()
+    for entry in read_manifest(data_dir / "MANIFEST.json"):
+        if entry["layout"] not in ("recording", "mfpt_mat", "bursts") or entry["dataset"] in seen:
+            continue
+        seen.add(entry["dataset"])
+        path = data_dir / entry["file"]
+        notes = read_notes(path, "m")
+        original = read_recording(path, notes.sample_rate_hz, notes.unit)
+        write_recording(original, tmp_path / f"{len(seen)}.{kind}")
+        copy = read_recording(tmp_path / f"{len(seen)}.{kind}")
+        assert copy.sample_rate_hz == pytest.approx(original.sample_rate_hz, rel=6e-6)
+        assert copy.unit == original.unit
+        for one, other in zip(copy.segments, original.segments, strict=True):
+            np.testing.assert_array_equal(one.samples, other.samples)
+    assert len(seen) >= 3
