@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import sqlite3
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from appliance.journal.store import FILE_NAME
 from dsp.samples import Gap, GapCause
 from models.detector import AnomalyScore
 from tests.appliance.journal.builders import NAMES, QUICK, SECOND_NS, SMALL, START_NS, vector
+from tests.conftest import ROOT
 
 WINDOWS = 2_100  # more than one page of the archive
 HOSTILE = 'outer race, BPFO at "3.58" x shaft;\r\n=HYPERLINK("x") ünïcode \u2028 end'
@@ -279,6 +281,22 @@ async def test_an_export_beside_a_busy_writer_holds_nobody_up(running: Journal, 
     told = [row for row in rows_of(out) if row["kind"] == "features" and row["channel"] == DE]
     assert WINDOWS <= len(told) <= WINDOWS + len(more)
     assert running.durable
+
+
+async def test_another_process_exports_what_is_locked_here(running: Journal, tmp_path: Path) -> None:
+    out = tmp_path / "other.csv"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "appliance", "export", "--state", str(tmp_path / "state"), "--to", str(out),
+        cwd=ROOT, stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert await asyncio.wait_for(process.wait(), 60) == 0
+    _, here = await export(tmp_path)
+    assert out.read_bytes() == here.read_bytes()
+    record = features_record(vector((WINDOWS + 5) * SECOND_NS))
+    running.submit(record)  # and the service goes on writing
+    async with asyncio.timeout(30):
+        while (await running.features(DE, NAMES[0], 0, 1 << 62))[0].size == WINDOWS:
+            await asyncio.sleep(0.02)
 
 
 def test_where_no_journal_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
