@@ -26,7 +26,7 @@ from appliance.alarms.lifecycle import (
 from appliance.backoff import Backoff
 from appliance.clock import Clock
 from appliance.journal.journal import Journal
-from appliance.sinks.webhook import WebhookSink
+from appliance.sinks.webhook import Tell, WebhookSink
 from appliance.sinks.webhook_message import Choice
 from appliance.sinks.webhook_post import Endpoint, WebhookPost
 from appliance.sinks.webhook_queue import Schedule
@@ -91,6 +91,7 @@ class Receiver:
         self.seen: list[dict[str, str]] = []
         self.accepted: list[dict[str, object]] = []
         self.ids: list[str] = []  # of accepted messages
+        self.last_body = b""
         self.misbehave: list[Answer] = []  # for the next attempts, one each
         self.for_alarm: dict[str, Answer] = {}  # for every attempt of an alarm
 
@@ -111,6 +112,7 @@ class Receiver:
         if bad is not None:
             return await bad(request)
         self.accepted.append(said)
+        self.last_body = body
         self.ids.append(headers["webhook-id"])
         return web.Response(text="thank you")
 
@@ -191,6 +193,7 @@ async def sending(
     timeout_s: float = 5.0,
     name: str = "cmms",
     ca_file: Path | None = None,
+    tell: Tell | None = None,
 ) -> AsyncIterator[WebhookSink]:
     """A sink that runs, and is cancelled at the end as the supervisor would."""
     secret_file = plant.journal.folder.parent / "secret"
@@ -207,6 +210,7 @@ async def sending(
         schedule=schedule,
         appliance="hall-3",
         asset_names={"pump-1": "Cooling pump 1"},
+        **({} if tell is None else {"tell": tell}),
     )
     task = asyncio.create_task(sink.run())
     try:
