@@ -126,8 +126,12 @@ class Counters:
 
         The record's key holds the value: the same value twice is stored once.
         """
+        totals: dict[tuple[str, str, str], float] = {}
+        for key, value in self._values.items():
+            life = (key.counter, key.subject, key.incarnation)
+            totals[life] = totals.get(life, 0.0) + value
         return [
-            _record(key, value, monotonic_ns)
+            _record(key, value, totals[key.counter, key.subject, key.incarnation], monotonic_ns)
             for key, value in sorted(self._values.items())
             if value > self._stored.get(key, 0.0)
         ]
@@ -167,7 +171,7 @@ class Counters:
         return [CounterTotal(counter, subject, value) for (counter, subject), value in sorted(totals.items())]
 
 
-def _record(key: CounterKey, value: float, monotonic_ns: int) -> NewRecord:
+def _record(key: CounterKey, value: float, life_total: float, monotonic_ns: int) -> NewRecord:
     return NewRecord(
         record_class=RecordClass.COUNTER,
         kind=RecordKind.COUNTER_VALUE,
@@ -181,6 +185,7 @@ def _record(key: CounterKey, value: float, monotonic_ns: int) -> NewRecord:
                 "incarnation": key.incarnation,
                 "boot_id": key.boot_id,
                 "value": value,
+                "life_total": life_total,  # over all starts of this incarnation, for whoever knows no boots
             }
         ),
     )

@@ -131,6 +131,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
         ("device_id", "asset", "counter", "incarnation"),
         {
             "value": FieldInfo("float", "h or 1", "counted since the service's start `boot_id`; only grows"),
+            "total": FieldInfo("float", "h or 1", "over all starts in this incarnation; only grows"),
             "boot_id": FieldInfo("string", "", "the start of the service that counted"),
             "sequence": _SEQUENCE,
             "time_ns": _TIME,
@@ -262,7 +263,12 @@ def _counter(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None
         "counter": payload["counter"],
         "incarnation": payload["incarnation"],
     }
-    return _event("counter", record, of, {"value": _number(payload["value"]), "boot_id": payload["boot_id"]})
+    fields: Fields = {
+        "value": _number(payload["value"]),
+        "total": _number(payload.get("life_total")),
+        "boot_id": payload["boot_id"],
+    }
+    return _event("counter", record, of, fields)
 
 
 def _limit(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:

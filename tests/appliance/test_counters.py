@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -152,3 +153,20 @@ def test_a_lost_store_swallows_nothing() -> None:
     assert len(records) == 2  # the old life's value is offered to the new store again
     counters.confirm(records)
     assert counters.committed() == [CounterTotal("starts", "pump-1", 7.0)]
+
+
+def test_a_record_tells_the_total_of_its_incarnation_over_all_starts() -> None:
+    first = Counters("life-1", "boot-1")
+    first.add(Counter.STARTS, "pump-1", 3.0)
+    records = [stored(record) for record in first.changed_records(1)]
+    second = Counters("life-1", "boot-2")
+    second.restore(records)
+    second.add(Counter.STARTS, "pump-1", 2.0)
+    (changed,) = second.changed_records(2)
+    payload = orjson.loads(changed.payload)
+    assert (payload["value"], payload["life_total"]) == (2.0, 5.0)
+    other = Counters("life-2", "boot-3")
+    other.restore([*records, stored(changed)])
+    other.add(Counter.STARTS, "pump-1", 1.0)
+    (changed,) = other.changed_records(3)
+    assert orjson.loads(changed.payload)["life_total"] == 1.0
