@@ -15,7 +15,7 @@ START_NS = 1_800_000_000 * SECOND_NS
 ALL_TIME = (0, 1 << 62)
 NAMES = ("rms_mps2", "peak_mps2", "kurtosis")
 SMALL = Budgets(reserve_transitions=500)
-QUICK = Timing(group_s=0.05, commit_limit_s=0.4, retry_s=0.05, space_check_s=0.1)
+QUICK = Timing(group_s=0.05, commit_limit_s=1.0, retry_s=0.05, space_check_s=0.1)
 EVIDENCE = {
     "severity": "warn",
     "text": "outer race, BPFO at 3.58 x shaft speed, 14 dB over baseline, rising for 90 s",
