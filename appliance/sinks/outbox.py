@@ -129,7 +129,8 @@ class Outbox:
         """What was delivered of each class of this journal.
 
         Another life of the journal that continues the numbers (a damaged file was replaced) keeps the
-        cursors; one that begins anew (the folder was emptied) is delivered from its beginning.
+        cursors; one that begins anew (the folder was emptied), or cannot be opened yet, is delivered from its
+        beginning: twice is harmless, never is not.
         """
         lanes = {record_class: Lane(record_class) for record_class in RecordClass}
         for name, live, held_from, held, delivered in self._connection.execute("SELECT * FROM lane"):

@@ -255,3 +255,20 @@ async def _until(condition: object, limit_s: float = 30.0) -> None:
     async with asyncio.timeout(limit_s):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+def test_cursors_outlive_a_replaced_journal_and_end_with_an_emptied_one(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    lane = outbox.lanes("life-a", 100)[RecordClass.ALARM]
+    lane.split(60)
+    lane.advance(None, 80)
+    outbox.save(lane)
+
+    def cursors(incarnation: str, last_sequence: int) -> tuple[int, int]:
+        found = outbox.lanes(incarnation, last_sequence)[RecordClass.ALARM]
+        return found.live, found.confirmed
+
+    assert cursors("life-a", 100) == (80, 0)
+    assert cursors("life-b", (1 << 40) + 5) == (80, 0), "a replaced file counts on from another base"
+    assert cursors("life-c", 3) == (0, 0), "an emptied folder begins anew"
+    outbox.close()
