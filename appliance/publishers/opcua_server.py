@@ -36,6 +36,17 @@ _EMPTY = {"Float": 0.0, "String": "", "UInt32": 0, "Boolean": False}
 _STATUS = {status: ua.StatusCode(ua.UInt32(getattr(StatusCodes, status))) for status in ValueStatus}
 
 
+class _SharedDataValue(ua.DataValue):
+    """A value that nobody changes after it was made.
+
+    asyncua copies it for every monitored item, which costs more than all the rest of a delivery; here the
+    copy is the value itself.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _SharedDataValue:
+        return self
+
+
 class TrustGate:
     """Implements `opcua_doors.Gate`: certificates by the folder, passwords by the file."""
 
@@ -173,7 +184,7 @@ class OpcUaServer:
         variant_type = _TYPES[self._data_types[value.path]]
         shown = None if value.status.bad else value.value
         now: Any = datetime.now(UTC)
-        data_value = ua.DataValue(
+        data_value = _SharedDataValue(
             Value=ua.Variant(shown, ua.VariantType.Null if shown is None else variant_type),
             StatusCode=_STATUS[value.status],
             SourceTimestamp=_utc(value.source_time_ns) if value.source_time_ns else now,

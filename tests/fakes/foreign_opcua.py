@@ -58,6 +58,7 @@ class NodeProcess:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
+        self.greeting: dict[str, Any] = {}  # its first line
         self._number = 0
         self._asking = asyncio.Lock()
 
@@ -99,7 +100,8 @@ async def node_process(script: str, *arguments: str, folder: Path) -> AsyncItera
     )  # fmt: skip
     peer = NodeProcess(process)
     try:
-        assert (await peer.line()).get("ready")
+        peer.greeting = await peer.line()
+        assert peer.greeting.get("ready")
         yield peer
     finally:
         with contextlib.suppress(ProcessLookupError):

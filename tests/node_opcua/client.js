@@ -108,6 +108,27 @@ const commands = {
     return { interval: subscription.publishingInterval };
   },
 
+  // Only counts what comes: for the benchmark.
+  async count({ name = "main", nodes, interval = 100, queue = 20 }) {
+    const connection = connections.get(name);
+    const subscription = await connection.session.createSubscription2({
+      requestedPublishingInterval: interval, requestedLifetimeCount: 1000, requestedMaxKeepAliveCount: 10,
+      maxNotificationsPerPublish: 0, publishingEnabled: true, priority: 1,
+    });
+    connection.received = 0;
+    subscription.on("raw_notification", (message) => {
+      for (const part of message.notificationData || []) connection.received += (part.monitoredItems || []).length;
+    });
+    await subscription.monitorItems(
+      nodes.map((nodeId) => ({ nodeId, attributeId: AttributeIds.Value })),
+      { samplingInterval: 0, discardOldest: true, queueSize: queue }, TimestampsToReturn.Both);
+    return { interval: subscription.publishingInterval };
+  },
+
+  async received({}) {
+    return [...connections.values()].map((one) => one.received || 0);
+  },
+
   async changes({ name = "main", node }) {
     return connections.get(name).changes.get(node) || [];
   },
