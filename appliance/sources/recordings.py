@@ -127,7 +127,8 @@ def _read_columns(path: Path) -> Columns:
     if reader is None:
         raise RecordingError(path, "its ending is not one that is known", f"use one of {', '.join(READERS)}")
     try:
-        return reader(path)
+        with np.errstate(all="ignore"):  # odd numbers are the sensor check's to speak of
+            return reader(path)
     except RecordingError:
         raise
     except Exception as error:  # a damaged file makes foreign readers raise anything
