@@ -25,6 +25,8 @@ class DemoPlaces:
     plant_port: int
     web_port: int
     central_url: str = ""  # empty: no centre
+    webhook_url: str = ""  # empty: no receiver
+    webhook_secret: str = ""
 
 
 def demo_config(places: DemoPlaces) -> str:
@@ -44,7 +46,7 @@ port = {places.web_port}
 counter_period_s = 2.0
 reserve_transitions = 5000
 
-{_central(places.central_url)}[[assets]]
+{_central(places.central_url)}{_webhook(places.webhook_url, places.webhook_secret)}[[assets]]
 id = "{MACHINE_ID}"
 name = "Conveyor drive motor"
 nominal_speed_rpm = {NOMINAL_SPEED_HZ * 60.0:g}
@@ -92,6 +94,19 @@ url = "{url}"
 version = 1
 database = "{DATABASE}"
 provisional_times = "send"
+
+"""
+
+
+def _webhook(url: str, secret_file: str) -> str:
+    if not url:
+        return ""
+    return f"""[[webhooks]]
+name = "demo-receiver"
+url = "{url}"
+secret_file = "{secret_file}"
+allow_http = true
+allow_local = true
 
 """
 

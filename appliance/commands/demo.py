@@ -27,6 +27,7 @@ from appliance.commands.child_process import ChildProcess
 from appliance.commands.demo_story import FAULT, GROWTH_S, DemoStory
 from appliance.demo_central import DATABASE, LocalInflux
 from appliance.demo_config import SERIAL_NUMBER, DemoPlaces, demo_config
+from appliance.demo_receiver import DemoReceiver
 from appliance.errors import Fatal
 
 DEFAULT_PORT = 8080
@@ -51,7 +52,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     where.add_argument("--keep", action="store_true", help="the same as --state-dir .demo")
     parser.add_argument("--port", type=_port, help=f"of the page; default {DEFAULT_PORT}, or a free one")
     parser.add_argument(
-        "--central", type=Path, metavar="INFLUXD", help="also run this influxd 1.x as the central database"
+        "--central",
+        type=Path,
+        metavar="INFLUXD",
+        help="also run this influxd 1.x as the central database, and a receiver of webhooks",
     )
     parser.add_argument("--seed", type=int, default=1, help="of the simulated machine")
     parser.add_argument("--no-restart", action="store_true", help="do not start an appliance again that died")
@@ -91,6 +95,7 @@ class Demo:
         self._stop = asyncio.Event()
         self._sensor: ChildProcess | None = None
         self._centre: LocalInflux | None = None
+        self._receiver: DemoReceiver | None = None
 
     async def run(self) -> int:
         """Start everything, tell the story, end everything; returns the exit code."""
@@ -116,6 +121,8 @@ class Demo:
                 await child.stop()
             if self._centre is not None:
                 await self._centre.stop()
+            if self._receiver is not None:
+                await self._receiver.stop()
             self._tell({"type": "ended"}, "")
 
     async def _start_machine(self, children: list[ChildProcess]) -> Path:
@@ -126,7 +133,8 @@ class Demo:
         seed, start_ns = str(self._options.seed), str(time.monotonic_ns())
         web_port = _web_port(self._options.port)
         central_url = await self._start_centre()
-        places = DemoPlaces(str(self._folder / "sensor"), _free_port(0), web_port, central_url)
+        webhook = await self._start_receiver()
+        places = DemoPlaces(str(self._folder / "sensor"), _free_port(0), web_port, central_url, *webhook)
         self._sensor = await ChildProcess.start(
             "simulated sensor",
             "firmware_bridge.simulator",
@@ -163,6 +171,26 @@ class Demo:
             f"--data-urlencode 'q={ALARM_QUERY}'",
         )
         return self._centre.url
+
+    async def _start_receiver(self) -> tuple[str, str]:
+        """A receiver of webhooks where there is a centre; its address and its secret's file, or nothing."""
+        if self._options.central is None:
+            return "", ""
+        self._receiver = DemoReceiver(self._folder / "receiver", self._tell_webhook)
+        await self._receiver.start()
+        self._tell(
+            {"type": "receiver", "url": self._receiver.url},
+            f"a receiver of webhooks listens at {self._receiver.url}",
+        )
+        return self._receiver.url, str(self._receiver.secret_file)
+
+    def _tell_webhook(self, message: dict[str, Any]) -> None:
+        """A message whose signature the receiver has verified."""
+        said = message["data"]
+        self._tell(
+            {"type": "webhook", "message": message},
+            f"a webhook arrived, rightly signed: {message['type']}, {said.get('reason', '')}",
+        )
 
     async def _keep_appliance(self, config: Path, children: list[ChildProcess]) -> int:
         """Run the appliance, again and again; returns an exit code when it may not, or cannot, go on."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -260,6 +261,12 @@ def _date_s(text: str) -> float | None:
 
 def _why(error: BaseException) -> str:
     """The innermost reason that an exception has, in one line."""
-    inner = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
-    text = getattr(inner, "strerror", None) or getattr(inner, "verify_message", None) or str(inner)
-    return f"{text or type(inner).__name__}".replace("\n", " ")[:200]
+    inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    number = getattr(inner, "errno", None)
+    if isinstance(inner, ssl.SSLError):
+        text = getattr(inner, "verify_message", None) or inner.reason or str(inner)
+    elif isinstance(number, int) and number > 0:
+        text = os.strerror(number)
+    else:
+        text = getattr(inner, "strerror", None) or str(inner)
+    return (text or type(inner).__name__).replace("\n", " ")[:200]

@@ -159,7 +159,7 @@ async def test_a_receiver_that_is_away_gets_all_when_it_comes_back(plant: Plant)
             await plant.raised(alarm_id)
             await plant.cleared(alarm_id)
         await gone.until(lambda: sink.report().failed_attempts >= 4)
-        assert "cannot be reached" in sink.report().reason
+        assert "cannot be reached: Connection refused" in sink.report().reason
         async with receiver(port=gone.port) as back:
             await back.until(lambda: len(back.accepted) == 4)
             for alarm_id in ("a", "b"):
