@@ -6,6 +6,7 @@ any part.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -29,6 +30,8 @@ from appliance.supervisor import Supervisor
 from dsp.extractor import TrendExtractor
 from dsp.samples import Channel, Measurand
 from web.passwords import PasswordHashing
+
+logger = logging.getLogger(__name__)
 
 FOLDER = "opcua"
 USERS_FILE = "users.json"
@@ -70,6 +73,8 @@ class OpcUaPublishing:
         except OSError as error:
             raise Fatal(f"the folder {folder} cannot be used: {error.strerror}") from error
         self._users = UserFile(folder / USERS_FILE, PasswordHashing())
+        if not self._users.has_users():
+            logger.warning("no user of the OPC UA server yet remedy=stethos opcua-user --config FILE")
         self.server = OpcUaServer(
             settings.host,
             settings.port,

@@ -127,6 +127,24 @@ async def test_sessions_are_bounded_and_those_inside_are_served(tmp_path: Path, 
         await peer.do("connect", name="later", url=rig.url, **SIGNED_IN)
 
 
+async def test_a_thousand_sessions_are_bounded_while_another_client_is_served(
+    tmp_path: Path, peer: NodeProcess
+) -> None:
+    async with serving(tmp_path / "ua") as rig, node_process("client.js", folder=tmp_path / "many") as many:
+        await peer.do("connect", url=rig.url, **SIGNED_IN)
+        await peer.do("subscribe", nodes=[of(RMS)])
+        flood = asyncio.create_task(many.do("sessions", url=rig.url, **SIGNED_IN, count=1000))
+        number = 0.0
+        while not flood.done():
+            number += 1.0
+            rig.server.publish([good(RMS, number)])
+            await changes_of(peer, RMS, number)
+        assert number > 1.0
+        outcomes = flood.result()["outcomes"]
+        assert outcomes["opened"] == Bounds().sessions_per_address - 1
+        assert sum(outcomes.values()) == 1000
+
+
 async def test_connections_of_one_address_are_bounded(tmp_path: Path) -> None:
     async with serving(tmp_path / "ua", bounds=Bounds(sessions=30, sessions_per_address=5)) as rig:
         opened = []
