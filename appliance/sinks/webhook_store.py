@@ -26,7 +26,7 @@ from appliance.sinks.webhook_queue import Fate, Settled
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "webhooks.sqlite"
-MAX_DEAD = 10_000  # per receiver; beyond, the oldest leave, counted
+MAX_DEAD = 2_000  # per receiver; beyond, the oldest leave, counted
 MAX_HELD = 20_000  # changes in memory while the disk refuses
 _VERSION = 1
 _SCHEMA = (
