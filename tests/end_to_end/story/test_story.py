@@ -6,6 +6,7 @@ The chapters are fixtures (`conftest.py`); the tests look at what is on the page
 from __future__ import annotations
 
 import re
+import signal
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -218,6 +219,12 @@ def test_counters_never_shrink(restarted: Restarted) -> None:
     assert {name: value for name, value in before.items() if not after.get(name, -1.0) >= value} == {}
     assert after["counter-service-starts-stethos-demo"] == 2
     assert after[f"counter-alarms-{MACHINE_ID}"] == before[f"counter-alarms-{MACHINE_ID}"] == 1
+
+
+def test_one_kill_is_one_restart(demo: DemoRun, restarted: Restarted) -> None:
+    """It died of the kill, and of nothing else; the next start was the last."""
+    assert [line["code"] for line in demo.process.lines("died")] == [-signal.SIGKILL]
+    assert len(demo.lives()) == 2
 
 
 # -- the end --
