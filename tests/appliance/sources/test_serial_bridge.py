@@ -238,7 +238,8 @@ async def test_unplugged_sensor_is_lost_and_found_again(tmp_path: Path) -> None:
         assert source.report().state is LinkState.CONNECTED
         assert isinstance(again.items[0], Gap)
         assert again.items[0].cause is GapCause.SERIAL_LOSS
-        assert again.items[0].start_ns == reader.blocks("m.x")[-1].end_ns
+        # Times are provisional this early: the clock fit may have moved them by the arrivals' jitter since.
+        assert abs(again.items[0].start_ns - reader.blocks("m.x")[-1].end_ns) < 5_000_000
         counts = source.report().counts
         assert counts is not None
         assert counts["connections"] == 2
