@@ -1,7 +1,8 @@
 # make demo   one appliance with a simulated machine behind it: the main job, told as a story; CENTRAL=1 adds an InfluxDB
 # make test   everything that can fail, run: linters, types, unit, real-data and end-to-end tests
 # make bench  figures beside those of the alternative, interleaved; make bench ONLY=name
-.PHONY: setup setup-test demo test lint bench lock help
+# make screenshot  the README's picture anew, from the story in the browser
+.PHONY: setup setup-test demo test lint bench lock screenshot help
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -32,6 +33,10 @@ test: setup-test lint
 
 bench: setup
 	@.venv/bin/python -m tests.benchmarks $(ONLY)
+
+screenshot: setup-test
+	@.venv/bin/pytest -q -m end_to_end tests/end_to_end/story
+	@.venv/bin/python -m tests.end_to_end.keep_picture
 
 # Both locks are compiled for every platform and carry hashes; review the difference before committing it.
 lock: setup
