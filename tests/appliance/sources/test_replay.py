@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from pathlib import Path
 
 import numpy as np
@@ -41,3 +42,16 @@ async def test_all_samples_arrive_once_in_order_with_their_time() -> None:
 def test_channel_ids_are_safe_in_addresses() -> None:
     assert channel_id_of("m", "Drive End / X-axis (g)") == "m.drive-end-x-axis-g"
     assert channel_id_of("m", "äöü") == "m.channel"
+
+
+async def test_at_real_time_a_block_waits_for_its_last_sample() -> None:
+    samples = np.zeros((300, 1), dtype=np.float32)
+    recording = Recording(Path("x.npz"), ("x",), "m/s2", 1000.0, (Segment(0.0, samples),), ())
+    began_s = time.monotonic()
+    arrived_s = [
+        time.monotonic() - began_s
+        async for _ in ReplaySource("replay", "m", recording, real_time=True).blocks()
+    ]
+    assert len(arrived_s) == 3
+    for number, at_s in enumerate(arrived_s, start=1):
+        assert at_s >= 0.1 * number - 0.001
