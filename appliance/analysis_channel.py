@@ -78,6 +78,7 @@ class ChannelAnalysis:
             reference_mm_s=reference,
             shaft_hz=due.state.shaft_hz or self._machine.nominal_shaft_hz,
             steady=due.state.rated,
+            limits=self._machine.zone_limits,
         )
         return WindowJudgement(
             channel_id=features.channel_id,

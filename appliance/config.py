@@ -118,6 +118,33 @@ class BearingSettings(Settings):
     ] = None
 
 
+class ZoneLimitsSettings(Settings):
+    """Zone limits agreed for one machine, instead of the table of ISO 20816-3."""
+
+    velocity_mm_s: Annotated[
+        list[Annotated[float, Field(gt=0, le=1000)]],
+        Field(
+            min_length=3,
+            max_length=3,
+            description="limits A/B, B/C, C/D of velocity RMS, mm/s",
+            examples=[[1.4, 2.8, 4.5]],
+        ),
+    ]
+    displacement_um: Annotated[
+        list[Annotated[float, Field(gt=0, le=10_000)]] | None,
+        Field(
+            min_length=3,
+            max_length=3,
+            description="limits A/B, B/C, C/D of displacement RMS, um",
+            examples=[[22.0, 45.0, 71.0]],
+        ),
+    ] = None
+    source: Annotated[
+        str,
+        Field(min_length=1, max_length=200, description="where they are from, shown with every rating"),
+    ]
+
+
 class AssetSettings(Settings):
     id: Id
     name: Annotated[Name, Field(description="what people call this machine", examples=["Cooling pump 2"])]
@@ -137,6 +164,7 @@ class AssetSettings(Settings):
         float | None, Field(gt=0, le=1000, description="supply frequency in Hz", examples=[50.0])
     ] = None
     bearing: BearingSettings | None = None
+    zone_limits: ZoneLimitsSettings | None = None
 
 
 class AxisSettings(Settings):

@@ -23,6 +23,7 @@ from appliance.config import (
     SerialSettings,
     TagSettings,
     WebSettings,
+    ZoneLimitsSettings,
 )
 from appliance.config_central import central_problems
 from appliance.config_webhooks import webhook_problems
@@ -106,6 +107,17 @@ def _assets(assets: list[AssetSettings]) -> Iterator[Finding]:
     for i, asset in each:
         if asset.bearing is not None:
             yield from _bearing(f"assets[{i}].bearing", asset.bearing)
+        if asset.zone_limits is not None:
+            yield from _zone_limits(f"assets[{i}].zone_limits", asset.zone_limits)
+
+
+def _zone_limits(key: str, limits: ZoneLimitsSettings) -> Iterator[Finding]:
+    for name in ("velocity_mm_s", "displacement_um"):
+        values = getattr(limits, name)
+        if values is not None and sorted(set(values)) != values:
+            yield Finding(
+                f"{key}.{name}", f"{values} does not rise", "Write the limits A/B, B/C, C/D in this order."
+            )
 
 
 def _bearing(key: str, bearing: BearingSettings) -> Iterator[Finding]:

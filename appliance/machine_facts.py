@@ -5,10 +5,11 @@ Duty: units (rpm to Hz) and the bearing's multipliers from what the maker or a c
 
 from __future__ import annotations
 
-from appliance.config import AssetSettings, BearingSettings
+from appliance.config import AssetSettings, BearingSettings, ZoneLimitsSettings
 from appliance.errors import Fatal
 from dsp.bearing import FaultMultipliers, consistent_multipliers, fault_multipliers
 from dsp.errors import DspError
+from dsp.severity_limits import ZoneLimits
 from models.machine import Foundation, Machine
 
 
@@ -23,7 +24,15 @@ def build_machine(asset: AssetSettings) -> Machine:
         bearing=None if asset.bearing is None else _bearing(asset.id, asset.bearing),
         gear_teeth=asset.gear_teeth,
         line_frequency_hz=asset.line_frequency_hz,
+        zone_limits=None if asset.zone_limits is None else _zone_limits(asset.zone_limits),
     )
+
+
+def _zone_limits(settings: ZoneLimitsSettings) -> ZoneLimits:
+    a_b, b_c, c_d = settings.velocity_mm_s
+    stated = settings.displacement_um
+    displacement_um = None if stated is None else (stated[0], stated[1], stated[2])
+    return ZoneLimits(a_b, b_c, c_d, displacement_um, settings.source)
 
 
 def bearing_notes(asset: AssetSettings) -> tuple[str, ...]:

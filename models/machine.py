@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dsp.bearing import FaultMultipliers
+from dsp.severity_limits import ZoneLimits
 
 
 class Foundation(StrEnum):
@@ -31,3 +32,4 @@ class Machine:
     bearing: FaultMultipliers | None = None
     gear_teeth: int | None = None
     line_frequency_hz: float | None = None
+    zone_limits: ZoneLimits | None = None  # agreed for this machine; None: the table of ISO 20816-3

@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from appliance import config
 from appliance.config_file import ConfigError, Problem, load_settings
 from appliance.config_rules import is_loopback
+from appliance.machine_facts import build_machine
+from dsp.severity_limits import ZoneLimits
 
 SAMPLE = Path(__file__).parents[2] / "image" / "stethos.sample.toml"
 
@@ -223,3 +225,16 @@ def test_sample_documents_every_setting_with_the_code_s_default(
 )
 def test_loopback(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+def test_agreed_zone_limits_reach_the_machine_and_must_rise(tmp_path: Path) -> None:
+    text = SAMPLE.read_text(encoding="utf-8")
+    file = tmp_path / "agreed.toml"
+    file.write_text(text.replace("# zone_limits = ", "zone_limits = ", 1), encoding="utf-8")
+    (asset,) = load_settings(file).assets
+    limits = build_machine(asset).zone_limits
+    assert limits == ZoneLimits(1.4, 2.8, 4.5, (22.0, 45.0, 71.0), "acceptance, 2024-03-01")
+    (problem,) = problems(
+        tmp_path, file.read_text(encoding="utf-8").replace("[1.4, 2.8, 4.5]", "[1.4, 4.5, 2.8]")
+    )
+    assert problem.key == "assets[0].zone_limits.velocity_mm_s"

@@ -11,12 +11,18 @@ from hypothesis import strategies as st
 
 from dsp.errors import DspError
 from dsp.severity import (
+    SLOW_BAND_HZ,
+    VELOCITY_BAND_HZ,
     ZONE_LIMITS,
     MachineGroup,
     Severity,
     Support,
     Zone,
+    ZoneLimits,
+    displacement_rms,
+    displacement_zone,
     machine_group,
+    measured_band_hz,
     rate_severity,
     significant_change,
     velocity_rms,
@@ -148,6 +154,83 @@ def test_run_up_and_slow_shafts_are_not_rated() -> None:
     assert slow.severity is Severity.NOT_RATED
     assert "300 r/min" in slow.reason
     assert rate_severity(9.0, 45.0, "rigid", shaft_hz=24.7).severity is Severity.STOP
+    assert rate_severity(9.0, 45.0, "rigid", shaft_hz=5.0, band_hz=SLOW_BAND_HZ).severity is Severity.STOP
+
+
+@pytest.mark.parametrize(
+    ("speed_rpm", "rated"), [(119.0, False), (121.0, True), (14_999.0, True), (15_001.0, False)]
+)
+def test_speeds_outside_the_scope_are_not_rated(speed_rpm: float, rated: bool) -> None:
+    rating = rate_severity(9.0, 45.0, "rigid", shaft_hz=speed_rpm / 60.0, band_hz=SLOW_BAND_HZ)
+    assert (rating.severity is not Severity.NOT_RATED) == rated
+    assert rated or "15000 r/min" in rating.reason
+
+
+@pytest.mark.parametrize("shaft_hz", [None, 9.99, 10.0, 24.7])
+def test_slow_machines_are_measured_from_2_hz_on_5_s(shaft_hz: float | None) -> None:
+    slow = shaft_hz == 9.99
+    assert measured_band_hz(shaft_hz) == (SLOW_BAND_HZ if slow else VELOCITY_BAND_HZ)
+
+
+@pytest.mark.parametrize("n", [12_800, 20_000])
+def test_tones_from_2_hz_on_are_read_within_one_percent(n: int) -> None:
+    for frequency_hz in [*np.geomspace(2.0, 1000.0, 61), 2.13, 3.3]:
+        found = velocity_rms(tone(frequency_hz, 2.8, 2560.0, n), 2560.0, SLOW_BAND_HZ)
+        assert found == pytest.approx(2.8, rel=0.01), frequency_hz
+    assert math.isnan(velocity_rms(np.zeros(12_700), 2560.0, SLOW_BAND_HZ))
+
+
+@pytest.mark.parametrize("key", list(ZONE_LIMITS), ids=str)
+@pytest.mark.parametrize("slow", [False, True])
+def test_every_zone_boundary_is_found_from_samples(key: tuple[MachineGroup, Support], slow: bool) -> None:
+    """2 % below and above each limit, tones swept over the band, both quantities."""
+    limits = ZONE_LIMITS[key]
+    power_kw = 1000.0 if key[0] is MachineGroup.GROUP_1 else 45.0
+    band_hz, n, shaft_hz = (SLOW_BAND_HZ, 12_800, 5.0) if slow else (VELOCITY_BAND_HZ, 2560, 25.0)
+    for limit, below, above in zip(limits.velocity_mm_s, "ABC", "BCD", strict=True):
+        for frequency_hz in (band_hz[0], 1.17 * band_hz[0], 49.63, 333.3, 999.0):
+            for factor, expected in ((0.98, below), (1.02, above)):
+                velocity = velocity_rms(tone(frequency_hz, factor * limit, 2560.0, n), 2560.0, band_hz)
+                rating = rate_severity(velocity, power_kw, key[1], shaft_hz=shaft_hz, band_hz=band_hz)
+                assert rating.zone == expected, (frequency_hz, factor, limit)
+    assert limits.displacement_um is not None
+    for limit_um, below, above in zip(limits.displacement_um, "ABC", "BCD", strict=True):
+        for frequency_hz in (1.1 * band_hz[0], 12.5, 24.7):
+            for factor, expected in ((0.98, below), (1.02, above)):
+                velocity_mm_s = factor * limit_um * 2.0 * math.pi * frequency_hz / 1000.0
+                found = displacement_rms(tone(frequency_hz, velocity_mm_s, 2560.0, n), 2560.0, band_hz)
+                assert displacement_zone(found, limits) == expected, (frequency_hz, factor, limit_um)
+
+
+def test_displacement_limits_are_the_velocity_limits_at_one_frequency() -> None:
+    """What shows that the two halves of the table belong together: 12.5 Hz for group 1, 10 Hz for group 2."""
+    for (group, _), limits in ZONE_LIMITS.items():
+        at_hz = 12.5 if group is MachineGroup.GROUP_1 else 10.0
+        for velocity_mm_s, displacement_um in zip(
+            limits.velocity_mm_s, limits.displacement_um or (), strict=True
+        ):
+            assert displacement_um == pytest.approx(1000.0 * velocity_mm_s / (2 * math.pi * at_hz), abs=0.75)
+
+
+def test_the_worse_of_velocity_and_displacement_counts() -> None:
+    assert rate_severity(1.0, 45.0, "rigid", displacement_um=10.0).zone is Zone.A
+    worse = rate_severity(1.0, 45.0, "rigid", displacement_um=50.0)
+    assert (worse.zone, worse.severity) == (Zone.C, Severity.WARN)
+    assert "50 um is in zone C (45 to 71)" in worse.reason
+    assert rate_severity(5.0, 45.0, "rigid", displacement_um=10.0).zone is Zone.D
+    assert rate_severity(5.0, 45.0, "rigid", displacement_um=float("nan")).zone is Zone.D
+
+
+def test_agreed_limits_replace_the_table_but_not_its_scope() -> None:
+    agreed = ZoneLimits(0.5, 1.0, 2.0, source="acceptance of 2024")
+    rating = rate_severity(1.5, 45.0, "rigid", limits=agreed)
+    assert (rating.zone, rating.limits) == (Zone.C, agreed)
+    assert displacement_zone(50.0, agreed) is None
+    assert rate_severity(1.5, 7.5, "rigid", limits=agreed).severity is Severity.NOT_RATED
+    with pytest.raises(DspError, match="must rise"):
+        ZoneLimits(2.0, 1.0, 3.0)
+    with pytest.raises(DspError, match="displacement"):
+        ZoneLimits(1.0, 2.0, 3.0, (5.0, 5.0, 6.0))
 
 
 def test_nonsense_is_refused() -> None:
