@@ -26,6 +26,7 @@ from firmware_bridge.frames import (
 )
 
 MODULO = 1 << 32
+FIRST_COMMAND = 0x80  # types from here on go from host to device
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,8 @@ class Device:
             frame = frame_of(payload)
         except FrameError:
             self.commands_rejected += 1
+            if payload[0] < FIRST_COMMAND:
+                return  # a device's frame: the line is looped back, and an answer would come back for ever
             known = payload[0] in COMMANDS
             self._reply(Nak(0, payload[0], NakCode.BAD_LENGTH if known else NakCode.UNKNOWN_COMMAND))
             return
