@@ -90,7 +90,7 @@ class JournalSettings(Settings):
 
 
 class BearingSettings(Settings):
-    """Either the four multipliers, or the geometry."""
+    """Either the four multipliers, or the geometry, or the designation of a bearing of the catalogue."""
 
     designation: Annotated[
         str, Field(max_length=40, description="what is printed on the bearing", examples=["6205"])

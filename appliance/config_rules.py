@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance.bearing_catalogue import find_bearing
 from appliance.config import (
     UNITS,
     ApplianceSettings,
@@ -123,6 +124,14 @@ def _zone_limits(key: str, limits: ZoneLimitsSettings) -> Iterator[Finding]:
 def _bearing(key: str, bearing: BearingSettings) -> Iterator[Finding]:
     multipliers = [name for name in MULTIPLIERS if getattr(bearing, name) is not None]
     geometry = [name for name in GEOMETRY if getattr(bearing, name) is not None]
+    if not multipliers and not geometry and bearing.designation:
+        if find_bearing(bearing.designation) is None:
+            yield Finding(
+                f"{key}.designation",
+                f'"{bearing.designation}" is not in the catalogue of bearings',
+                f"State {', '.join(GEOMETRY)}, or {', '.join(MULTIPLIERS)}, from the maker's sheet.",
+            )
+        return
     if multipliers and geometry:
         yield Finding(
             key,

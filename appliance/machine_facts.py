@@ -5,6 +5,7 @@ Duty: units (rpm to Hz) and the bearing's multipliers from what the maker or a c
 
 from __future__ import annotations
 
+from appliance.bearing_catalogue import find_bearing
 from appliance.config import AssetSettings, BearingSettings, ZoneLimitsSettings
 from appliance.errors import Fatal
 from dsp.bearing import FaultMultipliers, consistent_multipliers, fault_multipliers
@@ -63,6 +64,11 @@ def _stated(bearing: BearingSettings) -> FaultMultipliers:
             contact_angle_known=True,
             designation=bearing.designation,
         )
+    if bearing.n_rolling_elements is None and bearing.designation:
+        known = find_bearing(bearing.designation)
+        if known is None:
+            raise Fatal(f"bearing {bearing.designation!r} is not in the catalogue of bearings")
+        return known.multipliers
     return fault_multipliers(
         bearing.n_rolling_elements or 0,
         bearing.rolling_element_diameter_mm or 0.0,

@@ -22,7 +22,7 @@ APPLIANCE_RANK = {
     "alarm_desk": 3, "system_watch": 3, "machine_status": 3, "appliance_view": 3, "trend_view": 3,
     "alarms": 2, "alarm_records": 2, "counters": 2, "machine_usage": 2, "source_queue": 2, "tls_files": 2,
     "journal": 1, "sources": 1, "publishers": 1, "clock": 0, "backoff": 0, "errors": 0,
-    "service_notifier": 0, "device_identity": 2,
+    "service_notifier": 0, "device_identity": 2, "bearing_catalogue": 2,
 }  # fmt: skip
 ADAPTERS = ("sources", "journal", "publishers", "sinks")
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from appliance.bearing_catalogue import find_bearing
 from appliance.sources.recording_notes import RecordingNotes, read_notes
 from appliance.sources.recordings import Recording, RecordingError, read_recording
 from appliance.sources.replay import recording_channels
@@ -64,8 +65,9 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
     facts.add_argument("--rpm", type=positive, help="shaft speed")
     facts.add_argument(
         "--bearing",
-        metavar="N,d,D[,ANGLE]",
-        help="rolling elements, their and the pitch diameter (one unit), contact angle in degrees",
+        metavar="6205|N,d,D[,ANGLE]",
+        help="designation of the catalogue; or rolling elements, their and the pitch diameter (one unit), "
+        "contact angle in degrees",
     )
     facts.add_argument("--multipliers", metavar="BPFO,BPFI,BSF,FTF", help="fault frequencies per revolution")
     facts.add_argument("--power-kw", type=positive, help="rated power, for ISO 20816-3")
@@ -145,6 +147,11 @@ def _bearing_option(path: Path, options: argparse.Namespace) -> FaultMultipliers
             if 0.0 in (bpfo, bpfi, bsf, ftf):
                 raise ValueError(f"a multiplier in {options.multipliers!r} is zero")
             return FaultMultipliers(bpfo, bpfi, bsf, ftf, round(bpfo + bpfi), True)
+        if options.bearing is not None and "," not in options.bearing:
+            known = find_bearing(options.bearing)
+            if known is None:
+                raise ValueError(f"{options.bearing!r} is not in the catalogue of bearings")
+            return known.multipliers
         if options.bearing is not None:
             n, small, pitch, *angle = _numbers(options.bearing, 3, 4)
             if not n.is_integer():

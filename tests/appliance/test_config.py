@@ -238,3 +238,15 @@ def test_agreed_zone_limits_reach_the_machine_and_must_rise(tmp_path: Path) -> N
         tmp_path, file.read_text(encoding="utf-8").replace("[1.4, 2.8, 4.5]", "[1.4, 4.5, 2.8]")
     )
     assert problem.key == "assets[0].zone_limits.velocity_mm_s"
+
+
+def test_a_bearing_of_the_catalogue_needs_its_designation_alone(tmp_path: Path) -> None:
+    file = tmp_path / "known.toml"
+    bearing = '[assets.bearing]\ndesignation = "6205"\n'
+    file.write_text(GOOD.replace('\n[[assets]]\nid = "fan"', f'{bearing}\n[[assets]]\nid = "fan"'))
+    known = build_machine(load_settings(file).assets[0]).bearing
+    assert known is not None
+    assert known.bpfo == pytest.approx(3.5848, rel=1e-3)
+    (problem,) = problems(tmp_path, file.read_text().replace("6205", "6299"))
+    assert problem.key == "assets[0].bearing.designation"
+    assert "catalogue" in problem.reason
