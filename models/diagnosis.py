@@ -74,6 +74,8 @@ class Diagnoser:
         self._recent: deque[OrderSpectrum] = deque(maxlen=self.settings.averaged_records)
         self._recent_shaft: deque[ShaftLines] = deque(maxlen=self.settings.averaged_records)
         self._recent_state = ""
+        self.orders: OrderSpectrum | None = None  # averaged, behind the latest diagnosis
+        self.lines: tuple[FaultLine, ...] = ()  # found in it
         self._baselines = LineBaselines(self.settings.baseline_records)
         self._rising = RisingSince()
 
@@ -94,6 +96,7 @@ class Diagnoser:
         mean = mean_order_spectrum(list(self._recent))
         shaft = median_shaft_lines(list(self._recent_shaft))
         lines = fault_lines(mean, evidence.multipliers, evidence.tolerance)
+        self.orders, self.lines = mean, lines
         levels = line_levels(lines, shaft)
         end_ns = evidence.start_ns + round(evidence.duration_s * 1e9)
         rises = self._baselines.rises(operating_state, levels)

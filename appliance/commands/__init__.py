@@ -20,6 +20,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "appliance.commands.replay",
         "run recordings through the same analysis and print what it says",
     ),
+    "analyse": (
+        "appliance.commands.analyse",
+        "levels, zone, spectra, fault evidence and sensor verdict of one recording",
+    ),
     "export": ("appliance.commands.export", "write trends as CSV or Parquet, or convert a recording"),
     "webhook": (
         "appliance.commands.webhook",

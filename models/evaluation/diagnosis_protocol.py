@@ -18,11 +18,11 @@ from dsp import envelope_orders, envelope_spectrum, fault_comb, shaft_speed
 from dsp.bearing import BearingFault, FaultMultipliers
 from dsp.envelope import fault_evidence
 from dsp.errors import DspError
-from dsp.framing import Framer, Window
-from dsp.samples import Float32Array, Quality, SampleBlock, TimeQuality
+from dsp.samples import Float32Array
 from dsp.sensor_check import check_sensor
 from models.diagnosis import Diagnoser, Diagnosis, DiagnosisSettings, RankedFault, Verdict
 from models.machine import Machine
+from models.recording_records import recording_records
 
 CHANNEL_ID = "evaluated"
 PLAIN_HARMONICS = 3
@@ -63,7 +63,7 @@ def rules_decision(
     diagnoser = Diagnoser(machine, CHANNEL_ID, settings)
     latest: Diagnosis | None = None
     refused = ""
-    for record in _records(segments, sample_rate_hz, settings):
+    for record in recording_records(CHANNEL_ID, segments, sample_rate_hz, settings):
         check = check_sensor(record)
         if not check.usable:
             refused = f"check sensor: {check.verdict.value}"
@@ -120,21 +120,6 @@ DECISIONS: dict[str, Decide] = {
     "rules": rules_decision,
     "baseline:plain-comb": plain_envelope_decision,
 }
-
-
-def _records(
-    segments: Iterable[Float32Array], sample_rate_hz: float, settings: DiagnosisSettings
-) -> Iterable[Window]:
-    """Records as replay frames them: one each hop, and what is left at the end of each segment."""
-    for segment in segments:
-        framer = Framer(
-            CHANNEL_ID,
-            round(settings.record_s * sample_rate_hz),
-            round(settings.record_hop_s * sample_rate_hz),
-        )
-        block = SampleBlock(CHANNEL_ID, 0, 0, TimeQuality.RECORDED, sample_rate_hz, segment, Quality.GOOD)
-        yield from framer.push(block)
-        yield from framer.flush(round(settings.min_record_s * sample_rate_hz))
 
 
 def _abstention(machine: Machine, reason: str) -> Diagnosis:

@@ -1,0 +1,227 @@
+"""`stethos analyse FILE`: one recording as a vibration analyst wants to see it, in figures and in a picture.
+
+Duty: the command: arguments, wording, JSON, exit codes. What is said comes from `models.channel_report`,
+what is drawn from `analyse_plot`. Exit 0: analysed; 2: the file or an option cannot be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from appliance.bearing_catalogue import find_bearing
+from appliance.commands.analyse_plot import draw_report
+from appliance.commands.replay_plan import PlannedFile, add_machine_options, load
+from appliance.commands.timeline import finite
+from appliance.errors import Rejected
+from appliance.sources.recordings import RecordingError
+from dsp.errors import DspError
+from models.channel_report import ChannelReport, channel_report
+from models.diagnosis import Verdict
+
+_VERDICT_STYLE = {Verdict.FAULT: "bold red", Verdict.HEALTHY: "green", Verdict.ABSTAIN: "yellow"}
+_LEVEL_WORDS = {
+    "rms_mps2": "RMS {:.3g} m/s2",
+    "rms": "RMS {:.3g} (unit not stated)",
+    "peak_mps2": "peak {:.3g} m/s2",
+    "peak": "peak {:.3g}",
+    "crest_factor": "crest factor {:.2f}",
+    "kurtosis": "kurtosis {:.2f}",
+    "velocity_rms_mm_s": "velocity {:.2f} mm/s RMS",
+    "displacement_rms_um": "displacement {:.1f} um RMS",
+}
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `analyse` to the command line."""
+    parser = subparsers.add_parser(
+        "analyse",
+        help="levels, zone, spectra, fault evidence and sensor verdict of one recording",
+        description="Reads what 'stethos replay' reads, with the same facts of the machine from options, "
+        "sidecar or manifest, and says what one recording shows, without a baseline. Exit code 0: analysed; "
+        "2: the file or an option cannot be used.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("--speed", metavar="1797rpm|29.95Hz", help="shaft speed with its unit; rpm without")
+    parser.add_argument(
+        "--plot", type=Path, metavar="OUT.png", help="also draw spectra, envelope and markers"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON line per channel")
+    add_machine_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Analyse `args.file`; see `add_parser` for the arguments and exit codes."""
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        if args.speed is not None:
+            args.rpm = speed_rpm(args.speed)
+        file = load(args.file, args)
+        reports = reports_of(file)
+        for report in reports:
+            if args.json:
+                console.print(json.dumps(as_json(file, report)), markup=False)
+            else:
+                _print(console, file, report)
+        if args.plot is not None:
+            for report, out in zip(reports, _outputs(args.plot, reports), strict=True):
+                draw_report(report, file.path.name, out)
+    except (RecordingError, DspError, Rejected, ValueError) as error:
+        errors.print(str(error), style="red", markup=False)
+        return 2
+    return 0
+
+
+def speed_rpm(text: str) -> float:
+    """A shaft speed in rpm from "1797rpm", "29.95 Hz" or "1797". Raises ValueError."""
+    number, factor = text.strip().lower(), 1.0
+    for unit, unit_factor in (("rpm", 1.0), ("1/min", 1.0), ("hz", 60.0)):
+        if number.endswith(unit):
+            number, factor = number.removesuffix(unit), unit_factor
+            break
+    try:
+        value = float(number) * factor
+    except ValueError:
+        raise ValueError(f"--speed {text!r} is no speed; write it like 1797rpm or 29.95Hz") from None
+    if not 0.0 < value < float("inf"):
+        raise ValueError(f"--speed {text!r} should be above 0")
+    return value
+
+
+def reports_of(file: PlannedFile) -> list[ChannelReport]:
+    """One report for each channel that counts. Raises DspError."""
+    recording = file.recording
+    chosen = range(len(recording.channel_names)) if file.only is None else (file.only,)
+    machine = replace(file.notes.machine, nominal_shaft_hz=file.notes.shaft_hz)
+    return [
+        channel_report(
+            recording.channel_names[column],
+            [segment.samples[:, column] for segment in recording.segments],
+            recording.sample_rate_hz,
+            recording.unit,
+            machine,
+            shaft_hz=file.notes.shaft_hz,
+        )
+        for column in chosen
+    ]
+
+
+def _outputs(plot: Path, reports: list[ChannelReport]) -> list[Path]:
+    """One picture per channel: OUT.png, or OUT-CHANNEL.png where there are several."""
+    if len(reports) == 1:
+        return [plot]
+    return [plot.with_name(f"{plot.stem}-{report.channel}{plot.suffix}") for report in reports]
+
+
+def as_json(file: PlannedFile, report: ChannelReport) -> dict[str, Any]:
+    """A report as `--json` prints it; what cannot be stated is null."""
+    diagnosis, rating = report.diagnosis, report.rating
+    bearing = report.machine.bearing
+    return {
+        "file": str(file.path),
+        "channel": report.channel,
+        "unit": report.unit,
+        "sample_rate_hz": report.sample_rate_hz,
+        "duration_s": round(report.duration_s, 3),
+        "remarks": list(file.recording.remarks),
+        "sensor": {
+            "verdict": str(report.sensor.verdict),
+            "text": report.sensor.text,
+            "remedy": report.sensor.remedy,
+            "windows": report.windows,
+            "windows_refused": report.windows_refused,
+        },
+        "levels": {name: finite(value) for name, value in report.levels.items()},
+        "severity": {
+            "severity": str(rating.severity),
+            "zone": None if rating.zone is None else str(rating.zone),
+            "reason": rating.reason,
+            "limits_source": None if rating.limits is None else rating.limits.source,
+        },
+        "shaft": {"speed_hz": finite(report.shaft_hz), "origin": report.speed_origin},
+        "bearing": None if bearing is None else bearing.designation,
+        "diagnosis": {
+            "verdict": diagnosis.verdict.value,
+            "fault": diagnosis.fault,
+            "confidence": diagnosis.confidence,
+            "text": diagnosis.text,
+            "frequency_hz": finite(diagnosis.frequency_hz),
+            "ranking": [{"fault": one.fault, "evidence": one.evidence} for one in diagnosis.ranking],
+        },
+        "lines": [
+            {
+                "line": line.label,
+                "fault": line.fault.value,
+                "multiplier": round(line.multiplier, 4),
+                "frequency_hz": finite(line.frequency_hz),
+                "resolvable": line.resolvable,
+                "level_db": finite(line.level_db),
+                "decoy_margin": finite(line.decoy_margin),
+                "harmonics": line.harmonics,
+            }
+            for line in report.lines
+        ],
+    }
+
+
+def _print(console: Console, file: PlannedFile, report: ChannelReport) -> None:
+    machine = report.machine
+    console.print(f"[bold]{escape(str(file.path))}[/bold], channel {escape(report.channel)}")
+    for remark in file.recording.remarks:
+        console.print(f"  remark     {escape(remark)}", style="yellow")
+    console.print(f"  recording  {report.duration_s:.2f} s at {report.sample_rate_hz:g} Hz")
+    speed = "unknown"
+    if report.shaft_hz is not None:
+        speed = f"{report.shaft_hz * 60:.0f} rpm ({report.shaft_hz:.2f} Hz), {report.speed_origin}"
+    console.print(f"  shaft      {speed}")
+    if machine.bearing is not None:
+        multipliers = machine.bearing
+        console.print(
+            f"  bearing    {escape(multipliers.designation or 'as stated')}: BPFO {multipliers.bpfo:.3f}, "
+            f"BPFI {multipliers.bpfi:.3f}, 2xBSF {2 * multipliers.bsf:.3f}, FTF {multipliers.ftf:.3f} x shaft"
+        )
+        known = find_bearing(multipliers.designation) if multipliers.designation else None
+        if known is not None and known.multipliers == multipliers:
+            console.print(f"             {escape(known.source)}", style="dim")
+    _print_sensor(console, report)
+    levels = [
+        _LEVEL_WORDS[name].format(value) for name, value in report.levels.items() if math.isfinite(value)
+    ]
+    console.print(f"  levels     {', '.join(levels)}")
+    console.print(f"  severity   {report.rating.severity}: {escape(report.rating.reason)}")
+    diagnosis = report.diagnosis
+    style = _VERDICT_STYLE[diagnosis.verdict]
+    console.print(
+        f"  diagnosis  [{style}]{diagnosis.verdict.value}[/{style}]: {escape(diagnosis.text)} "
+        f"(confidence {diagnosis.confidence:.2f})"
+    )
+    for line in report.lines:
+        what = f"{line.label:6} {line.multiplier:7.3f} x shaft, {line.frequency_hz:8.2f} Hz"
+        if line.resolvable:
+            found = (
+                f"{line.level_db:5.1f} dB over floor, {line.decoy_margin:4.1f} x decoys, "
+                f"{line.harmonics} harmonics"
+            )
+        else:
+            found = "not resolvable"
+        console.print(f"    {what}  {found}  {line.fault.value}")
+
+
+def _print_sensor(console: Console, report: ChannelReport) -> None:
+    if report.windows_refused == 0:
+        console.print("  sensor     [green]ok[/green]")
+        return
+    console.print(
+        f"  sensor     [bold red]check sensor: {report.sensor.verdict}[/bold red] in "
+        f"{report.windows_refused} of {report.windows} windows. "
+        f"{escape(report.sensor.text)} {escape(report.sensor.remedy)}"
+    )

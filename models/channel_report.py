@@ -1,0 +1,233 @@
+"""One channel of a recording as an analyst wants to see it: levels, zone, sensor, spectra, fault evidence.
+
+Duty: gather what `dsp` computes and `models.diagnosis` decides into one value, for `stethos analyse` to print
+and draw. Adds no judgement of its own: the diagnosis is the one that `stethos evaluate` counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dsp.conditioning import WindowFunction
+from dsp.envelope import FaultEvidence, fault_evidence
+from dsp.envelope_orders import OrderSpectrum
+from dsp.envelope_spectrum import EnvelopeSpectrum, envelope_spectrum
+from dsp.errors import DspError
+from dsp.fault_comb import FaultLine
+from dsp.framing import Window, trend_window_samples
+from dsp.samples import Float32Array, Float64Array, Quality, TimeQuality
+from dsp.sensor_check import SensorCheck, check_sensor
+from dsp.severity import (
+    SeverityRating,
+    displacement_rms,
+    measured_band_hz,
+    rate_severity,
+    velocity_rms,
+)
+from dsp.spectrum import amplitude_values
+from dsp.time_features import time_features
+from models.diagnosis import Diagnoser, Diagnosis, DiagnosisSettings, Verdict
+from models.machine import Machine
+from models.recording_records import recording_records
+
+# An envelope spectrum for the eye where neither bearing nor speed say how far it must reach.
+_ENVELOPE_MAX_HZ = 1000.0
+_ENVELOPE_FLOOR_HZ = 25.0
+_SPECTRUM_S = 1.0  # length of the amplitude spectrum's segments
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelReport:
+    """What one channel says of its machine; arrays are for pictures, in the unit of the channel."""
+
+    channel: str
+    unit: str
+    sample_rate_hz: float
+    duration_s: float
+    levels: dict[str, float]  # by name, the unit in the name; NaN where it cannot be stated
+    rating: SeverityRating
+    sensor: SensorCheck  # the window with the most samples affected, else the first
+    windows: int
+    windows_refused: int
+    shaft_hz: float | None
+    speed_origin: str  # "stated", "refined by the shaft's harmonics", "unknown"
+    machine: Machine
+    diagnosis: Diagnosis
+    lines: tuple[FaultLine, ...]  # of the averaged records
+    orders: OrderSpectrum | None
+    envelope: EnvelopeSpectrum | None  # where bearing or speed are unknown
+    longest: Float32Array  # (n_samples,) the longest stretch
+    spectrum_hz: Float64Array  # (n_bins,)
+    spectrum: Float64Array  # (n_bins,) peak amplitude
+
+
+def channel_report(
+    channel: str,
+    segments: Sequence[Float32Array],
+    sample_rate_hz: float,
+    unit: str,
+    machine: Machine,
+    *,
+    shaft_hz: float | None = None,
+    settings: DiagnosisSettings | None = None,
+) -> ChannelReport:
+    """Everything about one channel's stretches, each `(n_samples,)`. Raises DspError if none has a sample."""
+    settings = settings or DiagnosisSettings()
+    longest = max(segments, key=len, default=np.zeros(0, np.float32))
+    if not len(longest):
+        raise DspError(f"channel {channel!r} holds no sample")
+    checks = [check_sensor(window) for window in _windows(channel, segments, sample_rate_hz)]
+    refused = [check for check in checks if not check.usable]
+    worst = max(refused or checks[:1], key=lambda check: check.affected_share)
+    shaft = shaft_hz or machine.nominal_shaft_hz
+    levels = _levels(segments, sample_rate_hz, unit, shaft)
+    diagnoser, diagnosis, evidence = _diagnose(
+        channel, segments, sample_rate_hz, machine, shaft_hz=shaft, settings=settings
+    )
+    refined = evidence is not None and evidence.speed_refined
+    envelope = None if evidence is not None else _plain_envelope(longest, sample_rate_hz)
+    segment = min(len(longest), round(_SPECTRUM_S * sample_rate_hz))
+    can_transform = segment >= 8 and bool(np.isfinite(longest).all())
+    amplitudes = amplitude_values(longest, segment, WindowFunction.HANN) if can_transform else np.zeros(0)
+    return ChannelReport(
+        channel=channel,
+        unit=unit,
+        sample_rate_hz=sample_rate_hz,
+        duration_s=sum(len(segment) for segment in segments) / sample_rate_hz,
+        levels=levels,
+        rating=_rating(levels, unit, machine, shaft),
+        sensor=worst,
+        windows=len(checks),
+        windows_refused=len(refused),
+        shaft_hz=evidence.shaft_hz if evidence is not None else shaft,
+        speed_origin="unknown"
+        if shaft is None
+        else "refined by the shaft's harmonics"
+        if refined
+        else "stated",
+        machine=machine,
+        diagnosis=diagnosis,
+        lines=diagnoser.lines,
+        orders=diagnoser.orders,
+        envelope=envelope,
+        longest=longest,
+        spectrum_hz=np.arange(len(amplitudes), dtype=np.float64) * np.float64(sample_rate_hz / segment),
+        spectrum=amplitudes,
+    )
+
+
+def _windows(channel: str, segments: Sequence[Float32Array], rate_hz: float) -> list[Window]:
+    length = trend_window_samples(rate_hz)
+    windows = []
+    for samples in segments:
+        step = min(length, len(samples))
+        starts = range(0, len(samples) - step + 1, max(1, step))
+        windows += [
+            Window(channel, 0, rate_hz, samples[start : start + step], Quality.GOOD, TimeQuality.RECORDED)
+            for start in starts
+        ]
+    return windows
+
+
+def _levels(
+    segments: Sequence[Float32Array], rate_hz: float, unit: str, shaft_hz: float | None
+) -> dict[str, float]:
+    """Levels over all stretches: squares averaged by length, extremes the largest."""
+    long_enough = [segment for segment in segments if len(segment) > 1] or list(segments)
+    weights = np.array([len(segment) for segment in long_enough], np.float64)
+    figures = [time_features(np.ascontiguousarray(segment[np.newaxis])) for segment in long_enough]
+
+    def mean_square(values: Sequence[float]) -> float:
+        return math.sqrt(float(np.average(np.square(values), weights=weights)))
+
+    suffix = "_mps2" if unit == "m/s2" else ""
+    levels = {
+        f"rms{suffix}": mean_square([float(figure.rms[0]) for figure in figures]),
+        f"peak{suffix}": max(float(figure.peak[0]) for figure in figures),
+        "crest_factor": float(np.average([float(f.crest_factor[0]) for f in figures], weights=weights)),
+        "kurtosis": float(np.average([float(f.kurtosis[0]) for f in figures], weights=weights)),
+    }
+    if unit == "m/s2":
+        band_hz = measured_band_hz(shaft_hz)
+        longest = max(segments, key=len)
+        levels["velocity_rms_mm_s"] = velocity_rms(longest, rate_hz, band_hz)
+        levels["displacement_rms_um"] = displacement_rms(longest, rate_hz, band_hz)
+    return levels
+
+
+def _rating(levels: dict[str, float], unit: str, machine: Machine, shaft_hz: float | None) -> SeverityRating:
+    if unit != "m/s2":
+        return rate_severity(math.nan, machine.rated_power_kw, machine.foundation, shaft_hz=shaft_hz)
+    return rate_severity(
+        levels["velocity_rms_mm_s"],
+        machine.rated_power_kw,
+        machine.foundation,
+        shaft_hz=shaft_hz,
+        displacement_um=levels["displacement_rms_um"],
+        band_hz=measured_band_hz(shaft_hz),
+        limits=machine.zone_limits,
+    )
+
+
+def _diagnose(
+    channel: str,
+    segments: Sequence[Float32Array],
+    rate_hz: float,
+    machine: Machine,
+    *,
+    shaft_hz: float | None,
+    settings: DiagnosisSettings,
+) -> tuple[Diagnoser, Diagnosis, FaultEvidence | None]:
+    """The diagnosis after the last record, and that record's evidence."""
+    diagnoser = Diagnoser(machine, channel, settings)
+    if machine.bearing is None or shaft_hz is None:
+        missing = "bearing" if machine.bearing is None else "shaft speed"
+        return diagnoser, _abstention(machine, channel, f"the {missing} is not known"), None
+    latest: Diagnosis | None = None
+    evidence: FaultEvidence | None = None
+    refused = ""
+    for record in recording_records(channel, segments, rate_hz, settings):
+        check = check_sensor(record)
+        if not check.usable:
+            refused = f"check sensor: {check.verdict.value}"
+            continue
+        try:
+            evidence = fault_evidence(
+                record, shaft_hz, machine.bearing, settings.speed_tolerance, gear_teeth=machine.gear_teeth
+            )
+        except DspError as error:
+            refused = str(error)
+            continue
+        latest = diagnoser.observe(evidence, "", learning=False)
+    return (
+        diagnoser,
+        latest or _abstention(machine, channel, refused or "the recording is too short"),
+        evidence,
+    )
+
+
+def _plain_envelope(samples: Float32Array, rate_hz: float) -> EnvelopeSpectrum | None:
+    try:
+        max_hz = min(_ENVELOPE_MAX_HZ, 0.2 * rate_hz)
+        return envelope_spectrum(samples, rate_hz, max_hz, min(_ENVELOPE_FLOOR_HZ, 0.1 * max_hz))
+    except DspError:
+        return None
+
+
+def _abstention(machine: Machine, channel: str, reason: str) -> Diagnosis:
+    return Diagnosis(
+        asset_id=machine.asset_id,
+        channel_id=channel,
+        start_ns=0,
+        verdict=Verdict.ABSTAIN,
+        fault=None,
+        confidence=0.0,
+        text=reason,
+        ranking=(),
+        over_baseline_db=None,
+        frequency_hz=None,
+    )

@@ -1,0 +1,185 @@
+"""`stethos analyse` as an analyst runs it: figures, evidence and a picture of one recording."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from appliance.__main__ import main
+from appliance.commands.analyse import speed_rpm
+from dsp.bearing import BearingFault
+from tests.appliance.commands.test_replay_formats import FORMATS, folder  # noqa: F401 - a fixture
+from tests.dsp.bearing_signals import RATE_HZ, SHAFT_HZ, impacts, resonant_noise
+
+SPEED = f"{SHAFT_HZ * 60:g}rpm"
+
+
+def analysed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
+    assert main(["analyse", "--json", *arguments]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def recording(path: Path, x: np.ndarray, **more: Any) -> Path:
+    np.savez(path, x=x.astype(np.float32), fs=RATE_HZ, **more)
+    return path
+
+
+def faulty(fault: BearingFault = BearingFault.OUTER_RACE, seconds: float = 8.0) -> np.ndarray:
+    rng = np.random.default_rng(4)
+    n = round(seconds * RATE_HZ)
+    return resonant_noise(rng, n) + 0.8 * impacts(rng, n, fault)
+
+
+def png_size(path: Path) -> tuple[int, int]:
+    head = path.read_bytes()[:24]
+    assert head[:8] == b"\x89PNG\r\n\x1a\n"
+    return struct.unpack(">II", head[16:24])
+
+
+def test_a_damaged_bearing_is_named_by_designation_and_speed_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = recording(tmp_path / "a.npz", faulty())
+    picture = tmp_path / "out.png"
+    options = ("--bearing", "6205", "--speed", SPEED, "--unit", "m/s2", "--plot", str(picture))
+    (found,) = analysed(capsys, str(path), *options)
+    assert found["diagnosis"]["fault"] == "outer race"
+    assert found["diagnosis"]["confidence"] > 0.7
+    assert found["bearing"] == "SKF 6205-2RS JEM"
+    assert found["sensor"]["verdict"] == "ok"
+    outer = next(line for line in found["lines"] if line["line"] == "BPFO")
+    assert outer["frequency_hz"] == pytest.approx(3.585 * SHAFT_HZ, rel=0.02)
+    assert outer["level_db"] > 9.0
+    width, height = png_size(picture)
+    assert width > 1200
+    assert height > 800
+
+
+def test_figures_are_those_of_a_known_tone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """10 m/s2 at 50 Hz: 7.07 m/s2 RMS, 22.5 mm/s, 71.6 um; a 45 kW motor on a rigid base is in zone D."""
+    t = np.arange(round(4 * RATE_HZ)) / RATE_HZ
+    path = recording(tmp_path / "tone.npz", 10.0 * np.sin(2 * np.pi * 50.0 * t))
+    machine = ("--power-kw", "45", "--foundation", "rigid", "--speed", "50Hz")
+    (found,) = analysed(capsys, str(path), "--unit", "m/s2", *machine)
+    levels = found["levels"]
+    assert levels["rms_mps2"] == pytest.approx(7.071, rel=1e-3)
+    assert levels["peak_mps2"] == pytest.approx(10.0, rel=1e-3)
+    assert levels["crest_factor"] == pytest.approx(1.414, rel=1e-3)
+    assert levels["kurtosis"] == pytest.approx(1.5, rel=1e-3)
+    assert levels["velocity_rms_mm_s"] == pytest.approx(22.51, rel=5e-3)
+    assert levels["displacement_rms_um"] == pytest.approx(71.65, rel=5e-3)
+    assert (found["severity"]["zone"], found["severity"]["severity"]) == ("D", "stop")
+    assert "ISO 10816-3" in found["severity"]["limits_source"]
+    assert found["diagnosis"]["verdict"] == "abstain"
+    assert "bearing is not known" in found["diagnosis"]["text"]
+
+
+def test_a_slow_machine_is_rated_from_2_hz(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    t = np.arange(round(8 * RATE_HZ)) / RATE_HZ
+    path = recording(tmp_path / "slow.npz", 0.2 * np.sin(2 * np.pi * 5.0 * t))
+    options = ("--unit", "m/s2", "--power-kw", "45", "--foundation", "rigid", "--speed", "300")
+    (found,) = analysed(capsys, str(path), *options)
+    velocity = 1000 * 0.2 / np.sqrt(2) / (2 * np.pi * 5.0)
+    assert found["levels"]["velocity_rms_mm_s"] == pytest.approx(velocity, rel=0.01)
+    assert found["severity"]["zone"] == "D"  # 4.50 mm/s: 143 um of displacement count
+
+
+def test_a_clipped_sensor_is_said_before_the_machine_is_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = recording(tmp_path / "clipped.npz", np.clip(faulty(), -1.0, 1.0))
+    (found,) = analysed(capsys, str(path), "--bearing", "6205", "--speed", SPEED)
+    assert found["sensor"]["verdict"] == "clipped"
+    assert found["sensor"]["windows_refused"] == found["sensor"]["windows"]
+    assert found["diagnosis"]["verdict"] == "abstain"
+    assert "check sensor" in found["diagnosis"]["text"]
+    assert main(["analyse", str(path), "--plot", str(tmp_path / "c.png")]) == 0
+    assert "check sensor: clipped" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_is_analysed_alike(
+    folder: Path,  # noqa: F811 - the fixture
+    name: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = folder / name.replace(".", "-") / name
+    (found,) = analysed(capsys, str(path))
+    assert found["diagnosis"]["fault"] == "outer race"
+    assert found["unit"] == "m/s2"
+
+
+def test_each_channel_has_its_own_lines_and_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = np.stack([faulty(seconds=4.0), faulty(BearingFault.INNER_RACE, 4.0)], axis=1)
+    path = recording(tmp_path / "two.npz", x, channels=np.array(["de", "fe"]))
+    options = ("--bearing", "6205", "--speed", SPEED, "--plot", str(tmp_path / "two.png"))
+    found = analysed(capsys, str(path), *options)
+    assert [one["channel"] for one in found] == ["de", "fe"]
+    assert [one["diagnosis"]["fault"] for one in found] == ["outer race", "inner race"]
+    for channel in ("de", "fe"):
+        png_size(tmp_path / f"two-{channel}.png")
+
+
+@pytest.mark.parametrize("x", [np.zeros(0), np.full(60_000, np.nan), np.zeros(60_000), np.ones(40)])
+def test_odd_recordings_are_told_not_crashed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], x: np.ndarray
+) -> None:
+    path = recording(tmp_path / "odd.npz", x)
+    options = ["--plot", str(tmp_path / "odd.png"), "--bearing", "6205", "--speed", SPEED]
+    code = main(["analyse", str(path), *options])
+    captured = capsys.readouterr()
+    assert code == (2 if not len(x) else 0)
+    assert "Traceback" not in captured.err + captured.out
+    assert code == 2 or "check sensor" in " ".join(captured.out.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "rpm"), [("1797rpm", 1797.0), (" 29.95 Hz ", 1797.0), ("1500", 1500.0), ("1480 1/min", 1480.0)]
+)
+def test_speeds_as_people_write_them(text: str, rpm: float) -> None:
+    assert speed_rpm(text) == pytest.approx(rpm)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--speed", "fast"], ["--speed", "0rpm"], ["--bearing", "6299"], ["--plot", "/nowhere/at/all.png"]],
+)
+def test_wrong_options_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    path = recording(tmp_path / "a.npz", faulty(seconds=2.0))
+    assert main(["analyse", str(path), *arguments]) == 2
+    assert arguments[1].split("/")[-1] in capsys.readouterr().err
+
+
+@pytest.mark.realdata
+def test_every_recording_of_three_rigs_is_analysed(
+    data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Evidence for each recording, the verdict that `evaluate` counts, and pictures of one in ten."""
+    entries = json.loads((data_dir / "MANIFEST.json").read_text(encoding="utf-8"))
+    chosen = [entry for entry in entries if entry["dataset"] in ("cwru", "mfpt", "hit_sm")]
+    assert len(chosen) >= 60
+    right = wrong = 0
+    for index, entry in enumerate(chosen):
+        picture = ["--plot", str(tmp_path / f"{index}.png")] if index % 10 == 0 else []
+        (found,) = analysed(capsys, str(data_dir / entry["file"]), *picture)
+        assert found["sensor"]["verdict"] == "ok", entry["file"]
+        assert [line["line"] for line in found["lines"]] == ["BPFO", "BPFI", "2xBSF", "FTF"]
+        assert found["levels"]["kurtosis"] > 1.0
+        assert (found["levels"].get("velocity_rms_mm_s") is not None) == (found["unit"] == "m/s2")
+        if picture:
+            assert png_size(tmp_path / f"{index}.png")[0] > 1200
+        truth = entry["label"].get("fault") if entry["label"].get("state") == "faulty" else None
+        if found["diagnosis"]["fault"] is not None:
+            right += found["diagnosis"]["fault"] == truth
+            wrong += found["diagnosis"]["fault"] != truth
+    assert wrong == 0
+    assert right >= 51
