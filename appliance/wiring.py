@@ -54,6 +54,7 @@ from appliance.wiring_central import Central
 from appliance.wiring_opcua_server import OpcUaPublishing
 from appliance.wiring_webhooks import Webhooks
 from dsp.samples import Channel, Measurand
+from firmware_bridge import burst_deframer
 from models.machine import Machine
 from web.app import create_app
 from web.auth import FIRST_USER, AuthStore
@@ -188,6 +189,8 @@ class Appliance:
 
     def warm_up(self, told: Callable[[str], None]) -> None:
         """Compile or load the kernels before samples arrive. Blocking, seconds at the very first start."""
+        told("preparing the serial lines")
+        burst_deframer.warm_up()
         for line in self._lines:
             told(f"preparing the analysis of {line.asset_id}")
             line.analysis.warm_up()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import Protocol
 
 from cobs import cobs
 
@@ -59,8 +60,24 @@ def wire_length(payload_bytes: int) -> int:
     return checked + checked // 254 + 1 + len(DELIMITER)
 
 
+class PayloadFinder(Protocol):
+    """What a session asks of a deframer: this plain one, or the compiled one of `burst_deframer.py`."""
+
+    @property
+    def discards(self) -> Discards:
+        """All that was thrown away so far."""
+        ...
+
+    def payloads(self, data: bytes) -> list[bytes]:
+        """The payloads that end in this chunk, in order, their CRC checked."""
+        ...
+
+
 class Deframer:
-    """Finds payloads in a byte stream. Holds at most one frame's bytes, whatever arrives."""
+    """Finds payloads in a byte stream: the specification of deframing, plainly.
+
+    Holds at most one frame's bytes, whatever arrives.
+    """
 
     def __init__(self) -> None:
         self._partial = bytearray()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from firmware_bridge.clock_sync import ClockEstimate
-from firmware_bridge.codec import Deframer, Discards, wire_bytes_of
+from firmware_bridge.codec import Deframer, Discards, PayloadFinder, wire_bytes_of
 from firmware_bridge.errors import FrameError, RateExceededError, SessionMisuseError, StreamLostError
 from firmware_bridge.events import (
     DeviceIdentified,
@@ -57,13 +57,17 @@ class Timeouts:
 
 
 class Session:
-    """One conversation, from IDENTIFY to the end of the connection."""
+    """One conversation, from IDENTIFY to the end of the connection.
+
+    Frames are found by the plain deframer unless a compiled one is given, which wants to be warmed up first.
+    """
 
     def __init__(
         self,
         port_bytes_per_s: float = DEFAULT_BAUD / 10,
         expected_serial_number: str | None = None,
         timeouts: Timeouts | None = None,
+        deframer: PayloadFinder | None = None,
     ) -> None:
         self.state = State.NEW
         self.hello: Hello | None = None
@@ -72,7 +76,7 @@ class Session:
         self._port_bytes_per_s = port_bytes_per_s
         self._expected_serial_number = expected_serial_number
         self._timeouts = timeouts or Timeouts()
-        self._deframer = Deframer()
+        self._deframer: PayloadFinder = deframer or Deframer()
         self._stream: SampleStream | None = None
         self._closed_streams = StreamCounts()
         self._events: list[Event] = []

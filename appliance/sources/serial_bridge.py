@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from appliance.sources.serial_blocks import AxisChannel, BlockAssembler
 from appliance.sources.source import LinkReport, LinkState, SourceLost
 from dsp.samples import Channel, SourceItem
+from firmware_bridge.burst_deframer import BurstDeframer
 from firmware_bridge.errors import (
     FirmwareBridgeError,
     PortBusyError,
@@ -125,6 +126,7 @@ class SerialSource:
                     self._baud / BITS_PER_BYTE,
                     self._serial_number or None,
                     Timeouts(silence_ns=round(self._silence_s * 1e9)),
+                    BurstDeframer(),
                 )
                 try:
                     async for item in self._follow(port, self._session):
