@@ -48,6 +48,11 @@ class SensorCondition(StrEnum):
     BIAS_LOST = "bias lost"
     CLIPPED = "clipped"
     DROPOUTS = "dropouts"
+    # by comparison with a reference, or with the mains (`dsp.sensor_reference`)
+    MAINS_HUM = "mains hum"
+    BIAS_SHIFT = "bias shift"
+    LOOSE_MOUNT = "loose mount"
+    SWAPPED_AXIS = "swapped axis"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +81,20 @@ _REMEDY = {
         "Vibration exceeds the sensor's range: look at the machine itself, then set a wider range or mount a "
         "sensor that has one."
     ),
+    SensorCondition.MAINS_HUM: "Check the cable's shield and its ground; keep it away from power cables.",
+    SensorCondition.BIAS_SHIFT: "Check whether the sensor was turned or hit, then its supply and itself.",
+    SensorCondition.LOOSE_MOUNT: "Check the sensor's mounting: tighten the stud, renew glue or magnet seat.",
+    SensorCondition.SWAPPED_AXIS: "Check the sensor's orientation and which wire goes to which channel.",
     SensorCondition.DROPOUTS: "Check connector, cable and the radio or bus link for interruptions.",
 }
+
+
+def sensor_verdict(
+    window: Window, condition: SensorCondition, text: str = "", affected_share: float | None = None
+) -> SensorCheck:
+    """A verdict on a window with the condition's remedy; all of its samples are affected unless told."""
+    share = float(condition is not SensorCondition.OK) if affected_share is None else affected_share
+    return SensorCheck(window.channel_id, window.start_ns, condition, text, _REMEDY[condition], share)
 
 
 def check_sensor(window: Window, full_scale: float = math.inf) -> SensorCheck:
