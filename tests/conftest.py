@@ -19,3 +19,18 @@ def data_dir() -> Path:
             f"REAL DATA MISSING: no {folder}/MANIFEST.json; set STETHOS_DATA to the recordings' folder"
         )
     return folder
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Drop machine code that is older than a file it may have been made of.
+
+    numba's cache looks only at the file of the function that was compiled, not at the functions that were
+    compiled into it: after a change to a lane type or a stage, stale code would pass or fail the tests.
+    """
+    if hasattr(config, "workerinput"):
+        return
+    for folder in (ROOT / "dsp", ROOT / "dsp" / "lanes", ROOT / "firmware_bridge"):
+        newest = max(path.stat().st_mtime for path in folder.glob("*.py"))
+        for compiled in (*folder.glob("__pycache__/*.nbi"), *folder.glob("__pycache__/*.nbc")):
+            if compiled.stat().st_mtime < newest:
+                compiled.unlink(missing_ok=True)

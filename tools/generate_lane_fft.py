@@ -144,6 +144,7 @@ def text_of(module: Module) -> str:
         "# ruff: noqa",
         "# fmt: off",
         "# mypy: ignore-errors",
+        "import numpy as np",
         "from numba import njit",
         "",
         "from dsp.lanes.butterflies import butterfly_2, butterfly_3, butterfly_4, butterfly_5, butterfly_8",
@@ -157,23 +158,101 @@ def text_of(module: Module) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def read_two_segments(name: str, row: str, part: int, parts: int) -> list[str]:
+    """Row of two real segments of a ring of 8192 rows, scaled by their levels, times the window."""
+    return [
+        f"row = {row}",
+        "weight = broadcast(window, row)",
+        "first = fused(load(rows, (first_a + row) & 8191), gain_a, bias_a) * weight",
+        "second = fused(load(rows, (first_b + row) & 8191), gain_b, bias_b) * weight",
+        f"{name} = complex_of(first, second)",
+    ]
+
+
+def read_even_and_odd(name: str, row: str, part: int, parts: int) -> list[str]:
+    """Two rows of a ring of 8192 as one complex row, scaled by the window's level."""
+    return [
+        f"row = (2 * ({row}) + oldest) & 8191",
+        "even = fused(load(rows, row), gain, bias)",
+        "odd = fused(load(rows, row + 1), gain, bias)",
+        f"{name} = complex_of(even, odd)",
+    ]
+
+
+def read_band(name: str, row: str, part: int, parts: int) -> list[str]:
+    """Line of the demodulation band, exchanged for the inverse transform; zero beyond the band."""
+    line = "swapped(doubled_line(spectrum, half_turns, first_line + row))"
+    return [f"row = {row}", f"{name} = {line} if row < n_lines else nothing"]
+
+
+def write_square(value: str, index: str, row: str, part: int, parts: int) -> list[str]:
+    """Squared magnitude to `envelope`, in order; the largest is kept."""
+    return [
+        f"square = {value}.real * {value}.real + {value}.imag * {value}.imag",
+        f"store(envelope, {index}, square)",
+        "most = larger(square, most)",
+    ]
+
+
+def read_pair(name: str, row: str, part: int, parts: int) -> list[str]:
+    """Two rows of `envelope` as one complex row."""
+    return [f"row = 2 * ({row})", f"{name} = complex_of(load(envelope, row), load(envelope, row + 1))"]
+
+
+def _envelope(name: str, first: tuple[int, int], second: tuple[int, int]) -> Transform:
+    return Transform(
+        name, "Squared envelope of a band of a packed spectrum; its largest value goes to row 0 of `levels`.",
+        first, second, "spectrum, half_turns, first_line, n_lines, envelope, levels", read_band, write_square,
+        before=(
+            "zero = splat(np.float32(0.0))", "nothing = complex_of(zero, zero)", "most = zero",
+        ),
+        after=("store(levels, 0, most)",),
+    )  # fmt: skip
+
+
 WINDOW_TRANSFORMS = Module(
     path="dsp/lanes/window_transforms.py",
     duty="Transforms of the window features, with their reading and writing fused in.",
-    imports=(),
+    imports=(
+        "from dsp.lanes.packed_spectrum import doubled_line",
+        "from dsp.lanes.vector import broadcast, fused, larger, load, splat, store",
+    ),
     transforms=(
         Transform(
-            "transform_2048", "2048 complex rows of `source`, in order, to `output`.", (8, 4), (8, 8),
-            "source, output", writer=write_in_order,
+            "welch_2048", "Two real segments of 2048 rows as one transform; levels: gain, bias of a, of b.",
+            (8, 4), (8, 8), "rows, first_a, first_b, window, levels", read_two_segments,
+            before=(
+                "gain_a, bias_a = load(levels, 0), load(levels, 1)",
+                "gain_b, bias_b = load(levels, 2), load(levels, 3)",
+            ),
         ),
         Transform(
-            "transform_4096", "4096 complex rows of `source`, in order, to `output`.", (8, 8), (8, 8),
-            "source, output", writer=write_in_order,
+            "window_4096", "A real window of 8192 rows as 4096 complex ones; levels: gain, bias.",
+            (8, 8), (8, 8), "rows, oldest, levels", read_even_and_odd,
+            before=("gain, bias = load(levels, 0), load(levels, 1)",),
         ),
+        _envelope("envelope_2560", (8, 5), (8, 8)),
+        _envelope("envelope_4096", (8, 8), (8, 8)),
+        Transform("lines_1280", "2560 rows of `envelope`, packed.", (4, 5), (8, 8), "envelope", read_pair),
+        Transform("lines_2048", "4096 rows of `envelope`, packed.", (8, 4), (8, 8), "envelope", read_pair),
     ),
 )  # fmt: skip
 
-MODULES = (WINDOW_TRANSFORMS,)
+PLAIN_TRANSFORMS = Module(
+    path="dsp/lanes/plain_transforms.py",
+    duty="Transforms of complex rows in order, nothing fused in: to compare with, and to bound what is.",
+    transforms=tuple(
+        Transform(
+            f"transform_{first[0] * first[1] * second[0] * second[1]}",
+            "Complex rows of `source`, in order, to the work array.", first, second, "source",
+        )
+        for first, second in (
+            ((4, 5), (8, 8)), ((8, 4), (8, 8)), ((8, 5), (8, 8)), ((8, 8), (8, 8)), ((4, 3), (8, 2)),
+        )
+    ),
+)  # fmt: skip
+
+MODULES = (WINDOW_TRANSFORMS, PLAIN_TRANSFORMS)
 
 
 def main(arguments: list[str]) -> int:

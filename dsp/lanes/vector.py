@@ -304,3 +304,14 @@ def binary_mantissa(typing: Any, value: Any) -> Any:
         return builder.bitcast(builder.sub(bits, exponent), FLOATS)
 
     return lanes(lanes), generate
+
+
+@lane_function
+def power_of_two_reciprocal(typing: Any, value: Any) -> Any:
+    """2^-e of a positive normal value m 2^e with m in [1, 2): exact, and for values down to 2^-126."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        exponent = builder.and_(builder.bitcast(args[0], _INTS), _ints(0x7F800000))
+        return builder.bitcast(builder.sub(_ints(0x7F000000), exponent), FLOATS)
+
+    return lanes(lanes), generate

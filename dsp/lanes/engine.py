@@ -1,0 +1,267 @@
+"""The window engine on lanes: every feature of `WindowParameters.names`, for batches and for streams.
+
+Duty: what a caller sees. It checks arguments, computes tables, owns working memory, and calls the compiled
+loop, which releases the GIL. Values are those of `tests/oracles/window_features.py` to 5e-6 (bounds:
+`dsp/lanes/README.md`).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dsp.errors import DspError
+from dsp.lanes import window_kernels
+from dsp.lanes.fft import Plan, aligned
+from dsp.lanes.moments import STATISTICS_ROWS
+from dsp.lanes.vector import LANES
+from dsp.lanes.welch import LINES
+from dsp.lanes.window_kernels import Scratch, State, Tables
+from dsp.samples import Float32Array
+from dsp.window_parameters import HOP_SAMPLES, SEGMENT_SAMPLES, WINDOW_SAMPLES, WindowParameters
+
+Samples = npt.NDArray[np.float32] | npt.NDArray[np.int16]
+
+_PLAN_2048 = Plan((8, 4), (8, 8))
+_PLAN_4096 = Plan((8, 8), (8, 8))
+_PLAN_2560 = Plan((8, 5), (8, 8))
+_PLAN_1280 = Plan((4, 5), (8, 8))
+# Plans of the envelope's transform there, and back from its samples in pairs.
+_ENVELOPE_PLANS = {2560: (_PLAN_2560, _PLAN_1280), 4096: (_PLAN_4096, _PLAN_2048)}
+_PAGE_BYTES = 2 * 1024 * 1024
+
+
+def _half_turns(n: int) -> Float32Array:
+    """exp(-2 pi i k / n) for k below n / 2, as pairs of floats."""
+    turns = np.exp(-2j * np.pi * np.arange(n // 2) / n)
+    table = aligned(n)
+    table[0::2], table[1::2] = turns.real, turns.imag
+    return table
+
+
+@lru_cache(maxsize=8)
+def _tables(parameters: WindowParameters) -> Tables:
+    hann = aligned(SEGMENT_SAMPLES)
+    hann[:] = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(SEGMENT_SAMPLES) / SEGMENT_SAMPLES)
+    there, back = _ENVELOPE_PLANS[parameters.envelope_samples]
+    first_velocity, last_velocity = parameters.velocity_lines
+    weights = aligned(WINDOW_SAMPLES // 2)
+    frequencies_hz = np.arange(1, len(weights)) * parameters.line_hz
+    weights[1:] = (1000.0 / (2.0 * np.pi * frequencies_hz)) ** 2
+    first, after = parameters.band_lines
+    n = float(WINDOW_SAMPLES)
+    return Tables(
+        hann_2048=hann,
+        twiddles_2048=_PLAN_2048.twiddle_table(),
+        twiddles_4096=_PLAN_4096.twiddle_table(),
+        twiddles_envelope=there.twiddle_table(),
+        twiddles_lines=back.twiddle_table(),
+        half_turns=_half_turns(WINDOW_SAMPLES),
+        half_turns_envelope=_half_turns(parameters.envelope_samples),
+        velocity_weights=weights,
+        combs=np.array(parameters.comb_lines, np.int64),
+        first_band_line=first,
+        n_band_lines=after - first,
+        envelope_samples=parameters.envelope_samples,
+        n_envelope_lines=parameters.n_envelope_lines,
+        first_velocity_line=first_velocity,
+        last_velocity_line=last_velocity,
+        density_line_hz=parameters.density_line_hz,
+        # one-sided: 2 / (rate sum w^2), sum w^2 = 3/8 n, mean of seven segments
+        density_scale=2.0 / (parameters.sample_rate_hz * 0.375 * SEGMENT_SAMPLES * 7.0),
+        # sqrt(2 sum |H|^2 / (n sum w^2)), with 4 H in place of H
+        velocity_scale=float(np.sqrt(2.0 / 16.0 / (n * 0.375 * n))),
+        peak_scale=1.0 / n,  # |z| = |sum of 2 X| / n
+    )
+
+
+class _Memory:
+    """One block of zeroed rows, cut into arrays: large enough for the system to back it with large pages."""
+
+    def __init__(self, n_rows: int) -> None:
+        block = np.zeros(n_rows * LANES + _PAGE_BYTES // 4, np.float32)
+        skipped = (-block.ctypes.data % _PAGE_BYTES) // 4
+        self._free = block[skipped:]
+
+    def rows(self, n_rows: int) -> Float32Array:
+        """The next `n_rows` rows."""
+        taken, self._free = self._free[: n_rows * LANES], self._free[n_rows * LANES :]
+        return taken
+
+
+def _scratch(parameters: WindowParameters) -> Scratch:
+    there, _ = _ENVELOPE_PLANS[parameters.envelope_samples]
+    sizes = {
+        "work": _PLAN_4096.work_floats // LANES,
+        "envelope_work": there.work_floats // LANES,
+        "envelope": parameters.envelope_samples,
+        "power": LINES,
+        "lines": parameters.n_envelope_lines + 2,
+        "small": _PLAN_4096.scratch_floats // LANES,
+        "levels": 8,
+        "peaks": 20,
+        "firsts": 4,
+        "features": len(parameters.names),
+    }
+    memory = _Memory(sum(sizes.values()))
+    return Scratch(**{name: memory.rows(n_rows) for name, n_rows in sizes.items()})
+
+
+def _state(n_groups: int) -> State:
+    sizes = (WINDOW_SAMPLES, 2 * STATISTICS_ROWS, LINES, 1)
+    memory = _Memory(n_groups * sum(sizes))
+    rings, statistics, kept, before = (
+        memory.rows(n_groups * n_rows).reshape(n_groups, -1) for n_rows in sizes
+    )
+    return State(rings, statistics.reshape(n_groups, 2, -1), kept, before)
+
+
+def _whole_groups(starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The starts, filled up to whole groups of lanes with the first."""
+    spare = -len(starts) % LANES
+    return np.concatenate([starts, np.full(spare, starts[0], np.int64)])
+
+
+def _checked(samples: Samples, n_dimensions: int = 2) -> Samples:
+    if samples.dtype not in (np.float32, np.int16):
+        raise DspError(f"samples are {samples.dtype}; float32 or int16 is needed")
+    if samples.ndim != n_dimensions:
+        raise DspError(f"samples of shape {samples.shape}; {n_dimensions} dimensions are needed")
+    return np.require(samples, None, ["C", "W"])
+
+
+class LaneEngine:
+    """Window features for one set of parameters; one thread at a time may use it.
+
+    Cheap to make (tables are shared between engines of the same parameters), about 4 MiB of working memory.
+    """
+
+    def __init__(self, parameters: WindowParameters) -> None:
+        self.parameters = parameters
+        self.names: tuple[str, ...] = parameters.names
+        self._tables: Any = _tables(parameters)
+        self._scratch: Any = _scratch(parameters)
+        self._state: Any = _state(1)
+
+    def warm_up(self) -> None:
+        """Compile every kernel, or load it from the cache: seconds, or a fraction of one."""
+        silence: tuple[Samples, ...] = (
+            np.zeros((LANES, WINDOW_SAMPLES), np.float32),
+            np.zeros((LANES, WINDOW_SAMPLES), np.int16),
+        )
+        for samples in silence:
+            self.batch(samples)
+            self.stream(LANES).push(samples)
+
+    def batch(self, samples: Samples, scale: float = 1.0) -> Float32Array:
+        """Features `(n_windows, n_features)` of independent windows `(n_windows, 8192)`, float32 or int16.
+
+        Every sample is taken times `scale` (int16: m/s2 per count). A window that holds NaN, infinity or a
+        magnitude above 1e30 has NaN for every feature, a constant one for every feature that is a ratio of
+        deviations. Raises DspError for other types and lengths.
+        """
+        samples = _checked(samples)
+        if samples.shape[1] != WINDOW_SAMPLES:
+            raise DspError(f"windows of {samples.shape[1]} samples; {WINDOW_SAMPLES} are needed")
+        return self.windows_at(samples.reshape(-1), np.arange(len(samples)) * WINDOW_SAMPLES, scale)
+
+    def windows_at(self, samples: Samples, starts: npt.NDArray[np.int64], scale: float = 1.0) -> Float32Array:
+        """Features of the windows that begin at `starts` of one flat array; they may overlap.
+
+        Raises DspError for a start whose window does not lie within `samples`.
+        """
+        samples = _checked(samples, 1)
+        starts = np.ascontiguousarray(starts, np.int64)
+        if len(starts) and not (starts.min() >= 0 and starts.max() <= len(samples) - WINDOW_SAMPLES):
+            raise DspError(
+                f"a window starts at {starts.min()} or {starts.max()}; 0 to {len(samples) - WINDOW_SAMPLES} "
+                "have a whole window before the end"
+            )
+        result = np.empty((len(starts), len(self.names)), np.float32)
+        if len(starts):
+            window_kernels.batch(
+                samples, _whole_groups(starts), float(scale), self._state, self._tables, self._scratch, result
+            )
+        return result
+
+    def stream(self, n_channels: int) -> LaneStream:
+        """A stream of half-overlapping windows of `n_channels` channels. Raises DspError below one."""
+        if n_channels < 1:
+            raise DspError(f"n_channels is {n_channels}; at least one is needed")
+        return LaneStream(self, n_channels)
+
+
+class LaneStream:
+    """Half-overlapping windows of channels that are sampled together.
+
+    Two layouts. With more channels than half the lanes, each channel has its lane and its ring, and overlap
+    is computed once. With fewer, the windows of consecutive hops stand side by side in the lanes, which then
+    do not idle: the more hops a `push` brings, the less each costs, and the latency is what the caller waits
+    for (5 hops of 3 channels fill 15 of 16 lanes: 0.8 s at 25.6 kHz).
+    """
+
+    def __init__(self, engine: LaneEngine, n_channels: int) -> None:
+        self._engine = engine
+        self.n_channels = n_channels
+        self.side_by_side = 2 * n_channels <= LANES
+        self._halves = 0
+        self._kind: tuple[np.dtype[Any], float] | None = None
+        self._tail: Samples | None = None
+        self._state: Any = None if self.side_by_side else _state(-(-n_channels // LANES))
+
+    def reset(self) -> None:
+        """Forget what came before, as after a gap: the next window begins with the next sample."""
+        self._halves = 0
+        self._tail = None
+
+    def push(self, samples: Samples, scale: float = 1.0) -> Float32Array:
+        """Features `(n_windows, n_channels, n_features)` of the windows that these samples complete.
+
+        `samples` is `(n_channels, n)`, n a multiple of 4096 (a hop). The first hop after construction or
+        `reset` completes none. Values as of `LaneEngine.batch`. Raises DspError for other shapes and types,
+        and where type or scale change without a `reset`.
+        """
+        samples = _checked(samples)
+        if samples.shape[0] != self.n_channels or samples.shape[1] % HOP_SAMPLES:
+            raise DspError(
+                f"samples of shape {samples.shape}; ({self.n_channels}, a multiple of {HOP_SAMPLES}) is "
+                "needed"
+            )
+        kind = (samples.dtype, float(scale))
+        if self._halves and kind != self._kind:
+            raise DspError(
+                f"samples are {kind[0]} times {kind[1]}, before they were {self._kind}; reset first"
+            )
+        self._kind = kind
+        n_halves = samples.shape[1] // HOP_SAMPLES
+        n_windows = max(0, n_halves - (1 if self._halves == 0 else 0))
+        result = (
+            self._push_side_by_side(samples, n_windows, scale)
+            if self.side_by_side
+            else self._push_rings(samples, n_halves, n_windows, scale)
+        )
+        self._halves += n_halves
+        return result
+
+    def _push_rings(self, samples: Samples, n_halves: int, n_windows: int, scale: float) -> Float32Array:
+        engine = self._engine
+        result = np.empty((n_windows, self.n_channels, len(engine.names)), np.float32)
+        starts = _whole_groups(np.arange(self.n_channels, dtype=np.int64) * samples.shape[1])
+        window_kernels.stream(
+            samples.reshape(-1), starts, n_halves, self._halves, float(scale),
+            self._state, engine._tables, engine._scratch, result,
+        )  # fmt: skip
+        return result
+
+    def _push_side_by_side(self, samples: Samples, n_windows: int, scale: float) -> Float32Array:
+        if self._tail is not None:
+            samples = np.concatenate([self._tail, samples], axis=1)
+        length = samples.shape[1]
+        if length:
+            self._tail = samples[:, length - HOP_SAMPLES :].copy()
+        starts = np.arange(n_windows)[:, np.newaxis] * HOP_SAMPLES + np.arange(self.n_channels) * length
+        features = self._engine.windows_at(samples.reshape(-1), starts.reshape(-1), scale)
+        return features.reshape(n_windows, self.n_channels, len(self._engine.names))
