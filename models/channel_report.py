@@ -28,6 +28,7 @@ from dsp.severity import (
     rate_severity,
     velocity_rms,
 )
+from dsp.shaft_speed_search import SEARCH_RANGE_HZ, estimated_shaft_speed
 from dsp.spectrum import amplitude_values
 from dsp.time_features import time_features
 from models.diagnosis import Diagnoser, Diagnosis, DiagnosisSettings, Verdict
@@ -37,6 +38,7 @@ from models.recording_records import recording_records
 # An envelope spectrum for the eye where neither bearing nor speed say how far it must reach.
 _ENVELOPE_MAX_HZ = 1000.0
 _ENVELOPE_FLOOR_HZ = 25.0
+_SPEED_RECORD_S = 10.0
 _SPECTRUM_S = 1.0  # length of the amplitude spectrum's segments
 
 
@@ -54,7 +56,7 @@ class ChannelReport:
     windows: int
     windows_refused: int
     shaft_hz: float | None
-    speed_origin: str  # "stated", "refined by the shaft's harmonics", "unknown"
+    speed_origin: str  # "stated", "estimated from vibration ...", "unknown: ...", and whether refined
     machine: Machine
     diagnosis: Diagnosis
     lines: tuple[FaultLine, ...]  # of the averaged records
@@ -84,6 +86,9 @@ def channel_report(
     refused = [check for check in checks if not check.usable]
     worst = max(refused or checks[:1], key=lambda check: check.affected_share)
     shaft = shaft_hz or machine.nominal_shaft_hz
+    origin = "stated"
+    if shaft is None:
+        shaft, origin = _estimated_speed(longest, sample_rate_hz, machine)
     levels = _levels(segments, sample_rate_hz, unit, shaft)
     diagnoser, diagnosis, evidence = _diagnose(
         channel, segments, sample_rate_hz, machine, shaft_hz=shaft, settings=settings
@@ -104,11 +109,7 @@ def channel_report(
         windows=len(checks),
         windows_refused=len(refused),
         shaft_hz=evidence.shaft_hz if evidence is not None else shaft,
-        speed_origin="unknown"
-        if shaft is None
-        else "refined by the shaft's harmonics"
-        if refined
-        else "stated",
+        speed_origin=f"{origin}, refined by the shaft's harmonics" if refined else origin,
         machine=machine,
         diagnosis=diagnosis,
         lines=diagnoser.lines,
@@ -118,6 +119,19 @@ def channel_report(
         spectrum_hz=np.arange(len(amplitudes), dtype=np.float64) * np.float64(sample_rate_hz / segment),
         spectrum=amplitudes,
     )
+
+
+def _estimated_speed(samples: Float32Array, rate_hz: float, machine: Machine) -> tuple[float | None, str]:
+    """Speed from vibration where nobody noted it, and where it is from."""
+    record = samples[: round(_SPEED_RECORD_S * rate_hz)]
+    low_hz = max(SEARCH_RANGE_HZ[0], 20.001 * rate_hz / len(record))
+    try:
+        found = estimated_shaft_speed(record, rate_hz, machine.bearing, (low_hz, SEARCH_RANGE_HZ[1]))
+    except DspError as error:
+        return None, f"unknown: {error}"
+    if found.shaft_hz is None:
+        return None, f"unknown: {found.reason}"
+    return found.shaft_hz, f"estimated from vibration, confidence {found.confidence:.2f}"
 
 
 def _windows(channel: str, segments: Sequence[Float32Array], rate_hz: float) -> list[Window]:

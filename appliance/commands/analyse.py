@@ -179,7 +179,7 @@ def _print(console: Console, file: PlannedFile, report: ChannelReport) -> None:
     for remark in file.recording.remarks:
         console.print(f"  remark     {escape(remark)}", style="yellow")
     console.print(f"  recording  {report.duration_s:.2f} s at {report.sample_rate_hz:g} Hz")
-    speed = "unknown"
+    speed = report.speed_origin
     if report.shaft_hz is not None:
         speed = f"{report.shaft_hz * 60:.0f} rpm ({report.shaft_hz:.2f} Hz), {report.speed_origin}"
     console.print(f"  shaft      {speed}")
