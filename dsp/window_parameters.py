@@ -8,6 +8,7 @@ order, and which spectral lines each looks at. It computes no feature: `dsp.wind
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from dsp.errors import DspError
@@ -32,7 +33,7 @@ class WindowParameters:
     `envelope_limit_hz` are the floor that faults are held against; `n_harmonics` of each fault, each within
     +- `tolerance` of its frequency, must lie below it.
 
-    Bounds, each refused with a DspError that says what would be right: rate 200 Hz to 1 MHz; band within the
+    Bounds, each refused with a DspError that says what would be right: rate 10 Hz to 1 MHz; band within the
     first and last line of the spectrum and wider than `envelope_limit_hz`; band and limit together at most
     half the rate less two lines; 1 to 8 faults; 1 to 10 harmonics; tolerance 0 to 0.1. The window is always
     8192 samples.
@@ -47,8 +48,8 @@ class WindowParameters:
 
     def __post_init__(self) -> None:
         rate_hz, (low_hz, high_hz) = self.sample_rate_hz, self.demodulation_band_hz
-        if not 200.0 <= rate_hz <= 1e6:
-            raise DspError(f"sample_rate_hz is {rate_hz}; 200 Hz to 1 MHz can be served")
+        if not 10.0 <= rate_hz <= 1e6:
+            raise DspError(f"sample_rate_hz is {rate_hz}; 10 Hz to 1 MHz can be served")
         step_hz = self.line_hz
         if not step_hz <= low_hz < high_hz <= rate_hz / 2.0 - step_hz:
             raise DspError(
@@ -71,6 +72,8 @@ class WindowParameters:
             raise DspError(f"n_harmonics is {self.n_harmonics}; 1 to {_MOST_HARMONICS} can be served")
         if not 0.0 <= self.tolerance <= 0.1:
             raise DspError(f"tolerance is {self.tolerance}; 0 to 0.1 can be served")
+        if not all(re.fullmatch(r"[a-z0-9_]+", name) for name, _ in self.fault_frequencies_hz):
+            raise DspError("a fault's name is made of small letters, digits and underscores")
         if not 1 <= len(self.fault_frequencies_hz) <= 8:
             raise DspError(f"{len(self.fault_frequencies_hz)} fault frequencies; 1 to 8 can be served")
         for name, frequency_hz in self.fault_frequencies_hz:
@@ -131,6 +134,35 @@ class WindowParameters:
             )
             for _, frequency_hz in self.fault_frequencies_hz
         )
+
+    @property
+    def text(self) -> str:
+        """All parameters in one line, numbers in full: what a feature vector carries."""
+        low_hz, high_hz = self.demodulation_band_hz
+        faults = ",".join(f"{name}={frequency_hz!r}" for name, frequency_hz in self.fault_frequencies_hz)
+        return (
+            f"rate={self.sample_rate_hz!r} band={low_hz!r}:{high_hz!r} limit={self.envelope_limit_hz!r} "
+            f"harmonics={self.n_harmonics} tolerance={self.tolerance!r} faults={faults}"
+        )
+
+    @classmethod
+    def from_text(cls, text: str) -> WindowParameters:
+        """The parameters that `text` states. Raises DspError for anything that `text` did not write."""
+        try:
+            stated = dict(item.split("=", 1) for item in text.split(" "))
+            low, high = stated["band"].split(":")
+            pairs = (fault.split("=") for fault in stated["faults"].split(","))
+            parameters = cls(
+                sample_rate_hz=float(stated["rate"]),
+                fault_frequencies_hz=tuple((name, float(frequency)) for name, frequency in pairs),
+                demodulation_band_hz=(float(low), float(high)),
+                envelope_limit_hz=float(stated["limit"]),
+                n_harmonics=int(stated["harmonics"]),
+                tolerance=float(stated["tolerance"]),
+            )
+        except (KeyError, ValueError) as error:
+            raise DspError(f"{text!r} does not state window parameters: {error}") from error
+        return parameters
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -191,7 +191,7 @@ def test_fewer_than_eight_peaks_leave_zeros(engine: LaneEngine) -> None:
     assert engine.batch(falling)[0, NAMES.index("peak_8_hz")] >= 0.0
 
 
-@pytest.mark.parametrize("rate_hz", [200.0, 1000.0, 12_000.0, 48_828.125, 1e6])
+@pytest.mark.parametrize("rate_hz", [50.0, 1000.0, 12_000.0, 48_828.125, 1e6])
 def test_other_rates(rate_hz: float) -> None:
     parameters = parameters_at(rate_hz)
     windows = bearing(3).astype(np.float32)
@@ -230,7 +230,7 @@ def test_other_parameters(changed: dict[str, object]) -> None:
         ({"tolerance": 0.2}, "tolerance"),
         ({"fault_frequencies_hz": ()}, "1 to 8"),
         ({"fault_frequencies_hz": (("bpfo", 0.0),)}, "bpfo"),
-        ({"sample_rate_hz": 100.0}, "sample_rate_hz"),
+        ({"sample_rate_hz": 5.0}, "sample_rate_hz"),
     ],
 )
 def test_parameters_out_of_bounds_are_refused(changed: dict[str, object], said: str) -> None:
