@@ -23,6 +23,7 @@ class WindowFunction(StrEnum):
     HANN = "hann"
     HAMMING = "hamming"
     BLACKMAN = "blackman"
+    KAISER_BESSEL = "kaiser-bessel"  # beta 3 pi: side lobes 69 dB down, for a weak line beside a strong one
     FLAT_TOP = "flat top"  # reads a tone's amplitude within 0.01 dB wherever it falls between bins
 
 
@@ -35,6 +36,8 @@ _COSINE_TERMS: dict[WindowFunction, tuple[float, ...]] = {
     WindowFunction.BLACKMAN: (0.42, 0.5, 0.08),
     WindowFunction.FLAT_TOP: (1.0, 1.90796, 1.07349, 0.18199),
 }
+# Kaiser and Schafer, IEEE Trans. Acoust. Speech Signal Process. 28 (1980) 105-107; Harris 1978: alpha = 3.
+KAISER_BETA = 3.0 * np.pi
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +54,17 @@ class Taper:
 def taper(function: WindowFunction, n_samples: int) -> Taper:
     """The window function at `n_samples` samples (periodic form), with coherent gain and noise bandwidth.
 
-    Hann: gain 0.5, bandwidth 1.5 bins; rectangular: 1 and 1. Raises DspError below 4 samples, where the
-    cosine terms are not independent.
+    Hann: gain 0.5, bandwidth 1.5 bins; Kaiser-Bessel I0(beta sqrt(1 - u^2)) / I0(beta), u from -1 to 1:
+    1.80; rectangular: 1 and 1. Raises DspError below 4 samples, where the cosine terms are not independent.
     """
     if n_samples < 4:
         raise DspError(f"n_samples is {n_samples}; a window function needs 4 or more")
     phase = 2.0 * np.pi * np.arange(n_samples) / n_samples
     values = np.zeros(n_samples)
-    for order, coefficient in enumerate(_COSINE_TERMS[function]):
+    if function is WindowFunction.KAISER_BESSEL:
+        across = np.clip(1.0 - (phase / np.pi - 1.0) ** 2, 0.0, None)
+        values += np.i0(KAISER_BETA * np.sqrt(across)) / np.i0(KAISER_BETA)
+    for order, coefficient in enumerate(_COSINE_TERMS.get(function, ())):
         values += (-1.0) ** order * coefficient * np.cos(order * phase)
     values.setflags(write=False)
     total = float(values.sum())
