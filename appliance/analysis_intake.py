@@ -13,8 +13,10 @@ from typing import Any
 from appliance.analysis_settings import AnalysisSettings
 from dsp.framing import Framer, Window, trend_window_samples
 from dsp.samples import Channel, Gap, Measurand, Quality, SampleBlock, SourceItem
+from models.diagnosis_settings import DiagnosisSettings
 from models.machine import Machine
 from models.operating_state import UNKNOWN_STATES, OperatingState, OperatingStateTracker
+from models.record_length import settings_at_speed
 
 _RATE_TOLERANCE = 0.06  # MEMS oscillators run up to 5 % off their nominal rate
 _SHORTEST_WINDOW_S = 0.05
@@ -88,9 +90,9 @@ class MachineIntake:
 
     def __init__(self, machine: Machine, channels: Sequence[Channel], settings: AnalysisSettings) -> None:
         self._machine = machine
-        self._diagnosis = settings.diagnosis
+        self._diagnosis = settings_at_speed(settings.diagnosis, machine.bearing, machine.nominal_shaft_hz)
         self._framers = {
-            channel.channel_id: _framers(channel, settings)
+            channel.channel_id: _framers(channel, settings, self._diagnosis)
             for channel in channels
             if channel.measurand is Measurand.ACCELERATION
         }
@@ -229,9 +231,8 @@ def end_ns_of(window: Window) -> int:
     return window.start_ns + round(len(window.samples) * 1e9 / window.sample_rate_hz)
 
 
-def _framers(channel: Channel, settings: AnalysisSettings) -> _Framers:
+def _framers(channel: Channel, settings: AnalysisSettings, diagnosis: DiagnosisSettings) -> _Framers:
     window_samples = window_samples_of(channel, settings)
-    diagnosis = settings.diagnosis
     return _Framers(
         channel,
         Framer(channel.channel_id, window_samples, max(1, window_samples // 2)),

@@ -65,6 +65,10 @@ class FaultLine:
     # multiple of what the same width shows elsewhere.
     spread_db: float = float("nan")
     spread_margin: float = float("nan")
+    # Records of this length have a bin of half the tolerance at the line itself; shorter ones are resolved,
+    # if at all, at the comb's harmonics only.
+    needed_s: float = float("nan")
+    fundamental_resolved: bool = False
 
 
 def fault_lines(
@@ -85,7 +89,16 @@ def fault_lines(
         for fault in (BearingFault.OUTER_RACE, BearingFault.INNER_RACE, BearingFault.ROLLING_ELEMENT)
     ]
     lines.append(comb.cage_line(multipliers.ftf, tolerance))
-    return tuple(comb.marked_sideband(line, lines) for line in lines)
+    return tuple(comb.with_need(comb.marked_sideband(line, lines), tolerance) for line in lines)
+
+
+def needed_record_s(multiplier: float, shaft_hz: float, tolerance: float) -> float:
+    """Length of a record, s, whose bins are half the tolerance (relative) at a line of this multiplier.
+
+    2 / (tolerance x multiplier x shaft speed): at 1800 r/min and 1 %, 1.9 s for the BPFO of a 6205, 17 s for
+    its cage.
+    """
+    return 2.0 / (tolerance * multiplier * shaft_hz)
 
 
 def highest_order(multipliers: FaultMultipliers, tolerance: float = LINE_TOLERANCE) -> float:
@@ -195,6 +208,13 @@ class _Comb:
             if near_whole and round(distance) in (1, 2) and other.fundamental_db > line.fundamental_db:
                 return replace(line, sideband_of=other.fault)
         return line
+
+    def with_need(self, line: FaultLine, tolerance: float) -> FaultLine:
+        """The line with the length of record that its fundamental needs, and whether that is there."""
+        needed_s = needed_record_s(line.multiplier, self._spectrum.shaft_hz, tolerance)
+        record_s = 1.0 / (self._spectrum.resolution_orders * self._spectrum.shaft_hz)
+        enough = record_s >= needed_s * (1.0 - 1e-6)
+        return replace(line, needed_s=needed_s, fundamental_resolved=line.resolvable and enough)
 
     def _found(self, fault: BearingFault, multiplier: float, level: float, limit: float) -> FaultLine:
         fundamental = self._peak(multiplier, self._prominence)

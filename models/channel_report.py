@@ -33,6 +33,7 @@ from dsp.spectrum import amplitude_values
 from dsp.time_features import time_features
 from models.diagnosis import Diagnoser, Diagnosis, DiagnosisSettings, Verdict
 from models.machine import Machine
+from models.record_length import settings_at_speed
 from models.recording_records import recording_records
 
 # An envelope spectrum for the eye where neither bearing nor speed say how far it must reach.
@@ -78,7 +79,6 @@ def channel_report(
     settings: DiagnosisSettings | None = None,
 ) -> ChannelReport:
     """Everything about one channel's stretches, each `(n_samples,)`. Raises DspError if none has a sample."""
-    settings = settings or DiagnosisSettings()
     longest = max(segments, key=len, default=np.zeros(0, np.float32))
     if not len(longest):
         raise DspError(f"channel {channel!r} holds no sample")
@@ -89,6 +89,7 @@ def channel_report(
     origin = "stated"
     if shaft is None:
         shaft, origin = _estimated_speed(longest, sample_rate_hz, machine)
+    settings = settings_at_speed(settings or DiagnosisSettings(), machine.bearing, shaft)
     levels = _levels(segments, sample_rate_hz, unit, shaft)
     diagnoser, diagnosis, evidence = _diagnose(
         channel, segments, sample_rate_hz, machine, shaft_hz=shaft, settings=settings

@@ -186,7 +186,11 @@ def _fault_text(claim: Claim, over_baseline_db: float | None, rising_s: float | 
 
 def _unsure_text(top: Claim | None, evidence: FaultEvidence) -> str:
     if all(not line.resolvable for line in evidence.lines):
-        return f"a record of {evidence.duration_s:.1f} s is too short for the fault lines at this speed"
+        needed_s = min(line.needed_s for line in evidence.lines)
+        return (
+            f"a record of {evidence.duration_s:.1f} s is too short for the fault lines at this speed: not "
+            f"resolvable below {needed_s:.1f} s"
+        )
     if top is None or top.evidence < 0.3:
         return "impacts without a fault line" if evidence.orders.impulsiveness > 0.0 else "not clear"
     return f"perhaps {top.fault}, {top.sign} at {top.multiplier:.2f} x shaft speed, too weak to call"

@@ -164,6 +164,8 @@ def as_json(file: PlannedFile, report: ChannelReport) -> dict[str, Any]:
                 "multiplier": round(line.multiplier, 4),
                 "frequency_hz": finite(line.frequency_hz),
                 "resolvable": line.resolvable,
+                "fundamental_resolved": line.fundamental_resolved,
+                "needed_record_s": finite(line.needed_s),
                 "level_db": finite(line.level_db),
                 "decoy_margin": finite(line.decoy_margin),
                 "harmonics": line.harmonics,
@@ -211,8 +213,10 @@ def _print(console: Console, file: PlannedFile, report: ChannelReport) -> None:
                 f"{line.level_db:5.1f} dB over floor, {line.decoy_margin:4.1f} x decoys, "
                 f"{line.harmonics} harmonics"
             )
+            if not line.fundamental_resolved:
+                found += f", by harmonics only (the line itself: {line.needed_s:.1f} s)"
         else:
-            found = "not resolvable"
+            found = f"not resolvable: records of {line.needed_s:.1f} s show it"
         console.print(f"    {what}  {found}  {line.fault.value}")
 
 

@@ -22,6 +22,7 @@ from dsp.samples import Float32Array
 from dsp.sensor_check import check_sensor
 from models.diagnosis import Diagnoser, Diagnosis, DiagnosisSettings, RankedFault, Verdict
 from models.machine import Machine
+from models.record_length import settings_at_speed
 from models.recording_records import recording_records
 
 CHANNEL_ID = "evaluated"
@@ -60,6 +61,7 @@ def rules_decision(
     if machine.bearing is None or shaft_hz is None:
         missing = "bearing" if machine.bearing is None else "shaft speed"
         return _abstention(machine, f"the {missing} is not known")
+    settings = settings_at_speed(settings, machine.bearing, shaft_hz)
     diagnoser = Diagnoser(machine, CHANNEL_ID, settings)
     latest: Diagnosis | None = None
     refused = ""

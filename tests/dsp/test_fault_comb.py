@@ -7,7 +7,7 @@ import pytest
 
 from dsp.bearing import BearingFault, FaultMultipliers, fault_multipliers, multipliers_at_gamma
 from dsp.envelope_orders import OrderSpectrum
-from dsp.fault_comb import FaultLine, fault_lines, highest_order
+from dsp.fault_comb import FaultLine, fault_lines, highest_order, needed_record_s
 from tests.dsp.bearing_signals import BEARING
 
 CELLS = 200
@@ -153,3 +153,23 @@ def test_a_channel_too_slow_for_the_harmonics_says_so() -> None:
 
 def test_the_spectrum_must_reach_the_highest_harmonic() -> None:
     assert highest_order(BEARING) >= 4 * BEARING.bpfi * 1.015
+
+
+def test_a_record_is_long_enough_where_a_bin_is_half_the_tolerance() -> None:
+    """At 1800 r/min and 1 %: 2 s for the outer race, 17 s for the cage of a 6205."""
+    assert needed_record_s(BEARING.bpfo, 30.0, 0.01) == pytest.approx(1.86, abs=0.01)
+    assert needed_record_s(BEARING.ftf, 30.0, 0.01) == pytest.approx(16.7, abs=0.1)
+    assert needed_record_s(BEARING.bpfo, 5.0, 0.01) == pytest.approx(6.0 * 1.86, abs=0.05)
+
+
+@pytest.mark.parametrize(("record_s", "resolved"), [(1.4, False), (1.6, True)])
+def test_each_line_says_what_record_its_fundamental_needs(record_s: float, resolved: bool) -> None:
+    spectrum = drawn(comb(BEARING.bpfo), resolution_orders=1.0 / (record_s * 25.0))
+    outer = line_of(spectrum, BearingFault.OUTER_RACE)
+    assert outer.needed_s == pytest.approx(2.0 / (0.015 * outer.frequency_hz), rel=1e-6)  # 1.49 s
+    assert outer.resolvable  # by its harmonics in any case
+    assert outer.fundamental_resolved is resolved
+    cage = line_of(spectrum, BearingFault.CAGE)
+    assert not cage.resolvable
+    assert not cage.fundamental_resolved
+    assert cage.needed_s == pytest.approx(2.0 / (0.015 * 25.0 * BEARING.ftf), rel=1e-6)
