@@ -102,7 +102,7 @@ def _density_features(d: Float64Array, parameters: WindowParameters) -> list[Flo
 
 
 def _highest_peaks(density: Float64Array, step_hz: float) -> tuple[Float64Array, Float64Array]:
-    """Frequencies and heights `(n_windows, 8)` of the highest lines that top both neighbours; 0 where none."""
+    """Frequencies and heights `(n_windows, 8)` of the highest lines above both neighbours; 0 where none."""
     inner = density[:, 1:-1]
     is_peak = (inner > density[:, :-2]) & (inner > density[:, 2:])
     candidates = np.where(is_peak, inner, 0.0)
