@@ -252,7 +252,87 @@ PLAIN_TRANSFORMS = Module(
     ),
 )  # fmt: skip
 
-MODULES = (WINDOW_TRANSFORMS, PLAIN_TRANSFORMS)
+
+def read_tapered(name: str, row: str, part: int, parts: int) -> list[str]:
+    """Two rows as one complex row, scaled, times the taper."""
+    return [
+        f"row = 2 * ({row})",
+        "even = fused(load(rows, row) - first, gain, bias) * broadcast(taper, row)",
+        "odd = fused(load(rows, row + 1) - first, gain, bias) * broadcast(taper, row + 1)",
+        f"{name} = complex_of(even, odd)",
+    ]
+
+
+def read_whole_band(name: str, row: str, part: int, parts: int) -> list[str]:
+    """Line of a band that fills the transform, exchanged for the inverse one."""
+    return [f"{name} = swapped(load_complex(lines, first + {row}))"]
+
+
+def read_padded_band(name: str, row: str, part: int, parts: int) -> list[str]:
+    """Line of a band that fills eight ninths of the transform, give or take one, zero beyond."""
+    if 8 * (part + 1) <= 7 * parts:
+        return read_whole_band(name, row, part, parts)
+    return [
+        f"row = {row}",
+        f"{name} = swapped(load_complex(lines, first + row)) if row < n_lines else nothing",
+    ]
+
+
+def write_moments(value: str, index: str, row: str, part: int, parts: int) -> list[str]:
+    """Squared magnitude and its square, summed; sums of a few go to memory, so that rounding stays small."""
+    lines = [f"square = {value}.real * {value}.real + {value}.imag * {value}.imag"]
+    if part == 0:
+        return [*lines, "second = square", "fourth = square * square"]
+    lines += ["second = second + square", "fourth = fused(square, square, fourth)"]
+    if part == parts - 1:
+        lines += [
+            f"store(moments, {i}, load(moments, {i}) + {name})" for i, name in enumerate(("second", "fourth"))
+        ]
+    return lines
+
+
+def _band_transforms() -> tuple[Transform, ...]:
+    empty = ("zero = splat(np.float32(0.0))", "store(moments, 0, zero)", "store(moments, 1, zero)")
+    whole = (
+        ((8, 4), (8, 8)), ((8, 4), (8, 4)), ((8, 4), (4, 4)),
+        ((4, 4), (4, 4)), ((4, 4), (4, 2)), ((4, 2), (4, 2)),
+    )  # fmt: skip
+    padded = (
+        ((8, 3), (8, 8)), ((4, 3), (8, 8)), ((8, 3), (4, 4)),
+        ((4, 3), (4, 4)), ((4, 3), (4, 2)), ((4, 3), (2, 2)),
+    )  # fmt: skip
+    made = []
+    for first, second in whole:
+        n = first[0] * first[1] * second[0] * second[1]
+        made.append(Transform(
+            f"whole_{n}", f"Sums of |c|^2 and |c|^4 over the envelope of {n} lines from `first` on.",
+            first, second, "lines, first, moments", read_whole_band, write_moments, empty,
+        ))  # fmt: skip
+    for first, second in padded:
+        n = first[0] * first[1] * second[0] * second[1]
+        made.append(Transform(
+            f"padded_{n}", f"The same of `n_lines` lines, about eight ninths of {n}, padded with zeros.",
+            first, second, "lines, first, n_lines, moments", read_padded_band, write_moments,
+            (*empty, "nothing = complex_of(zero, zero)"),
+        ))  # fmt: skip
+    return tuple(made)
+
+
+KURTOGRAM_TRANSFORMS = Module(
+    path="dsp/lanes/kurtogram_transforms.py",
+    duty="Transforms of the kurtogram: a window to its lines, a band of lines to moments of its envelope.",
+    imports=("from dsp.lanes.vector import broadcast, fused, load, splat, store",),
+    transforms=(
+        Transform(
+            "tapered_4096", "8192 rows, scaled, times the taper, packed; levels: first, gain, bias.",
+            (8, 8), (8, 8), "rows, taper, levels", read_tapered,
+            before=("first, gain, bias = load(levels, 0), load(levels, 1), load(levels, 2)",),
+        ),
+        *_band_transforms(),
+    ),
+)  # fmt: skip
+
+MODULES = (WINDOW_TRANSFORMS, PLAIN_TRANSFORMS, KURTOGRAM_TRANSFORMS)
 
 
 def main(arguments: list[str]) -> int:
