@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,8 +19,10 @@ from dsp.envelope_spectrum import EnvelopeSpectrum, envelope_spectrum
 from dsp.errors import DspError
 from dsp.fault_comb import FaultLine
 from dsp.framing import Window, trend_window_samples
+from dsp.kurtogram import WINDOW_SAMPLES, Kurtogram, kurtogram
 from dsp.samples import Float32Array, Float64Array, Quality, TimeQuality
 from dsp.sensor_check import SensorCheck, check_sensor
+from dsp.sensor_reference import check_hum
 from dsp.severity import (
     SeverityRating,
     displacement_rms,
@@ -33,6 +35,7 @@ from dsp.spectrum import amplitude_values
 from dsp.time_features import time_features
 from models.diagnosis import Diagnoser, Diagnosis, DiagnosisSettings, Verdict
 from models.machine import Machine
+from models.machine_lines import machine_lines
 from models.record_length import settings_at_speed
 from models.recording_records import recording_records
 
@@ -40,6 +43,7 @@ from models.recording_records import recording_records
 _ENVELOPE_MAX_HZ = 1000.0
 _ENVELOPE_FLOOR_HZ = 25.0
 _SPEED_RECORD_S = 10.0
+_KURTOGRAM_S = 4.0
 _SPECTRUM_S = 1.0  # length of the amplitude spectrum's segments
 
 
@@ -61,8 +65,11 @@ class ChannelReport:
     machine: Machine
     diagnosis: Diagnosis
     lines: tuple[FaultLine, ...]  # of the averaged records
+    machine_lines: dict[str, float]  # of shaft, gear and motor, by name; empty where the speed is unknown
+    machine_remarks: tuple[str, ...]
     orders: OrderSpectrum | None
     envelope: EnvelopeSpectrum | None  # where bearing or speed are unknown
+    kurtogram: Kurtogram | None  # of the longest stretch; None where that is too short or no number
     longest: Float32Array  # (n_samples,) the longest stretch
     spectrum_hz: Float64Array  # (n_bins,)
     spectrum: Float64Array  # (n_bins,) peak amplitude
@@ -82,10 +89,10 @@ def channel_report(
     longest = max(segments, key=len, default=np.zeros(0, np.float32))
     if not len(longest):
         raise DspError(f"channel {channel!r} holds no sample")
-    checks = [check_sensor(window) for window in _windows(channel, segments, sample_rate_hz)]
+    shaft = shaft_hz or machine.nominal_shaft_hz
+    checks = [_checked(window, shaft) for window in _windows(channel, segments, sample_rate_hz)]
     refused = [check for check in checks if not check.usable]
     worst = max(refused or checks[:1], key=lambda check: check.affected_share)
-    shaft = shaft_hz or machine.nominal_shaft_hz
     origin = "stated"
     if shaft is None:
         shaft, origin = _estimated_speed(longest, sample_rate_hz, machine)
@@ -93,6 +100,12 @@ def channel_report(
     levels = _levels(segments, sample_rate_hz, unit, shaft)
     diagnoser, diagnosis, evidence = _diagnose(
         channel, segments, sample_rate_hz, machine, shaft_hz=shaft, settings=settings
+    )
+    if checks and len(refused) == len(checks):
+        diagnosis = _abstention(machine, channel, f"check sensor: {worst.verdict}")
+    used_hz = evidence.shaft_hz if evidence is not None else shaft
+    figures, remarks = (
+        ({}, ()) if used_hz is None else machine_lines(longest, sample_rate_hz, machine, used_hz)
     )
     refined = evidence is not None and evidence.speed_refined
     envelope = None if evidence is not None else _plain_envelope(longest, sample_rate_hz)
@@ -109,17 +122,26 @@ def channel_report(
         sensor=worst,
         windows=len(checks),
         windows_refused=len(refused),
-        shaft_hz=evidence.shaft_hz if evidence is not None else shaft,
+        shaft_hz=used_hz,
         speed_origin=f"{origin}, refined by the shaft's harmonics" if refined else origin,
         machine=machine,
         diagnosis=diagnosis,
         lines=diagnoser.lines,
+        machine_lines=figures,
+        machine_remarks=remarks,
         orders=diagnoser.orders,
         envelope=envelope,
+        kurtogram=_kurtogram(longest, sample_rate_hz),
         longest=longest,
         spectrum_hz=np.arange(len(amplitudes), dtype=np.float64) * np.float64(sample_rate_hz / segment),
         spectrum=amplitudes,
     )
+
+
+def _checked(window: Window, shaft_hz: float | None) -> SensorCheck:
+    """What the window proves of its sensor; hum only where a stated speed rules the shaft out."""
+    found = check_sensor(window)
+    return check_hum(window, shaft_hz) if found.usable and shaft_hz is not None else found
 
 
 def _estimated_speed(samples: Float32Array, rate_hz: float, machine: Machine) -> tuple[float | None, str]:
@@ -176,7 +198,8 @@ def _levels(
 
 def _rating(levels: dict[str, float], unit: str, machine: Machine, shaft_hz: float | None) -> SeverityRating:
     if unit != "m/s2":
-        return rate_severity(math.nan, machine.rated_power_kw, machine.foundation, shaft_hz=shaft_hz)
+        rating = rate_severity(math.nan, machine.rated_power_kw, machine.foundation, shaft_hz=shaft_hz)
+        return replace(rating, reason="the unit of the samples is not stated")
     return rate_severity(
         levels["velocity_rms_mm_s"],
         machine.rated_power_kw,
@@ -231,6 +254,12 @@ def _plain_envelope(samples: Float32Array, rate_hz: float) -> EnvelopeSpectrum |
         return envelope_spectrum(samples, rate_hz, max_hz, min(_ENVELOPE_FLOOR_HZ, 0.1 * max_hz))
     except DspError:
         return None
+
+
+def _kurtogram(samples: Float32Array, rate_hz: float) -> Kurtogram | None:
+    if len(samples) < WINDOW_SAMPLES or not np.isfinite(samples).all() or float(np.ptp(samples)) == 0.0:
+        return None
+    return kurtogram(np.ascontiguousarray(samples[: round(_KURTOGRAM_S * rate_hz)]), rate_hz)
 
 
 def _abstention(machine: Machine, channel: str, reason: str) -> Diagnosis:

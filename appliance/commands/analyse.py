@@ -18,7 +18,7 @@ from rich.markup import escape
 
 from appliance.bearing_catalogue import find_bearing
 from appliance.commands.analyse_plot import draw_report
-from appliance.commands.replay_plan import PlannedFile, add_machine_options, load
+from appliance.commands.replay_plan import PlannedFile, add_machine_options, load, positive
 from appliance.commands.timeline import finite
 from appliance.errors import Rejected
 from appliance.sources.recordings import RecordingError
@@ -54,6 +54,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--plot", type=Path, metavar="OUT.png", help="also draw spectra, envelope and markers"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON line per channel")
+    parser.add_argument("--gear-teeth", type=int, metavar="N", help="teeth of the gear on this shaft")
+    parser.add_argument(
+        "--line-hz", type=positive, metavar="HZ", help="supply frequency of an induction motor"
+    )
     add_machine_options(parser)
     parser.set_defaults(run=run)
 
@@ -66,6 +70,13 @@ def run(args: argparse.Namespace) -> int:
         if args.speed is not None:
             args.rpm = speed_rpm(args.speed)
         file = load(args.file, args)
+        machine = file.notes.machine
+        machine = replace(
+            machine,
+            gear_teeth=args.gear_teeth or machine.gear_teeth,
+            line_frequency_hz=args.line_hz or machine.line_frequency_hz,
+        )
+        file = replace(file, notes=replace(file.notes, machine=machine))
         reports = reports_of(file)
         for report in reports:
             if args.json:
@@ -157,6 +168,16 @@ def as_json(file: PlannedFile, report: ChannelReport) -> dict[str, Any]:
             "frequency_hz": finite(diagnosis.frequency_hz),
             "ranking": [{"fault": one.fault, "evidence": one.evidence} for one in diagnosis.ranking],
         },
+        "machine_lines": {name: finite(value) for name, value in report.machine_lines.items()},
+        "machine_remarks": list(report.machine_remarks),
+        "impulsive_band": None
+        if report.kurtogram is None or report.kurtogram.best is None
+        else {
+            "lower_hz": report.kurtogram.best.lower_hz,
+            "upper_hz": report.kurtogram.best.upper_hz,
+            "kurtosis": finite(report.kurtogram.best.kurtosis),
+            "chance": finite(report.kurtogram.best.chance),
+        },
         "lines": [
             {
                 "line": line.label,
@@ -200,6 +221,7 @@ def _print(console: Console, file: PlannedFile, report: ChannelReport) -> None:
     ]
     console.print(f"  levels     {', '.join(levels)}")
     console.print(f"  severity   {report.rating.severity}: {escape(report.rating.reason)}")
+    _print_machine(console, report)
     diagnosis = report.diagnosis
     style = _VERDICT_STYLE[diagnosis.verdict]
     console.print(
@@ -218,6 +240,26 @@ def _print(console: Console, file: PlannedFile, report: ChannelReport) -> None:
         else:
             found = f"not resolvable: records of {line.needed_s:.1f} s show it"
         console.print(f"    {what}  {found}  {line.fault.value}")
+
+
+def _print_machine(console: Console, report: ChannelReport) -> None:
+    """Lines of shaft, gear and motor, and where impacts are."""
+    shown = [
+        f"{name.replace('_', ' ')} {value:.3g}"
+        for name, value in report.machine_lines.items()
+        if math.isfinite(value)
+    ]
+    if shown:
+        console.print(f"  lines      {', '.join(shown)}")
+    for remark in report.machine_remarks:
+        console.print(f"             {escape(remark)}", style="dim")
+    if report.kurtogram is not None:
+        band = report.kurtogram.best
+        words = "no band is impulsive beyond chance"
+        if band is not None:
+            where = f"{band.lower_hz:.0f} to {band.upper_hz:.0f} Hz"
+            words = f"most impulsive from {where}, kurtosis {band.kurtosis:.1f}"
+        console.print(f"  impacts    {words}")
 
 
 def _print_sensor(console: Console, report: ChannelReport) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from appliance.commands.kurtogram_plot import draw_kurtogram
 from appliance.errors import Rejected
 from dsp.bearing import BearingFault, FaultMultipliers
 from dsp.fault_comb import LABELS
@@ -42,18 +43,21 @@ def draw_report(report: ChannelReport, name: str, out: Path) -> None:
     except ImportError as error:
         raise Rejected("--plot needs matplotlib; install the extra 'files'") from error
     mpl.use("Agg")
-    figure = Figure(figsize=(15, 10.5), layout="constrained")
-    grid = figure.add_gridspec(3, 3, height_ratios=(1.0, 1.15, 1.35))
-    _waveform(figure.add_subplot(grid[0, :2]), report)
-    _summary(figure.add_subplot(grid[0, 2]), report)
-    _spectrum(figure.add_subplot(grid[1, :2]), report)
-    _low_frequencies(figure.add_subplot(grid[1, 2]), report)
-    _envelope(figure.add_subplot(grid[2, :2]), report)
-    _evidence(figure.add_subplot(grid[2, 2]), report)
+    figure = Figure(figsize=(16, 10.5), layout="constrained")
+    grid = figure.add_gridspec(3, 12, height_ratios=(1.0, 1.15, 1.35))
+    _waveform(figure.add_subplot(grid[0, :8]), report)
+    _summary(figure.add_subplot(grid[0, 8:]), report)
+    _spectrum(figure.add_subplot(grid[1, :5]), report)
+    draw_kurtogram(figure, figure.add_subplot(grid[1, 5:8]), report.kurtogram)
+    _low_frequencies(figure.add_subplot(grid[1, 8:]), report)
+    _envelope(figure.add_subplot(grid[2, :8]), report)
+    _evidence(figure.add_subplot(grid[2, 8:]), report)
     diagnosis = report.diagnosis
+    headline = f"{diagnosis.verdict.value}: {diagnosis.text}  (confidence {diagnosis.confidence:.2f})"
+    if report.windows_refused == report.windows:
+        headline = f"check sensor: {report.sensor.verdict}; nothing is said of the machine"
     figure.suptitle(
-        f"{name}, {report.channel}\n{diagnosis.verdict.value}: {diagnosis.text}"
-        f"  (confidence {diagnosis.confidence:.2f})",
+        f"{name}, {report.channel}\n{headline}",
         fontsize=14,
         fontweight="bold",
         color=VERDICT_COLOURS[diagnosis.verdict],
@@ -91,7 +95,8 @@ def _waveform(axes: Any, report: ChannelReport) -> None:
 
 def _summary(axes: Any, report: ChannelReport) -> None:
     axes.axis("off")
-    speed = "unknown" if report.shaft_hz is None else f"{report.shaft_hz * 60:.0f} rpm, {report.speed_origin}"
+    origin = report.speed_origin.replace(" by the shaft's harmonics", "").replace(" from vibration", "")
+    speed = "unknown" if report.shaft_hz is None else f"{report.shaft_hz * 60:.0f} rpm, {origin}"
     bearing = report.machine.bearing
     sensor = "ok"
     if report.windows_refused:

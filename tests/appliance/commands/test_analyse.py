@@ -14,7 +14,7 @@ from appliance.__main__ import main
 from appliance.commands.analyse import speed_rpm
 from dsp.bearing import BearingFault
 from tests.appliance.commands.test_replay_formats import FORMATS, folder  # noqa: F401 - a fixture
-from tests.dsp.bearing_signals import RATE_HZ, SHAFT_HZ, impacts, resonant_noise
+from tests.dsp.bearing_signals import RATE_HZ, SHAFT_HZ, harmonics, impacts, resonant_noise
 
 SPEED = f"{SHAFT_HZ * 60:g}rpm"
 
@@ -77,6 +77,56 @@ def test_figures_are_those_of_a_known_tone(tmp_path: Path, capsys: pytest.Captur
     assert "ISO 10816-3" in found["severity"]["limits_source"]
     assert found["diagnosis"]["verdict"] == "abstain"
     assert "bearing is not known" in found["diagnosis"]["text"]
+
+
+def test_lines_of_gear_and_motor_are_stated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """37 teeth, mesh 1.0 with sidebands of 0.2; 2 x line 0.5; pole-pass sidebands 20 dB below 1x."""
+    t = np.arange(round(10 * RATE_HZ)) / RATE_HZ
+    turn = 2 * np.pi * SHAFT_HZ * t
+    pole_pass = 2 * np.pi * 4 * (25.0 - SHAFT_HZ) * t
+    x = (1.0 + 0.4 * np.cos(turn)) * np.cos(37 * turn) + 0.5 * np.cos(2 * np.pi * 100.0 * t)
+    x += np.cos(turn) * (1.0 + 0.2 * np.cos(pole_pass)) + 0.05 * np.random.default_rng(0).normal(size=len(t))
+    path = recording(tmp_path / "gear.npz", x)
+    options = ("--unit", "m/s2", "--speed", SPEED, "--gear-teeth", "37", "--line-hz", "50")
+    (found,) = analysed(capsys, str(path), *options)
+    lines = found["machine_lines"]
+    assert lines["1x"] == pytest.approx(1.0, rel=0.05)
+    assert lines["mesh"] == pytest.approx(1.0, rel=0.02)
+    assert lines["sideband_index"] == pytest.approx(0.2, rel=0.05)
+    assert lines["fm4"] == pytest.approx(3.0, abs=0.7)
+    assert lines["twice_line"] == pytest.approx(0.5, rel=0.05)
+    assert lines["pole_pass_sidebands_db"] == pytest.approx(-20.0, abs=1.0)
+    assert lines["slip_hz"] == pytest.approx(0.4, abs=1e-6)
+    assert found["machine_remarks"] == []
+    assert main(["analyse", str(path), *options]) == 0
+    assert "sideband index" in " ".join(capsys.readouterr().out.split())
+
+
+def test_an_unknown_speed_is_estimated_and_said_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(8)
+    n = round(8 * RATE_HZ)
+    x = faulty() + harmonics(rng, n)
+    path = recording(tmp_path / "unknown.npz", x)
+    (found,) = analysed(capsys, str(path), "--bearing", "6205")
+    assert found["shaft"]["speed_hz"] == pytest.approx(SHAFT_HZ, rel=5e-3)
+    assert "estimated from vibration, confidence 0." in found["shaft"]["origin"]
+    assert found["diagnosis"]["fault"] == "outer race"
+    (noise,) = analysed(capsys, str(recording(tmp_path / "noise.npz", resonant_noise(rng, n))))
+    assert noise["shaft"]["speed_hz"] is None
+    assert noise["shaft"]["origin"].startswith("unknown: ")
+
+
+def test_the_band_of_the_impacts_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(9)
+    x = 0.3 * rng.normal(size=round(4 * RATE_HZ)) + faulty(seconds=4.0)
+    (found,) = analysed(capsys, str(recording(tmp_path / "a.npz", x)))
+    band = found["impulsive_band"]
+    assert band["lower_hz"] < 3200.0 < band["upper_hz"]
+    assert band["kurtosis"] > band["chance"]
+    noise = recording(tmp_path / "n.npz", rng.normal(size=round(4 * RATE_HZ)))
+    assert analysed(capsys, str(noise))[0]["impulsive_band"] is None
 
 
 def test_a_slow_machine_is_rated_from_2_hz(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
