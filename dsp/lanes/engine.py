@@ -31,7 +31,9 @@ _PLAN_2560 = Plan((8, 5), (8, 8))
 _PLAN_1280 = Plan((4, 5), (8, 8))
 # Plans of the envelope's transform there, and back from its samples in pairs.
 _ENVELOPE_PLANS = {2560: (_PLAN_2560, _PLAN_1280), 4096: (_PLAN_4096, _PLAN_2048)}
+_RING_ROWS = max(WINDOW_SAMPLES, _PLAN_4096.work_floats // LANES)
 _PAGE_BYTES = 2 * 1024 * 1024
+_ADVISED_BYTES = 4 * 1024 * 1024  # from this size on NumPy asks the system for large pages
 
 
 def _half_turns(n: int) -> Float32Array:
@@ -82,7 +84,7 @@ class _Memory:
     """One block of zeroed rows, cut into arrays: large enough for the system to back it with large pages."""
 
     def __init__(self, n_rows: int) -> None:
-        block = np.zeros(n_rows * LANES + _PAGE_BYTES // 4, np.float32)
+        block = np.zeros(max(n_rows * LANES, _ADVISED_BYTES // 4) + _PAGE_BYTES // 4, np.float32)
         skipped = (-block.ctypes.data % _PAGE_BYTES) // 4
         self._free = block[skipped:]
 
@@ -97,7 +99,6 @@ def _scratch(parameters: WindowParameters) -> Scratch:
     sizes = {
         "work": _PLAN_4096.work_floats // LANES,
         "envelope_work": there.work_floats // LANES,
-        "envelope": parameters.envelope_samples,
         "power": LINES,
         "lines": parameters.n_envelope_lines + 2,
         "small": _PLAN_4096.scratch_floats // LANES,
@@ -107,11 +108,12 @@ def _scratch(parameters: WindowParameters) -> Scratch:
         "features": len(parameters.names),
     }
     memory = _Memory(sum(sizes.values()))
-    return Scratch(**{name: memory.rows(n_rows) for name, n_rows in sizes.items()})
+    rows = {name: memory.rows(n_rows) for name, n_rows in sizes.items()}
+    return Scratch(envelope=rows["work"], **rows)
 
 
 def _state(n_groups: int) -> State:
-    sizes = (WINDOW_SAMPLES, 2 * STATISTICS_ROWS, LINES, 1)
+    sizes = (_RING_ROWS, 2 * STATISTICS_ROWS, LINES, 1)
     memory = _Memory(n_groups * sum(sizes))
     rings, statistics, kept, before = (
         memory.rows(n_groups * n_rows).reshape(n_groups, -1) for n_rows in sizes
@@ -145,6 +147,7 @@ class LaneEngine:
         self._tables: Any = _tables(parameters)
         self._scratch: Any = _scratch(parameters)
         self._state: Any = _state(1)
+        self._batch_scratch: Any = self._scratch._replace(envelope_work=self._state.rings[0])
 
     def warm_up(self) -> None:
         """Compile every kernel, or load it from the cache: seconds, or a fraction of one."""
@@ -183,7 +186,13 @@ class LaneEngine:
         result = np.empty((len(starts), len(self.names)), np.float32)
         if len(starts):
             window_kernels.batch(
-                samples, _whole_groups(starts), float(scale), self._state, self._tables, self._scratch, result
+                samples,
+                _whole_groups(starts),
+                float(scale),
+                self._state,
+                self._tables,
+                self._batch_scratch,
+                result,
             )
         return result
 

@@ -53,7 +53,11 @@ class Tables(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Working memory of one thread, in rows of lanes."""
+    """Working memory of one thread, in rows of lanes.
+
+    `envelope` lies in the memory of `work`: the envelope is written when the spectrum has been read. A batch,
+    which needs its samples no more by then, has its `envelope_work` in the ring.
+    """
 
     levels: Any
     small: Any
@@ -124,18 +128,18 @@ def _window_features(  # noqa: PLR0917
             scratch.work, tables.half_turns, tables.first_band_line, tables.n_band_lines, scratch.envelope,
             scratch.levels, scratch.envelope_work, scratch.small, tables.twiddles_envelope,
         )  # fmt: skip
-        lines_1280(scratch.envelope, scratch.work, scratch.small, tables.twiddles_lines)
+        lines_1280(scratch.envelope, scratch.envelope_work, scratch.small, tables.twiddles_lines)
         envelope_lines(
-            scratch.work, tables.half_turns_envelope, 20, 64, tables.n_envelope_lines, scratch.lines
+            scratch.envelope_work, tables.half_turns_envelope, 20, 64, tables.n_envelope_lines, scratch.lines
         )
     else:
         envelope_4096(
             scratch.work, tables.half_turns, tables.first_band_line, tables.n_band_lines, scratch.envelope,
             scratch.levels, scratch.envelope_work, scratch.small, tables.twiddles_envelope,
         )  # fmt: skip
-        lines_2048(scratch.envelope, scratch.work, scratch.small, tables.twiddles_lines)
+        lines_2048(scratch.envelope, scratch.envelope_work, scratch.small, tables.twiddles_lines)
         envelope_lines(
-            scratch.work, tables.half_turns_envelope, 32, 64, tables.n_envelope_lines, scratch.lines
+            scratch.envelope_work, tables.half_turns_envelope, 32, 64, tables.n_envelope_lines, scratch.lines
         )
     floor = median(scratch.lines, tables.n_envelope_lines)
     comb_scores(scratch.lines, tables.combs, floor, out, SCORES)
