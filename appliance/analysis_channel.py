@@ -15,6 +15,7 @@ from typing import Any
 from appliance.alarms.lifecycle import Severity
 from appliance.alarms.rules import WindowJudgement
 from appliance.analysis_intake import DueRecord, DueWindow
+from appliance.analysis_sensor import SensorBaseline
 from appliance.analysis_settings import AnalysisSettings
 from appliance.sensor_doubt import SensorDoubt
 from dsp.envelope import FaultEvidence, fault_evidence
@@ -54,7 +55,10 @@ class ChannelAnalysis:
         found = check_sensor(window, self.channel.full_scale)
         if state.label == STOPPED and found.verdict is SensorCondition.FLAT_LINE:
             return SensorCheck(found.channel_id, found.start_ns, SensorCondition.OK, "", "", 0.0)
-        return found
+        if not (found.usable and state.rated and self._settings.baseline):
+            return found
+        learning = self._detector.learning and not self._scored(state.label)
+        return self._sensor.check(window, found, state.label, state.shaft_hz, learning=learning)
 
     def spectrum(self, window: Window) -> Spectrum:
         """Amplitude spectrum of a window, as coarse as a screen."""
@@ -157,6 +161,7 @@ class ChannelAnalysis:
             "detector": self._detector.state(),
             "diagnoser": self._diagnoser.state(),
             "records_learned": dict(self._records_learned),
+            "sensor": self._sensor.state(),
         }
 
     def restore(self, limits: Mapping[str, Any], feature_names: tuple[str, ...]) -> None:
@@ -170,6 +175,7 @@ class ChannelAnalysis:
             self._detector.require(feature_names)
             self._diagnoser.restore(dict(limits["diagnoser"]))
             self._records_learned = {str(k): int(v) for k, v in limits["records_learned"].items()}
+            self._sensor.restore(limits.get("sensor", {}))
         except ModelStateError:
             self._forget()
             raise
@@ -181,6 +187,7 @@ class ChannelAnalysis:
         self._detector = BaselineDetector(self._settings.learning, unlearnable=UNKNOWN_STATES)
         self._diagnoser = Diagnoser(self._machine, self.channel.channel_id, self._settings.diagnosis)
         self._records_learned = {}
+        self._sensor = SensorBaseline()
 
     def _scored(self, label: str) -> bool:
         return self._detector.is_learned(self.channel.channel_id, label)

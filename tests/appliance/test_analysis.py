@@ -97,8 +97,8 @@ def test_a_broken_sensor_is_told_as_such_and_never_as_a_machine_s_alarm(verdict:
     assert told.alarm.alarm_id == "motor-1.check-sensor.x"
     assert told.alarm.evidence["verdict"] == verdict
     assert told.alarm.raised_ns / S < after_s + 4.0
-    # a window that a cut cable falls into may show as dropouts
-    assert {v.verdict for v in found.sensor_verdicts} <= {verdict, "dropouts"}
+    # a window that the break falls into may show as dropouts, or as a mean that moved
+    assert {v.verdict for v in found.sensor_verdicts} <= {verdict, "dropouts", "bias shift"}
     assert {v.verdict for v in found.sensor_verdicts[2:]} == {verdict}
     assert all(v.channel_id == "motor-1.x" and v.remedy for v in found.sensor_verdicts)
     # the broken channel's windows reach neither detector nor diagnosis; the other channel works on
