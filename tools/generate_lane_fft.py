@@ -169,6 +169,16 @@ def read_two_segments(name: str, row: str, part: int, parts: int) -> list[str]:
     ]
 
 
+def read_segment_pairs(name: str, row: str, part: int, parts: int) -> list[str]:
+    """Two rows of one real segment as one complex row, scaled by its level, times the window."""
+    return [
+        f"row = 2 * ({row})",
+        "even = fused(load(rows, first + row), gain, bias) * broadcast(window, row)",
+        "odd = fused(load(rows, first + row + 1), gain, bias) * broadcast(window, row + 1)",
+        f"{name} = complex_of(even, odd)",
+    ]
+
+
 def read_even_and_odd(name: str, row: str, part: int, parts: int) -> list[str]:
     """Two rows of a ring of 8192 as one complex row, scaled by the window's level."""
     return [
@@ -227,6 +237,11 @@ WINDOW_TRANSFORMS = Module(
             ),
         ),
         Transform(
+            "segment_1024", "One real segment of 2048 rows, packed; levels: gain, bias.",
+            (8, 4), (8, 4), "rows, first, window, levels", read_segment_pairs,
+            before=("gain, bias = load(levels, 0), load(levels, 1)",),
+        ),
+        Transform(
             "window_4096", "A real window of 8192 rows as 4096 complex ones; levels: gain, bias.",
             (8, 8), (8, 8), "rows, oldest, levels", read_even_and_odd,
             before=("gain, bias = load(levels, 0), load(levels, 1)",),
@@ -247,7 +262,8 @@ PLAIN_TRANSFORMS = Module(
             "Complex rows of `source`, in order, to the work array.", first, second, "source",
         )
         for first, second in (
-            ((4, 5), (8, 8)), ((8, 4), (8, 8)), ((8, 5), (8, 8)), ((8, 8), (8, 8)), ((4, 3), (8, 2)),
+            ((8, 4), (8, 4)), ((4, 5), (8, 8)), ((8, 4), (8, 8)), ((8, 5), (8, 8)), ((8, 8), (8, 8)),
+            ((4, 3), (8, 2)),
         )
     ),
 )  # fmt: skip

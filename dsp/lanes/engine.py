@@ -25,6 +25,7 @@ from dsp.window_parameters import HOP_SAMPLES, SEGMENT_SAMPLES, WINDOW_SAMPLES, 
 
 Samples = npt.NDArray[np.float32] | npt.NDArray[np.int16]
 
+_PLAN_1024 = Plan((8, 4), (8, 4))
 _PLAN_2048 = Plan((8, 4), (8, 8))
 _PLAN_4096 = Plan((8, 8), (8, 8))
 _PLAN_2560 = Plan((8, 5), (8, 8))
@@ -57,11 +58,13 @@ def _tables(parameters: WindowParameters) -> Tables:
     n = float(WINDOW_SAMPLES)
     return Tables(
         hann_2048=hann,
+        twiddles_1024=_PLAN_1024.twiddle_table(),
         twiddles_2048=_PLAN_2048.twiddle_table(),
         twiddles_4096=_PLAN_4096.twiddle_table(),
         twiddles_envelope=there.twiddle_table(),
         twiddles_lines=back.twiddle_table(),
         half_turns=_half_turns(WINDOW_SAMPLES),
+        half_turns_2048=_half_turns(SEGMENT_SAMPLES),
         half_turns_envelope=_half_turns(parameters.envelope_samples),
         velocity_weights=weights,
         combs=np.array(parameters.comb_lines, np.int64),

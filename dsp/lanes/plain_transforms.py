@@ -15,6 +15,69 @@ from dsp.lanes.fft import COMPILED
 
 
 @njit(**COMPILED)
+def transform_1024(source, work, scratch, twiddles):
+    """Complex rows of `source`, in order, to the work array."""
+    for column in range(32):
+        for q in range(4):
+            a0 = load_complex(source, 32 * q + column)
+            a1 = load_complex(source, 128 + 32 * q + column)
+            a2 = load_complex(source, 256 + 32 * q + column)
+            a3 = load_complex(source, 384 + 32 * q + column)
+            a4 = load_complex(source, 512 + 32 * q + column)
+            a5 = load_complex(source, 640 + 32 * q + column)
+            a6 = load_complex(source, 768 + 32 * q + column)
+            a7 = load_complex(source, 896 + 32 * q + column)
+            y0, y1, y2, y3, y4, y5, y6, y7 = butterfly_8(a0, a1, a2, a3, a4, a5, a6, a7)
+            store_complex(scratch, q, y0)
+            store_complex(scratch, 4 + q, twiddled(y1, twiddles, 1 + 8 * q))
+            store_complex(scratch, 8 + q, twiddled(y2, twiddles, 2 + 8 * q))
+            store_complex(scratch, 12 + q, twiddled(y3, twiddles, 3 + 8 * q))
+            store_complex(scratch, 16 + q, twiddled(y4, twiddles, 4 + 8 * q))
+            store_complex(scratch, 20 + q, twiddled(y5, twiddles, 5 + 8 * q))
+            store_complex(scratch, 24 + q, twiddled(y6, twiddles, 6 + 8 * q))
+            store_complex(scratch, 28 + q, twiddled(y7, twiddles, 7 + 8 * q))
+        for s in range(8):
+            a0 = load_complex(scratch, 4 * s)
+            a1 = load_complex(scratch, 4 * s + 1)
+            a2 = load_complex(scratch, 4 * s + 2)
+            a3 = load_complex(scratch, 4 * s + 3)
+            y0, y1, y2, y3 = butterfly_4(a0, a1, a2, a3)
+            store_complex(work, 33 * s + column, twiddled(y0, twiddles, 64 + 32 * column + s))
+            store_complex(work, 33 * s + 264 + column, twiddled(y1, twiddles, 64 + 8 + 32 * column + s))
+            store_complex(work, 33 * s + 528 + column, twiddled(y2, twiddles, 64 + 16 + 32 * column + s))
+            store_complex(work, 33 * s + 792 + column, twiddled(y3, twiddles, 64 + 24 + 32 * column + s))
+    for line in range(32):
+        for q in range(4):
+            a0 = load_complex(work, 33 * line + q)
+            a1 = load_complex(work, 33 * line + 4 + q)
+            a2 = load_complex(work, 33 * line + 8 + q)
+            a3 = load_complex(work, 33 * line + 12 + q)
+            a4 = load_complex(work, 33 * line + 16 + q)
+            a5 = load_complex(work, 33 * line + 20 + q)
+            a6 = load_complex(work, 33 * line + 24 + q)
+            a7 = load_complex(work, 33 * line + 28 + q)
+            y0, y1, y2, y3, y4, y5, y6, y7 = butterfly_8(a0, a1, a2, a3, a4, a5, a6, a7)
+            store_complex(scratch, q, y0)
+            store_complex(scratch, 4 + q, twiddled(y1, twiddles, 33 + 8 * q))
+            store_complex(scratch, 8 + q, twiddled(y2, twiddles, 34 + 8 * q))
+            store_complex(scratch, 12 + q, twiddled(y3, twiddles, 35 + 8 * q))
+            store_complex(scratch, 16 + q, twiddled(y4, twiddles, 36 + 8 * q))
+            store_complex(scratch, 20 + q, twiddled(y5, twiddles, 37 + 8 * q))
+            store_complex(scratch, 24 + q, twiddled(y6, twiddles, 38 + 8 * q))
+            store_complex(scratch, 28 + q, twiddled(y7, twiddles, 39 + 8 * q))
+        for s in range(8):
+            a0 = load_complex(scratch, 4 * s)
+            a1 = load_complex(scratch, 4 * s + 1)
+            a2 = load_complex(scratch, 4 * s + 2)
+            a3 = load_complex(scratch, 4 * s + 3)
+            y0, y1, y2, y3 = butterfly_4(a0, a1, a2, a3)
+            store_complex(work, 33 * line + s, y0)
+            store_complex(work, 33 * line + s + 8, y1)
+            store_complex(work, 33 * line + s + 16, y2)
+            store_complex(work, 33 * line + s + 24, y3)
+
+
+@njit(**COMPILED)
 def transform_1280(source, work, scratch, twiddles):
     """Complex rows of `source`, in order, to the work array."""
     for column in range(64):

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dsp.lanes.complex_vector import complex_of, conjugate, load_complex, store_complex
+from dsp.lanes.complex_vector import ComplexLanes, complex_of, conjugate, load_complex, store_complex
 from dsp.lanes.fft import COMPILED, row_of
 from dsp.lanes.moments import CENTRE, GAIN, HALF, QUARTER_SUMS
+from dsp.lanes.packed_spectrum import doubled_line_of
 from dsp.lanes.vector import Lanes, load, splat, store
-from dsp.lanes.window_transforms import welch_2048
+from dsp.lanes.window_transforms import segment_1024, welch_2048
 
 SEGMENT = 2048
 LINES = SEGMENT // 2 + 1
@@ -60,38 +61,56 @@ def _set_level(levels: Any, which: int, gain: Lanes, centre: Lanes) -> None:
     store(levels, 2 * which + 1, splat(np.float32(0.0)) - gain * centre)
 
 
+@njit(forceinline=True, **COMPILED)
+def _both_powers(work: Any, line: int) -> Lanes:
+    """|A_k|^2 + |B_k|^2 of the two segments that share a transform."""
+    here = load_complex(work, row_of(line, _N1, _N2))
+    mirrored = load_complex(work, row_of((SEGMENT - line) % SEGMENT, _N1, _N2))
+    squares = (here.real * here.real + here.imag * here.imag) + (
+        mirrored.real * mirrored.real + mirrored.imag * mirrored.imag
+    )
+    return squares * splat(_HALF)
+
+
+@njit(forceinline=True, **COMPILED)
+def _squared(value: ComplexLanes) -> Lanes:
+    return value.real * value.real + value.imag * value.imag
+
+
 @njit(**COMPILED)
 def first_half_power(  # noqa: PLR0917
     rows: Any, first_row: int, half: Any, power: Any, tables: Any, scratch: Any
 ) -> None:
-    """Fill `power` with the sum over the three segments within one half, in the scale of its gain."""
+    """Fill `power` with the sum over the three segments within one half, in the scale of its gain.
+
+    The third has no partner and goes alone, packed.
+    """
     gain, centre = load(half, GAIN), load(half, CENTRE)
-    zero = splat(np.float32(0.0))
-    for pair in range(2):
-        first = first_row + 2048 * pair
-        _set_level(scratch.levels, 0, gain, centre)
-        if pair == 0:
-            _set_level(scratch.levels, 1, gain, centre)
-        else:
-            _set_level(scratch.levels, 1, zero, zero)
-        welch_2048(
-            rows, first, first + 1024 * (1 - pair), tables.hann_2048, scratch.levels,
-            scratch.work, scratch.small, tables.twiddles_2048,
-        )  # fmt: skip
-        if pair == 0:
-            _without_mean(scratch.work, _inner_mean(half, 0), _inner_mean(half, 1))
-        else:
-            _without_mean(scratch.work, _inner_mean(half, 2), zero)
-        for k in range(LINES):
-            here = load_complex(scratch.work, row_of(k, _N1, _N2))
-            mirrored = load_complex(scratch.work, row_of((SEGMENT - k) % SEGMENT, _N1, _N2))
-            both = (here.real * here.real + here.imag * here.imag) + (
-                mirrored.real * mirrored.real + mirrored.imag * mirrored.imag
-            )
-            if pair == 0:
-                store(power, k, both * splat(_HALF))
-            else:
-                store(power, k, load(power, k) + both * splat(_HALF))
+    _set_level(scratch.levels, 0, gain, centre)
+    _set_level(scratch.levels, 1, gain, centre)
+    welch_2048(
+        rows, first_row, first_row + 1024, tables.hann_2048, scratch.levels,
+        scratch.work, scratch.small, tables.twiddles_2048,
+    )  # fmt: skip
+    _without_mean(scratch.work, _inner_mean(half, 0), _inner_mean(half, 1))
+    for k in range(LINES):
+        store(power, k, _both_powers(scratch.work, k))
+    work, turns, quarter = scratch.work, tables.half_turns_2048, splat(_QUARTER)
+    segment_1024(
+        rows, first_row + 2048, tables.hann_2048, scratch.levels, work, scratch.small, tables.twiddles_1024
+    )
+    mean = _inner_mean(half, 2)
+    ends = load_complex(work, 0)
+    level = (ends.real + ends.imag) - mean * splat(_LINE_0)
+    store(power, 0, load(power, 0) + level * level)
+    line_1 = doubled_line_of(work, turns, 1, 32, 32)
+    line_1 = complex_of(line_1.real + mean * splat(_LINE_0), line_1.imag)  # doubled, so twice a quarter
+    store(power, 1, load(power, 1) + _squared(line_1) * quarter)
+    for k in range(2, LINES - 1):
+        line = doubled_line_of(work, turns, k, 32, 32)
+        store(power, k, load(power, k) + _squared(line) * quarter)
+    last = ends.real - ends.imag
+    store(power, LINES - 1, load(power, LINES - 1) + last * last)
 
 
 @njit(**COMPILED)
@@ -114,12 +133,7 @@ def window_power(  # noqa: PLR0917
     )  # fmt: skip
     _without_mean(scratch.work, _inner_mean(newer, 1), _inner_mean(newer, 2))
     for k in range(LINES):
-        here = load_complex(scratch.work, row_of(k, _N1, _N2))
-        mirrored = load_complex(scratch.work, row_of((SEGMENT - k) % SEGMENT, _N1, _N2))
-        both = (here.real * here.real + here.imag * here.imag) + (
-            mirrored.real * mirrored.real + mirrored.imag * mirrored.imag
-        )
-        store(power, k, both * splat(_HALF))
+        store(power, k, _both_powers(scratch.work, k))
     _set_level(scratch.levels, 0, gain, centre)
     _set_level(scratch.levels, 1, newer_gain, newer_centre)
     welch_2048(
@@ -139,7 +153,7 @@ def window_power(  # noqa: PLR0917
         mirrored = conjugate(load_complex(scratch.work, row_of((SEGMENT - k) % SEGMENT, _N1, _N2)))
         a = here + mirrored
         b = here - mirrored
-        within = load(power, k) + (b.real * b.real + b.imag * b.imag) * quarter
-        crossing = (a.real * a.real + a.imag * a.imag) * quarter
+        within = load(power, k) + _squared(b) * quarter
+        crossing = _squared(a) * quarter
         store(power, k, load(kept, k) * older_scale + crossing + within * newer_scale)
         store(kept, k, within)

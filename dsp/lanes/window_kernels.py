@@ -32,11 +32,13 @@ class Tables(NamedTuple):
     """What follows from the parameters; read only, shared by threads."""
 
     hann_2048: Any
+    twiddles_1024: Any
     twiddles_2048: Any
     twiddles_4096: Any
     twiddles_envelope: Any
     twiddles_lines: Any
     half_turns: Any  # exp(-2 pi i k / 8192)
+    half_turns_2048: Any
     half_turns_envelope: Any
     velocity_weights: Any
     combs: Any  # (n_faults, n_harmonics, 2) lines

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsp.errors import DspError
+from dsp.lanes import window_kernels
 from dsp.lanes.engine import LaneEngine
 from dsp.lanes.vector import LANES
 from dsp.window_parameters import HOP_SAMPLES, WINDOW_SAMPLES, WindowParameters
@@ -237,6 +238,23 @@ def test_parameters_out_of_bounds_are_refused(changed: dict[str, object], said: 
     base = {name: getattr(PARAMETERS, name) for name in WindowParameters.__slots__}
     with pytest.raises(DspError, match=said):
         WindowParameters(**(base | changed))  # type: ignore[arg-type]
+
+
+def test_after_a_warm_up_nothing_is_compiled_on_the_hot_path() -> None:
+    engine = LaneEngine(PARAMETERS)
+    engine.warm_up()
+    kernels = (window_kernels.batch, window_kernels.stream)
+    before = [len(kernel.signatures) for kernel in kernels]
+    floats = bearing(LANES, 3 * HOP_SAMPLES).astype(np.float32)
+    counts = (floats * 100).astype(np.int16)
+    counts.flags.writeable = False
+    wide = LaneEngine(parameters_at(demodulation_band_hz=(500.0, 12_000.0), envelope_limit_hz=950.0))
+    for made in (engine, wide):
+        for samples in (floats, counts, floats[:, ::-1]):
+            made.batch(samples[:, :WINDOW_SAMPLES], 2)
+            made.stream(LANES).push(samples)
+            made.stream(2).push(samples[:2])
+    assert [len(kernel.signatures) for kernel in kernels] == before
 
 
 def test_wrong_samples_are_refused(engine: LaneEngine) -> None:

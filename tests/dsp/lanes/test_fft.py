@@ -19,6 +19,7 @@ from tests.conftest import ROOT
 
 PLANS = {
     "transform_192": Plan((4, 3), (8, 2)),
+    "transform_1024": Plan((8, 4), (8, 4)),
     "transform_1280": Plan((4, 5), (8, 8)),
     "transform_2048": Plan((8, 4), (8, 8)),
     "transform_2560": Plan((8, 5), (8, 8)),
