@@ -105,8 +105,8 @@ def check_sensor(window: Window, full_scale: float = math.inf) -> SensorCheck:
     - flat line: all samples equal, or only two values occur, or half the window is one run of equal samples.
     - bias lost: the mean lies beyond 0.9 x full scale (needs a known full scale).
     - clipped: 0.1 % of the samples (at least 8) lie within 0.1 % of full scale, or equal the window's
-      greatest or least value where that value occurs more than 6 times as often as the next; in both cases
-      the next value must be near, within 2 % of the other samples' range.
+      greatest or least value where that value occurs more than 6 times as often as either of the next two;
+      in both cases the next value must be near, within 2 % of the other samples' range.
     - dropouts: a run of equal samples so long that the sensor's own noise shows it less than once in 10^6
       windows, entered or left by a leap of more than 8 converter steps.
     """
@@ -181,7 +181,8 @@ def _clipped(
     for (value, count, following, at_following), sign in ((extremes[:4], 1.0), (extremes[4:], -1.0)):
         if abs(value - following) > ISOLATED_SHARE * inner_range:
             continue  # nothing leads up to it: the signal was torn away, not cut off
-        if count > PILE_UP_RATIO * at_following and 2 * count >= CLIPPED_SAMPLES:
+        piled_up = count > PILE_UP_RATIO * at_following and 2 * count >= CLIPPED_SAMPLES
+        if piled_up and count > PILE_UP_RATIO * _count_of_third(samples, following, sign):
             stops.append((value, int(count)))
         at_stop += int(np.count_nonzero(sign * samples >= FULL_SCALE_SHARE * full_scale))
     if at_stop >= needed:
@@ -193,6 +194,18 @@ def _clipped(
     values = " and ".join(f"{value:.6g}" for value, _ in stops)
     text = f"{piled} of {n_samples} samples are cut off at {values}."
     return SensorCondition.CLIPPED, piled, text
+
+
+def _count_of_third(samples: Float32Array, second: float, sign: float) -> int:
+    """How often the third greatest (sign 1) or least (sign -1) value occurs, `second` being the second.
+
+    A signal that repeats after a few hundred samples hits the same few values again and again: then the
+    third is as frequent as the first, though the second may be rare.
+    """
+    inner = samples[sign * samples < sign * second]
+    if not len(inner):
+        return 0
+    return int(np.count_nonzero(inner == (inner.max() if sign > 0.0 else inner.min())))
 
 
 def _dropouts(samples: Float32Array) -> tuple[SensorCondition, int, str] | None:

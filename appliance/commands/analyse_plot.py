@@ -112,7 +112,7 @@ def _summary(axes: Any, report: ChannelReport) -> None:
         ("RMS, peak", f"{rms:.3g}, {peak:.3g} {unit}"),
         ("crest, kurtosis", f"{levels['crest_factor']:.2f}, {levels['kurtosis']:.2f}"),
     ]
-    if "velocity_rms_mm_s" in levels:
+    if np.isfinite(levels.get("velocity_rms_mm_s", np.nan)):
         rows.append(("velocity RMS", f"{levels['velocity_rms_mm_s']:.2f} mm/s"))
     zone = "not rated" if report.rating.zone is None else f"zone {report.rating.zone}"
     rows += [("ISO 20816-3", zone), ("", _wrapped(report.rating.reason, 44))]

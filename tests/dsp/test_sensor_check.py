@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dsp.framing import Window
@@ -44,6 +44,9 @@ def test_quantised_noise_of_any_level_and_bias_is_fine(
     assert check((noise(rms_steps, n, seed) + round(bias)) * lsb).usable
 
 
+@example(
+    amplitude_steps=10_422.0, cycles=4910.734375, quantised=True, second=0.4375
+)  # nearly 3/20 of the rate
 @settings(max_examples=200, deadline=None)
 @given(
     amplitude_steps=st.floats(2.0, 30_000.0), cycles=st.floats(1.5, 9000.0),
