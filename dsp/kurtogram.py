@@ -54,6 +54,7 @@ LEVEL_6_MIN_S = 1.0  # bands of 64 lines say little on less
 NEGLIGIBLE_POWER = 1e-10
 TAPERED_SAMPLES = WINDOW_SAMPLES // 4  # at each end
 
+_WINDOWS_AT_ONCE = 64  # an hour's record must not need an hour's spectra in memory
 _NORMAL_QUANTILE = 4.0
 _LEAN = 36.0
 
@@ -172,7 +173,11 @@ def kurtogram(samples: Float32Array, sample_rate_hz: float, max_level: int | Non
     n_windows = len(samples) // WINDOW_SAMPLES
     windows = samples[: n_windows * WINDOW_SAMPLES].reshape(n_windows, WINDOW_SAMPLES)
     bands = bands_of(max_level)
-    moments = band_moments(windows, bands)
+    parts = [
+        band_moments(windows[first : first + _WINDOWS_AT_ONCE], bands)
+        for first in range(0, n_windows, _WINDOWS_AT_ONCE)
+    ]
+    moments = np.concatenate(parts)
     return Kurtogram(sample_rate_hz, n_windows, bands, kurtosis_of(moments))
 
 

@@ -154,6 +154,15 @@ def test_level_six_wants_a_second() -> None:
     assert max(band.level for band in kurtogram(noise(25_600), RATE_HZ).bands) > 6.5
 
 
+def test_a_long_record_is_the_mean_of_its_windows() -> None:
+    x = noise(150 * 8192 + 77, 11) + 2.0 * ringing(150 * 8192 + 77, 6_000.0)
+    bands = bands_of(2)
+    moments = band_moments(x[: 150 * 8192].reshape(150, 8192), bands).mean(axis=0)
+    found = kurtogram(x, RATE_HZ, 2)
+    assert found.n_windows == 150
+    np.testing.assert_allclose(found.kurtosis, moments[:, 1] / moments[:, 0] ** 2 - 2.0, rtol=1e-12)
+
+
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(DspError, match="8192 or more"):
         kurtogram(noise(8191), RATE_HZ)
