@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import fft
 
 from dsp.conditioning import WindowFunction
 from dsp.envelope import FaultEvidence, fault_evidence
@@ -191,6 +192,7 @@ def _levels(
     if unit == "m/s2":
         band_hz = measured_band_hz(shaft_hz)
         longest = max(segments, key=len)
+        longest = longest[: fft.prev_fast_len(len(longest), real=True)]
         levels["velocity_rms_mm_s"] = velocity_rms(longest, rate_hz, band_hz)
         levels["displacement_rms_um"] = displacement_rms(longest, rate_hz, band_hz)
     return levels

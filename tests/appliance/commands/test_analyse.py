@@ -210,6 +210,7 @@ def test_wrong_options_are_named(
 
 
 @pytest.mark.realdata
+@pytest.mark.timeout(300)
 def test_every_recording_of_three_rigs_is_analysed(
     data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
