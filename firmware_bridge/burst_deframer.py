@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from firmware_bridge import deframe_kernel as kernel
-from firmware_bridge.codec import CRC_BYTES, MAX_WIRE_BYTES, Discards
+from firmware_bridge.codec import CRC_BYTES, Deframer
 from firmware_bridge.errors import FrameError
 from firmware_bridge.frames import SAMPLES_HEADER_BYTES, FrameType
 
+BURST_BYTES = 4096  # below, calling the kernel costs more than it saves
 _FIRST_BUFFER_BYTES = 1 << 14
 _SMALLEST_GOOD_FRAME = 7  # code, type, CRC, delimiter
 
@@ -50,41 +51,34 @@ class Burst:
         return rows[:, SAMPLES_HEADER_BYTES:size].copy().view("<i2").reshape(-1, axes)
 
 
-class BurstDeframer:
-    """Finds payloads in a byte stream, like `codec.Deframer`, many at a time."""
+class BurstDeframer(Deframer):
+    """A deframer that takes large chunks by the kernel and small ones plainly, with one state and one count."""
 
-    def __init__(self) -> None:
-        self._tail = b""  # of a frame that has begun
-        self._skipping = False  # to the next delimiter: the frame is too long already
+    def __init__(self, burst_bytes: int = BURST_BYTES) -> None:
+        super().__init__()
+        self._burst_bytes = burst_bytes
         self._counts = np.zeros(kernel.N_COUNTS, np.int64)
         self._grow(_FIRST_BUFFER_BYTES)
 
-    @property
-    def discards(self) -> Discards:
-        """All that was thrown away so far."""
-        return Discards(*self._counts[: kernel.CONSUMED].tolist())
-
-    def reset(self) -> None:
-        """Forget a partial frame (counted as discarded): the line was interrupted."""
-        self._counts[kernel.N_BYTES] += len(self._tail)
-        self._tail = b""
-        self._skipping = False
-
     def payloads(self, data: bytes) -> list[bytes]:
         """The payloads that end in this chunk, in order, their CRC checked."""
+        if len(data) < self._burst_bytes:
+            return super().payloads(data)
         return self.burst(data).payloads()
 
     def burst(self, data: bytes) -> Burst:
         """The payloads that end in this chunk, in an array that is valid until the next call."""
-        if self._skipping:
+        if self._overlong_bytes:
             data = self._skip(data)
-        n_bytes = len(self._tail) + len(data)
+        begin = len(self._partial)
+        n_bytes = begin + len(data)
         if n_bytes > self._capacity:
             self._grow(n_bytes)
-        begin = len(self._tail)
         if begin:
-            self._wire[:begin] = np.frombuffer(self._tail, np.uint8)
+            self._wire[:begin] = np.frombuffer(bytes(self._partial), np.uint8)
+            self._partial.clear()
         self._wire[begin:n_bytes] = np.frombuffer(data, np.uint8)
+        self._counts[:] = 0
         n_frames = kernel.deframe(
             self._wire,
             n_bytes,
@@ -94,29 +88,29 @@ class BurstDeframer:
             kernel.CRC_TABLES,
             self._counts,
         )
-        self._keep(int(self._counts[kernel.CONSUMED]), n_bytes)
+        consumed = self._take_counts()
+        self._extend(self._wire[consumed:n_bytes].tobytes())
         return Burst(self._payloads, self._begins[:n_frames], self._ends[:n_frames])
 
     def _skip(self, data: bytes) -> bytes:
-        """The bytes from the delimiter on that ends a frame which was too long."""
+        """The bytes behind the delimiter that ends a frame which was too long."""
         end = data.find(0)
-        self._counts[kernel.N_BYTES] += len(data) if end < 0 else end
         if end < 0:
+            self._extend(data)
             return b""
-        self._skipping = False
-        self._counts[kernel.TOO_LONG] += 1
+        self._extend(data[:end])
+        self._finish()
         return data[end + 1 :]
 
-    def _keep(self, begin: int, n_bytes: int) -> None:
-        """Remember the bytes of an unfinished frame, or that it is too long already."""
-        if begin == n_bytes:
-            self._tail = b""
-        elif n_bytes - begin > MAX_WIRE_BYTES:
-            self._counts[kernel.N_BYTES] += n_bytes - begin
-            self._skipping = True
-            self._tail = b""
-        else:
-            self._tail = self._wire[begin:n_bytes].tobytes()
+    def _take_counts(self) -> int:
+        """Add the kernel's counts to one's own; returns where the unfinished frame begins."""
+        counts = self._counts.tolist()
+        self._n_bytes += counts[kernel.N_BYTES]
+        self._bad_crc += counts[kernel.BAD_CRC]
+        self._bad_cobs += counts[kernel.BAD_COBS]
+        self._too_long += counts[kernel.TOO_LONG]
+        self._too_short += counts[kernel.TOO_SHORT]
+        return int(counts[kernel.CONSUMED])
 
     def _grow(self, n_bytes: int) -> None:
         """Buffers for chunks of up to this size."""

@@ -39,13 +39,15 @@ STREAM = st.lists(st.one_of(PAYLOAD.map(wire_bytes_of_payload), GARBAGE), max_si
 
 
 def assert_same(chunks: list[bytes]) -> None:
-    plain, burst = Deframer(), BurstDeframer()
-    for chunk in chunks:
-        assert burst.payloads(chunk) == plain.payloads(chunk)
+    """The kernel alone, and now the one, now the other, as chunks are small or large."""
+    for burst_bytes in (0, 300):
+        plain, burst = Deframer(), BurstDeframer(burst_bytes)
+        for chunk in chunks:
+            assert burst.payloads(chunk) == plain.payloads(chunk)
+            assert burst.discards == plain.discards
+        plain.reset()
+        burst.reset()
         assert burst.discards == plain.discards
-    plain.reset()
-    burst.reset()
-    assert burst.discards == plain.discards
 
 
 @SETTINGS
@@ -76,7 +78,7 @@ def test_over_a_bad_line_exactly_the_unharmed_payloads_arrive(seed: int, payload
     line = LossyPort(seed, loss=0.1, corruption=0.1, truncation=0.1, garbage=0.2)
     stream = b"".join(line.carry(wire_bytes_of_payload(payload)) for payload in payloads)
     chunks = list(line.split(stream))
-    deframer = BurstDeframer()
+    deframer = BurstDeframer(0)
     found = [payload for chunk in chunks for payload in deframer.payloads(chunk)]
     assert found == [payload for index, payload in enumerate(payloads) if index not in line.lost]
     assert_same(chunks)
@@ -87,25 +89,25 @@ def test_every_single_bit_error_is_noticed() -> None:
     for bit in range((len(wire) - 1) * 8):
         damaged = bytearray(wire)
         damaged[bit // 8] ^= 1 << (bit % 8)
-        assert BurstDeframer().payloads(bytes(damaged)) == []
+        assert BurstDeframer(0).payloads(bytes(damaged)) == []
         assert_same([bytes(damaged)])
 
 
 def test_many_frames_of_every_length_in_one_chunk() -> None:
     chance = np.random.default_rng(1)
     payloads = [chance.bytes(n) for n in range(1, MAX_PAYLOAD_BYTES + 1)]
-    assert BurstDeframer().payloads(b"".join(map(wire_bytes_of_payload, payloads))) == payloads
+    assert BurstDeframer(0).payloads(b"".join(map(wire_bytes_of_payload, payloads))) == payloads
 
 
 def test_the_shortest_good_frames_fit_and_buffers_do_not_grow_without_need() -> None:
-    deframer = BurstDeframer()
+    deframer = BurstDeframer(0)
     shortest = wire_bytes_of_payload(b"\x01") * 20_000
     assert deframer.payloads(shortest) == [b"\x01"] * 20_000
     held = len(deframer._wire)
     for _ in range(300):
         deframer.payloads(b"\xaa" * 4096)
     assert len(deframer._wire) == held
-    assert deframer._tail == b""
+    assert not deframer._partial
     assert deframer.discards.n_bytes == 300 * 4096
 
 
@@ -120,7 +122,7 @@ def test_the_register_is_that_of_zlib_at_every_length(begin: int) -> None:
 def test_samples_of_a_burst() -> None:
     counts = np.random.default_rng(3).integers(-32768, 32768, (5, 64, 3)).astype("<i2")
     stream = b"".join(wire_bytes_of(Samples(k, 0, frame.tobytes())) for k, frame in enumerate(counts))
-    deframer = BurstDeframer()
+    deframer = BurstDeframer(0)
     np.testing.assert_array_equal(deframer.burst(stream).samples(3, 64), counts.reshape(-1, 3))
     assert deframer.burst(b"").samples(3, 64).shape == (0, 3)
     with pytest.raises(FrameError, match="393 bytes"):
@@ -139,7 +141,7 @@ def test_a_session_hears_the_same_by_either() -> None:
     line = LossyPort(5, corruption=0.05, garbage=0.1)
     chunks = list(line.split(b"".join(map(line.carry, frames[1:]))))
     heard = []
-    for deframer in (Deframer(), BurstDeframer()):
+    for deframer in (Deframer(), BurstDeframer(0)):
         session = Session(deframer=deframer)
         session.start(0)
         session.receive_data(frames[0], 1)
