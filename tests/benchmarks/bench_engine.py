@@ -16,8 +16,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -30,13 +28,11 @@ from dsp.lanes.fft import Plan, aligned
 from dsp.lanes.vector import LANES
 from dsp.window_features import window_features
 from dsp.window_parameters import HOP_SAMPLES, WINDOW_SAMPLES
+from tests.benchmarks.turns import Job, microseconds
 from tests.dsp.lanes.window_signals import bearing, parameters_at
 from tests.oracles import window_features as oracle
 
-TURNS = 9
-SECONDS_PER_TURN = 0.08
 ROOT = Path(__file__).resolve().parents[2]
-Job = tuple[Callable[[], object], int]  # what is called, and how many channel-windows one call does
 
 PARAMETERS = parameters_at()
 _PLANS = {
@@ -50,25 +46,14 @@ _PLANS = {
 
 def run() -> list[dict[str, Any]]:
     """Rows of throughput, of the bound, of other instruction sets, of start-up and of two threads."""
-    return [*throughput_rows(), *instruction_set_rows(), *start_rows(), *thread_rows()]
-
-
-def microseconds(jobs: dict[str, Job], turns: int = TURNS) -> dict[str, list[float]]:
-    """CPU time per channel-window of each job, turn by turn, after one unmeasured turn."""
-    calls: dict[str, int] = {}
-    for name, (call, _) in jobs.items():
-        call()
-        start = time.thread_time()
-        call()
-        calls[name] = max(1, int(SECONDS_PER_TURN / max(time.thread_time() - start, 1e-6)))
-    taken: dict[str, list[float]] = {name: [] for name in jobs}
-    for _ in range(turns):
-        for name, (call, n_windows) in jobs.items():
-            start = time.thread_time()
-            for _ in range(calls[name]):
-                call()
-            taken[name].append((time.thread_time() - start) * 1e6 / (calls[name] * n_windows))
-    return taken
+    throughput = throughput_rows()
+    return [
+        *throughput,
+        *peer_rows(float(throughput[0]["ratio"])),
+        *instruction_set_rows(),
+        *start_rows(),
+        *thread_rows(),
+    ]
 
 
 def ratio(peer: list[float], ours: list[float]) -> float:
@@ -175,14 +160,37 @@ def row(figure: str, unit: str, ours: list[float], peer: list[float], peer_name:
     }  # fmt: skip
 
 
-def child(task: str, **environment: str) -> dict[str, Any]:
-    """What `engine_process.py TASK` prints."""
+def child(
+    *task: str, module: str = "engine_process", python: str = sys.executable, **environment: str
+) -> dict[str, Any]:
+    """What a module of this folder prints when it is run with `task`."""
     told = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.engine_process", task],
+        [python, "-m", f"tests.benchmarks.{module}", *task],
         cwd=ROOT, env=os.environ | environment, check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
     found: dict[str, Any] = json.loads(told.splitlines()[-1])
     return found
+
+
+def peer_rows(loops_per_window: float) -> list[dict[str, Any]]:
+    """Libraries of others, where `STETHOS_PEERS` names an interpreter that has them (`engine_peers.py`).
+
+    They cannot run in our process: ours is what the loop takes beside them, by the ratio measured here. They
+    compute the few features that they share with us, we compute all.
+    """
+    python = os.environ.get("STETHOS_PEERS")
+    if python is None:
+        empty = {"bench": "engine", "unit": "us/window", "ours": None, "peer": None, "ratio": None}
+        return [
+            empty | {"figure": f"beside {name}", "peer_name": "not measured: STETHOS_PEERS is not set"}
+            for name in ("tsfel", "tsfresh", "librosa")
+        ]
+    told = child(module="engine_peers", python=python)
+    ours = [loop / loops_per_window for loop in told.pop("loop")]
+    return [
+        row("16 channels, independent windows, float32", "us/window", ours, taken, name)
+        for name, taken in told.items()
+    ]
 
 
 def instruction_set_rows() -> list[dict[str, Any]]:

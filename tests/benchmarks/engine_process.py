@@ -15,7 +15,8 @@ from typing import Any
 
 def throughput() -> dict[str, Any]:
     from dsp.lanes.engine import LaneEngine
-    from tests.benchmarks.bench_engine import PARAMETERS, engine_jobs, loop_jobs, microseconds
+    from tests.benchmarks.bench_engine import PARAMETERS, engine_jobs, loop_jobs
+    from tests.benchmarks.turns import microseconds
 
     jobs = engine_jobs(LaneEngine(PARAMETERS))
     kept = {name: job for name, job in jobs.items() if name.endswith(("windows, float32", "stream, int16"))}
@@ -51,7 +52,8 @@ def threads() -> dict[str, Any]:
 
     from dsp.lanes.engine import LaneEngine
     from dsp.window_parameters import WINDOW_SAMPLES
-    from tests.benchmarks.bench_engine import PARAMETERS, TURNS
+    from tests.benchmarks.bench_engine import PARAMETERS
+    from tests.benchmarks.turns import TURNS
     from tests.dsp.lanes.window_signals import bearing
 
     calls, n_windows = 8, 1024
