@@ -52,7 +52,7 @@ class Burst:
 
 
 class BurstDeframer(Deframer):
-    """A deframer that takes large chunks by the kernel and small ones plainly, with one state and one count."""
+    """A deframer that takes large chunks by the kernel, small ones plainly, with one state and one count."""
 
     def __init__(self, burst_bytes: int = BURST_BYTES) -> None:
         super().__init__()
