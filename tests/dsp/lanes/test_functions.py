@@ -1,4 +1,4 @@
-"""The logarithm of lanes against float64's, over all exponents and close to 1."""
+"""Logarithm and square root of lanes against float64's, over all exponents."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from dsp.lanes.logarithm import natural_logarithm
+from dsp.lanes.moments import _root
 from dsp.lanes.vector import LANES, load, store
 
 
@@ -35,3 +36,19 @@ def test_close_to_one_the_relative_error_stays_small() -> None:
     assert error(1.0 + distance).max() < 3e-7
     assert error(1.0 - distance).max() < 3e-7
     assert error(np.ones(LANES)).max() == 0.0
+
+
+@njit
+def _roots(values: Any, out: Any) -> None:
+    for row in range(len(values) // LANES):
+        store(out, row, _root(load(values, row)))
+
+
+def test_the_fast_root_is_within_a_millionth() -> None:
+    values = np.concatenate(
+        [10.0 ** np.random.default_rng(2).uniform(-37.0, 30.0, 1000 * LANES), np.zeros(LANES)]
+    ).astype(np.float32)
+    out = np.empty_like(values)
+    _roots(values, out)
+    wanted = np.sqrt(values.astype(np.float64))
+    assert np.all(np.abs(out - wanted) <= 1e-6 * wanted)
