@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from web.health_schemas import ApplianceHealthView
 from web.schemas import (
     AlarmTransitionView,
     AlarmView,
@@ -36,6 +37,18 @@ class LiveUpdate:
     event: Literal["alarm", "machines", "machine", "appliance"]
     data: AlarmTransitionView | list[MachineSummary] | MachineDetail | ApplianceView
     sequence: int | None = None
+
+
+class HealthProvider(Protocol):
+    """The health of the appliance itself, for its page and for a scraper. A `StationView` is one."""
+
+    def health(self) -> ApplianceHealthView:
+        """Stages, scores, errors, load, temperatures, disk, wear, clock, links."""
+        ...
+
+    def metrics(self) -> bytes:
+        """The same as Prometheus text exposition format 0.0.4, UTF-8; rendered at most once a second."""
+        ...
 
 
 class StationView(Protocol):
