@@ -40,6 +40,11 @@ class SystemWatch:
         self._changed = asyncio.Event()
         desk.add_owner(OWNER_ID, self._alarms, self._lock)
 
+    @property
+    def desk(self) -> AlarmDesk:
+        """Where its alarms go, as all others."""
+        return self._desk
+
     def restore(self, alarms: Sequence[Alarm], sources: Collection[str]) -> None:
         """Take up alarms of before the restart. What still stands is stated again, the rest clears: also what
         was said of a source that is not among the configured `sources` any more."""

@@ -54,6 +54,8 @@ class Webhooks:
             )
             for hook in settings
         ]  # fmt: skip
+        for sink in self.sinks:
+            watch.desk.listen(sink.alarm_held)
 
     def supervise(self, supervisor: Supervisor) -> None:
         """One task per receiver, and one that ends alarms of receivers that are configured no more."""

@@ -86,8 +86,10 @@ class WebhookPost:
             return Outcome(False, self._failure(error))
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        """End the connections; the next attempt opens new ones (the sender's task may be started again)."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     def _failure(self, error: Exception) -> str:
         """Why there was no answer, for an operator."""

@@ -134,22 +134,25 @@ class WebhookStore:
         except sqlite3.Error as error:
             raise Retryable(f"the webhooks' file cannot be read: {error}") from error
 
-    async def take(self, hook: str, message: Message | None, activation: int, sequence: int) -> None:
-        """Everything up to `sequence` was taken, `message` with it (None: nothing wanted)."""
+    async def take(
+        self, hook: str, message: Message | None, announced: tuple[str, int] | None, sequence: int
+    ) -> None:
+        """Everything up to `sequence` was taken, `message` with it (None: nothing is to be sent).
+
+        `announced`: the alarm and the activation that the receiver is told of.
+        """
         changes: list[_Change] = []
         if message is not None:
             row = (hook, sequence, message.message_id, message.alarm_id, message.what, message.body)
             changes.append(("INSERT OR IGNORE INTO message VALUES (?,?,?,?,?,?,0,0,0,0,'',NULL)", row))
-            changes.append(("INSERT OR REPLACE INTO announced VALUES (?,?,?)",
-                            (hook, message.alarm_id, activation)))  # fmt: skip
+        if announced is not None:
+            changes.append(("INSERT OR REPLACE INTO announced VALUES (?,?,?)", (hook, *announced)))
         changes.append(("UPDATE cursor SET sequence=max(sequence,?) WHERE hook=?", (sequence, hook)))
         await self._write(changes)
 
-    async def settle(
-        self, hook: str, message: Message, settled: Settled, reason: str, now_time_ns: int
-    ) -> None:
+    async def settle(self, hook: str, settled: Settled, reason: str, now_time_ns: int) -> None:
         """What became of a message after an attempt."""
-        where = (hook, message.sequence)
+        where = (hook, settled.message.sequence)
         if settled.fate is Fate.DELIVERED:
             await self._write([("DELETE FROM message WHERE hook=? AND sequence=?", where)])
             return
