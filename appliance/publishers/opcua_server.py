@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -34,6 +35,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TYPES = {name: ua.VariantType[name] for name in ("Float", "String", "UInt32", "Boolean")}
 _EMPTY = {"Float": 0.0, "String": "", "UInt32": 0, "Boolean": False}
 _STATUS = {status: ua.StatusCode(ua.UInt32(getattr(StatusCodes, status))) for status in ValueStatus}
+
+
+def _measured_by_nobody(seconds: float, values: int) -> None:
+    """Nobody wants to know how long values waited."""
 
 
 class _SharedDataValue(ua.DataValue):
@@ -94,9 +99,23 @@ class OpcUaServer:
         self.listening = asyncio.Event()
         self.port = port  # the one in use, where 0 was asked for
         self.written = 0  # values, since the start
+        self.on_written: Callable[[float, int], None] = _measured_by_nobody  # (seconds, values) of a batch
+        self._waiting_since_s = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Values that are not in their nodes yet."""
+        return len(self._waiting)
+
+    @property
+    def n_values(self) -> int:
+        """Nodes that have a value: the most that can wait."""
+        return len(self._data_types)
 
     def publish(self, values: Sequence[PublishedValue]) -> None:
         """Take the latest values; those of nodes that do not exist are left out."""
+        if not self._waiting:
+            self._waiting_since_s = time.monotonic()
         for value in values:
             if value.path in self._data_types and self._latest.get(value.path) != value:
                 self._latest[value.path] = self._waiting[value.path] = value
@@ -175,10 +194,13 @@ class OpcUaServer:
             await self._something.wait()
             self._something.clear()
             waiting, self._waiting = self._waiting, {}
+            since_s = self._waiting_since_s
             for number, value in enumerate(waiting.values()):
                 await self._write(server, index, value)
                 if number % AT_ONCE == AT_ONCE - 1:
                     await asyncio.sleep(0)
+            if waiting:
+                self.on_written(time.monotonic() - since_s, len(waiting))
 
     async def _write(self, server: GuardedServer, index: int, value: PublishedValue) -> None:
         variant_type = _TYPES[self._data_types[value.path]]
