@@ -15,7 +15,7 @@ setup-test:
 
 # With CENTRAL=1 a real InfluxDB (Debian's influxd, unpacked into .cache) stands behind it as the centre.
 demo: setup
-	@$(if $(CENTRAL),central="$$(tools/influxd.sh)" &&) .venv/bin/stethos demo $(if $(CENTRAL),--central "$$central") $(ARGS)
+	@$(if $(CENTRAL),central="$$(tools/influxd.sh)" && scada="$$(tools/scada.sh --install || true)" &&) .venv/bin/stethos demo $(if $(CENTRAL),--central "$$central" --scada "$$scada") $(ARGS)
 
 lint: setup
 	@.venv/bin/ruff check .

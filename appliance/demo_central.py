@@ -77,6 +77,11 @@ enabled = false
             await asyncio.sleep(0.1)
         raise Fatal(f"influxd does not answer at {self.url}; see {self._folder / 'influxd.log'}")
 
+    @property
+    def died_with(self) -> int | None:
+        """The exit code, if it has ended without being told to."""
+        return None if self._process is None else self._process.returncode
+
     async def stop(self) -> int:
         """Ask it to end and wait."""
         return await self._end(signal.SIGTERM)

@@ -231,6 +231,11 @@ class Appliance:
 
         await supervisor.run_all(signals=_STOP_SIGNALS, started=started)
 
+    @property
+    def central(self) -> Central | None:
+        """The way to the centre, where there is one."""
+        return self._central
+
     async def close(self) -> None:
         """Bring what waits to the disk and end."""
         self.pipeline.close()

@@ -17,7 +17,7 @@ from appliance.errors import Fatal
 from appliance.journal.features import NameList
 from appliance.journal.journal import Journal
 from appliance.journal.record import Record
-from appliance.sinks.courier import Courier, Pace
+from appliance.sinks.courier import KINDS, Courier, Pace
 from appliance.sinks.influx import Influx1Writer, Influx2Writer, InfluxSink, Writer
 from appliance.sinks.outbox import Outbox
 from appliance.sinks.points import encode
@@ -69,6 +69,10 @@ class Central:
     def text(self) -> str:
         """The line "central" of the appliance page."""
         return self.courier.report().text
+
+    def confirmed(self) -> int:
+        """Up to this journal sequence every record is at the centre, or refused for good."""
+        return min(self.courier.lanes[record_class].confirmed for record_class in KINDS)
 
     async def close(self) -> None:
         await self._sink.close()

@@ -10,12 +10,12 @@ import contextlib
 import ctypes
 import json
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from appliance.errors import Fatal
+from appliance.installation import module_command
 
 STOP_WAIT_S = 15.0
 READY_WAIT_S = 60.0
@@ -30,7 +30,7 @@ def end_with_parent() -> None:
 
 
 class ChildProcess:
-    """One running child; `module` is a Python module of ours."""
+    """One running child."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
         self.name = name
@@ -42,15 +42,23 @@ class ChildProcess:
 
     @classmethod
     async def start(cls, name: str, module: str, *arguments: str, log: Path) -> ChildProcess:
-        """Start `python -m module arguments`; what it writes to standard error goes to `log`."""
+        """Start a module of ours as a program; what it writes to standard error goes to `log`."""
+        return await cls.run(name, *module_command(module), *arguments, log=log)
+
+    @classmethod
+    async def run(
+        cls, name: str, program: str, *arguments: str, log: Path, environment: dict[str, str] | None = None
+    ) -> ChildProcess:
+        """Start any program; `environment` None is this process's. Raises OSError."""
         with log.open("ab") as log_file:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", module, *arguments),
+                program,
+                *arguments,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log_file,
                 limit=_LINE_BYTES,
+                env=environment,
                 start_new_session=True,  # Ctrl-C is the demo's alone: it ends its children in order
                 preexec_fn=end_with_parent,
             )

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from appliance.demo_config import MACHINE_ID
+from tests.appliance.sinks.influx_server import influxd_binary
 from tests.end_to_end.api_client import NEW_PASSWORD
 from tests.end_to_end.demo_run import DemoRun
 from tests.end_to_end.story.moments import (
@@ -23,16 +24,25 @@ from tests.end_to_end.story.moments import (
     service_starts,
 )
 from tests.end_to_end.technician import Technician
-from tests.end_to_end.told_process import until
+from tests.end_to_end.told_process import ROOT, until
+from tests.fakes.foreign_opcua import install
 
 LONG_MS = 120_000
 GROWN = re.compile(r"\b(1[2-9]|[2-9]\d) dB over baseline")
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoRun]:
+def central() -> list[str]:
+    """The options of `make demo CENTRAL=1`, with a short pull; a loud skip where there is no influxd."""
+    influxd = influxd_binary()
+    install()
+    return ["--central", str(influxd), "--scada", str(ROOT / "tools" / "scada.sh"), "--outage-s", "15"]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory, central: list[str]) -> Iterator[DemoRun]:
     """The demo, ended whatever happens."""
-    run = DemoRun(tmp_path_factory.mktemp("demo"))
+    run = DemoRun(tmp_path_factory.mktemp("demo"), *central)
     try:
         yield run
     finally:
