@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import time
+import urllib.request
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -106,6 +108,7 @@ async def way(
     sink: Sink | None = None,
     pace: Pace = FAST,
     send_provisional: bool = False,
+    wall_ns: Callable[[], int] = time.time_ns,
 ) -> AsyncIterator[Way]:
     """A running courier; its file is in `folder`, so that the next one goes on where this one ended."""
     outbox = Outbox(folder / "central" / "outbox.sqlite")
@@ -127,6 +130,7 @@ async def way(
         pace=pace,
         send_provisional=send_provisional,
         chance=lambda: 0.5,
+        wall_ns=wall_ns,
     )
     running = Way(journal, outbox, sink, courier, watch)
     try:
@@ -222,3 +226,16 @@ async def at_centre(server: LocalInflux) -> dict[str, int]:
         rows = await asyncio.to_thread(server.ask, f'SELECT count("{field}") FROM "{measurement}"')
         counts[measurement] = int(rows[0]["count"]) if rows else 0
     return counts
+
+
+def spoil_score_type(server: LocalInflux) -> None:
+    """Somebody else has written the field as text: its type is taken until the measurement is dropped."""
+    tags = f"device_id={DEVICE},asset={ASSET},channel={CHANNEL}"
+    body = f'score,{tags} value="text" {START_NS}'.encode()
+    urllib.request.urlopen(f"{server.url}/write?db=stethos&precision=ns", data=body, timeout=10).close()
+
+
+async def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
+    async with asyncio.timeout(limit_s):
+        while not condition():
+            await asyncio.sleep(0.01)
