@@ -7,7 +7,6 @@ which parts come up. Holds no logic of any part.
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import signal
 import socket
@@ -15,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from appliance.alarm_desk import AlarmDesk
 from appliance.analysis import AssetAnalysis
@@ -24,14 +23,10 @@ from appliance.appliance_view import ApplianceFigures, Identity
 from appliance.backoff import Backoff
 from appliance.clock import Clock, SystemClock
 from appliance.config import (
-    UNITS,
     ApplianceSettings,
     JournalSettings,
-    OpcUaSettings,
-    SerialSettings,
     WebSettings,
 )
-from appliance.config_base import Settings
 from appliance.config_rules import is_loopback
 from appliance.counters import Counter, Counters
 from appliance.errors import Fatal
@@ -41,25 +36,20 @@ from appliance.machine_facts import build_machine
 from appliance.machine_status import MachineStatus
 from appliance.pipeline import AssetLine, Pipeline
 from appliance.service_notifier import ServiceNotifier
-from appliance.sources.opcua_client import OpcUaSource
-from appliance.sources.opcua_values import OpcUaTag
-from appliance.sources.serial_blocks import AxisChannel
-from appliance.sources.serial_bridge import SerialSource
-from appliance.sources.source import Source
 from appliance.station import Station
 from appliance.supervisor import Supervisor, TaskReport, TaskState
 from appliance.system_watch import SystemWatch
 from appliance.tls_files import TlsFiles, own_tls_files
 from appliance.wiring_central import Central
 from appliance.wiring_opcua_server import OpcUaPublishing
+from appliance.wiring_sources import SOURCE_BUILDERS
 from appliance.wiring_webhooks import Webhooks
-from dsp.samples import Channel, Measurand
+from dsp.samples import Channel
 from models.machine import Machine
 from web.app import create_app
 from web.auth import FIRST_USER, AuthStore
 from web.server import WebServer, listening_socket
 
-STANDARD_GRAVITY_MPS2 = 9.80665
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _Argument = TypeVar("_Argument")
 
@@ -318,66 +308,6 @@ def _bound(
 
 def _of(channels: list[Channel], machine: Machine) -> list[Channel]:
     return [channel for channel in channels if channel.asset_id == machine.asset_id]
-
-
-def _serial_source(settings: SerialSettings) -> SerialSource:
-    full_scale_mps2 = settings.range_g * STANDARD_GRAVITY_MPS2
-    axes = tuple(
-        AxisChannel(
-            "xyz".index(axis.axis),
-            Channel(
-                axis.channel,
-                axis.asset,
-                Measurand.ACCELERATION,
-                "m/s2",
-                settings.sample_rate_hz,
-                full_scale_mps2,
-            ),
-        )
-        for axis in settings.axes
-    )
-    return SerialSource(
-        settings.id,
-        str(settings.device),
-        axes,
-        baud=settings.baud,
-        serial_number=settings.serial_number,
-        silence_s=settings.silence_s,
-    )
-
-
-def _opcua_source(settings: OpcUaSettings) -> OpcUaSource:
-    tags = []
-    for tag in settings.tags:
-        factor, unit = UNITS[tag.measurand][tag.unit]
-        channel = Channel(tag.channel, tag.asset, Measurand(tag.measurand), unit, 0.0, math.inf)
-        tags.append(OpcUaTag(tag.node, channel, factor))
-    return OpcUaSource(
-        settings.id,
-        settings.url,
-        tuple(tags),
-        user=settings.user,
-        password=_secret(settings.password_file),
-        publish_interval_ms=settings.publish_interval_ms,
-        silence_s=settings.silence_s,
-    )
-
-
-SOURCE_BUILDERS: dict[type[Settings], Callable[[Any], Source]] = {
-    SerialSettings: _serial_source,
-    OpcUaSettings: _opcua_source,
-}
-"""What is built for which kind of entry under [[sources]]."""
-
-
-def _secret(path: Path | None) -> str:
-    """The first line of a secret's file. Raises Fatal if it cannot be read."""
-    if path is None:
-        return ""
-    try:
-        return path.read_text(encoding="utf-8").splitlines()[0].strip()
-    except (OSError, UnicodeDecodeError, IndexError) as error:
-        raise Fatal(f"the secret in {path} cannot be read: {error}") from error
 
 
 def _tls_files(web: WebSettings, folder: Path) -> TlsFiles | None:
