@@ -85,20 +85,3 @@ class DemoStory:
                 )
             )
         return steps
-
-    def _alarm(self, line: Mapping[str, Any], pid: int) -> list[Step]:
-        what, text = line["what"], line["text"]
-        if what == "acknowledged":
-            return [Step(dict(line), f"acknowledged by {line['actor']}: it stays so, also over a restart")]
-        steps = [Step(dict(line), f"ALARM {what} ({line['severity']}): {text}")]
-        if line.get("fault") and not self.alarm_named:
-            self.alarm_named = True
-            steps.append(
-                Step(
-                    {"type": "hint"},
-                    f"Open {self.url}, sign in, click the machine: trend, spectrum and the fault's markers.\n"
-                    f"{INDENT}Acknowledge the alarm. Then try `kill -9 {pid}`: it comes back by "
-                    f"itself,\n{INDENT}with alarm, acknowledgement, trend and counters. Ctrl-C ends the demo.",
-                )
-            )
-        return steps
