@@ -35,7 +35,7 @@ KINDS: dict[RecordClass, frozenset[RecordKind]] = {
     RecordClass.LIMIT: frozenset({RecordKind.LEARNED_LIMIT}),
     RecordClass.COUNTER: frozenset({RecordKind.COUNTER_VALUE}),
     RecordClass.TELEMETRY: frozenset(
-        {RecordKind.FEATURES, RecordKind.SCORE, RecordKind.TAG, RecordKind.GAP}
+        {RecordKind.FEATURES, RecordKind.SCORE, RecordKind.TAG, RecordKind.GAP, RecordKind.HEALTH}
     ),
 }  # fmt: skip
 """What may leave the box, by class, in the order in which it leaves. Captures stay."""

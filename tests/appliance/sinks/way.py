@@ -28,9 +28,11 @@ from appliance.sinks.influx import Influx1Writer, InfluxSink
 from appliance.sinks.outbox import Outbox
 from appliance.sinks.points import encode
 from appliance.sinks.sink import Sink
+from appliance.telemetry.record import health_records
 from dsp.samples import Gap, GapCause
 from models.detector import AnomalyScore
 from tests.appliance.journal.builders import QUICK, SECOND_NS, SMALL, START_NS, vector
+from tests.appliance.telemetry_reports import full_report
 
 DEVICE = "0123456789abcdef0123456789abcdef"
 CHANNEL, ASSET = "pump-1.de.x", "pump-1"
@@ -177,7 +179,7 @@ def telemetry(journal: Journal, first: int, number: int) -> None:
 
 
 async def everything(journal: Journal, clock: ReplayClock) -> None:
-    """Records of every kind: 40 s of telemetry, 50 alarms at one instant, counters, a limit, gaps."""
+    """Records of every kind: 40 s of telemetry, 50 alarms at one instant, counters, a limit, gaps, health."""
     telemetry(journal, 0, 40)
     make = alarms(journal, clock)
     await journal.commit([make(number, 5 * SECOND_NS) for number in range(50)])
@@ -195,7 +197,11 @@ async def everything(journal: Journal, clock: ReplayClock) -> None:
     )
     for cause in (GapCause.SERIAL_LOSS, GapCause.OVERLOAD):
         journal.record_gap(Gap(CHANNEL, 10 * SECOND_NS, 11 * SECOND_NS, cause, 100))
+    health = health_records(full_report(40 * SECOND_NS))
+    for record in health:
+        journal.submit(record)
     await flushed(journal, RecordKind.GAP, 2)
+    await flushed(journal, RecordKind.HEALTH, len(health))
 
 
 async def flushed(journal: Journal, kind: RecordKind, least: int) -> list[Record]:
