@@ -29,6 +29,7 @@ from appliance.config import (
 )
 from appliance.config_rules import is_loopback
 from appliance.counters import Counter, Counters
+from appliance.dead_letters import DeadLetters
 from appliance.errors import Fatal
 from appliance.journal.journal import Journal
 from appliance.journal.retention import MIB, Budgets, ClassBudget
@@ -114,7 +115,12 @@ class Appliance:
             None
             if central is None
             else Central(
-                central, settings.station.state_dir, journal=journal, watch=self._watch, channels=channels
+                central,
+                settings.station.state_dir,
+                journal=journal,
+                watch=self._watch,
+                channels=channels,
+                clock=clock,
             )
         )
         self._webhooks = Webhooks(
@@ -139,7 +145,10 @@ class Appliance:
                 sources=self.sources,
                 queues=lambda: [queue for line in self._lines for queue in line.queues.values()],
                 central=None if self._central is None else self._central.text,
-                webhooks=self._webhooks.reports,
+                ways_out=self._webhooks.reports,
+                dead_letters=DeadLetters(
+                    [*([] if self._central is None else [self._central.letters]), *self._webhooks.letters]
+                ),
             ),
         )
         self.pipeline = Pipeline(

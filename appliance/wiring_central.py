@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from appliance.clock import Clock
 from appliance.config_central import CentralSettings
+from appliance.dead_letters import CentralLetters
 from appliance.device_identity import device_id
 from appliance.errors import Fatal
 from appliance.journal.features import NameList
@@ -19,7 +21,7 @@ from appliance.journal.journal import Journal
 from appliance.journal.record import Record
 from appliance.sinks.courier import KINDS, Courier, Pace
 from appliance.sinks.influx import Influx1Writer, Influx2Writer, InfluxSink, Writer
-from appliance.sinks.outbox import Outbox
+from appliance.sinks.outbox import FILE_NAME, Outbox
 from appliance.sinks.points import encode
 from appliance.system_watch import SystemWatch
 from dsp.samples import Channel
@@ -38,11 +40,13 @@ class Central:
         journal: Journal,
         watch: SystemWatch,
         channels: Sequence[Channel],
+        clock: Clock,
     ) -> None:
         """Raises Fatal where device key, courier's file or certificates cannot be used."""
         own_id = device_id(state_dir)
         self._sink = InfluxSink(_writer(settings))
-        self._outbox = Outbox(state_dir / "central" / "outbox.sqlite")
+        path = outbox_path(state_dir)
+        self._outbox = Outbox(path)
         owners = self._outbox.owners(
             {channel.channel_id: channel.asset_id for channel in channels}, journal.last_sequence + 1
         )
@@ -64,7 +68,9 @@ class Central:
                 backlog_bytes_per_s=settings.backlog_kb_per_s * 1000.0,
             ),
             send_provisional=settings.provisional_times == "send",
+            wall_ns=lambda: clock.wall(clock.monotonic_ns()).time_ns,
         )
+        self.letters = CentralLetters(path, self.courier.report)
 
     def text(self) -> str:
         """The line "central" of the appliance page."""
@@ -77,6 +83,11 @@ class Central:
     async def close(self) -> None:
         await self._sink.close()
         self._outbox.close()
+
+
+def outbox_path(state_dir: Path) -> Path:
+    """Where the courier keeps its file."""
+    return state_dir / "central" / FILE_NAME
 
 
 def _writer(settings: CentralSettings) -> Writer:

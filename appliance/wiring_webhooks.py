@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from appliance.alarms.lifecycle import Severity
 from appliance.clock import Clock
 from appliance.config_webhooks import WebhookSettings
+from appliance.dead_letters import WebhookLetters
 from appliance.errors import Fatal, Rejected
 from appliance.journal.journal import Journal
 from appliance.sinks.webhook import WebhookReport, WebhookSink
@@ -57,6 +58,8 @@ class Webhooks:
         for sink in self.sinks:
             watch.desk.listen(sink.alarm_held)
 
+        self.letters = [WebhookLetters(journal.folder, sink.name, sink.report) for sink in self.sinks]
+
     def supervise(self, supervisor: Supervisor) -> None:
         """One task per receiver, and one that ends alarms of receivers that are configured no more."""
         names = [sink.name for sink in self.sinks]
@@ -77,9 +80,7 @@ def link_report(report: WebhookReport) -> LinkReport:
     """A receiver's state in the words of a link."""
     remedy = ""
     if report.dead_letters:
-        remedy = (
-            "Dead letters wait: see `stethos webhook list`, send them again by `stethos webhook redrive`."
-        )
+        remedy = "It refused messages for good: see below under Refused, remove the reason, send them again."
     return LinkReport(
         report.name,
         "webhook",

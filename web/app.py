@@ -18,12 +18,20 @@ from web.errors import install_error_handlers
 from web.guard import SessionGuard
 from web.headers import HostCheck, SecurityHeaders
 from web.live import LiveHub
-from web.routes import alarms, appliance, channels, live, machines, session
+from web.routes import alarms, appliance, channels, dead_letters, live, machines, session
 from web.routes.spa import Spa
 from web.station_view import StationView
 
 STATIC_FOLDER = Path(__file__).parent / "static"
-ROUTERS = (session.router, machines.router, channels.router, alarms.router, appliance.router, live.router)
+ROUTERS = (
+    session.router,
+    machines.router,
+    channels.router,
+    alarms.router,
+    appliance.router,
+    dead_letters.router,
+    live.router,
+)
 
 
 def operation_id_of(route: APIRoute) -> str:

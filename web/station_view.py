@@ -11,6 +11,7 @@ from web.schemas import (
     AlarmTransitionView,
     AlarmView,
     ApplianceView,
+    DeadLetterPage,
     MachineDetail,
     MachineSummary,
     SpectrumView,
@@ -28,6 +29,10 @@ class UnknownIdError(LookupError):
 
 class StaleAcknowledgementError(Exception):
     """The acknowledgement names an activation that is not the present one, or there is none to give."""
+
+
+class NotPossibleError(Exception):
+    """It cannot be done at present, for the reason that `args[0]` states; it may be later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,17 @@ class StationView(Protocol):
         ...
 
     def appliance(self) -> ApplianceView: ...
+
+    async def dead_letters(self, destination: str | None, offset: int, limit: int) -> DeadLetterPage:
+        """What receivers refused for good, the latest refusal first. Raises NotPossibleError."""
+        ...
+
+    async def redrive(self, destination: str, letter_ids: list[str] | None, user: str) -> int:
+        """Lets dead letters (None: all of the destination) be sent again; how many were dead until now.
+
+        Once more for the same ones changes nothing. Raises NotPossibleError.
+        """
+        ...
 
     def updates(self, after_sequence: int | None) -> AsyncIterator[LiveUpdate]:
         """Alarm transitions after that sequence, none missed, and latest states about once a second.

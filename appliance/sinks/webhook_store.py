@@ -239,6 +239,21 @@ def read_states(folder: Path) -> list[HookState]:
         raise Fatal(f"the webhooks' file {path} cannot be read: {error}") from error
 
 
+def read_dead(folder: Path, hook: str, limit: int) -> list[StoredMessage]:
+    """The dead letters of a receiver, the latest given up first, without their bodies. Raises Fatal."""
+    path = folder / FILE_NAME
+    if not path.exists():
+        return []
+    try:
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5.0)
+        try:
+            return _messages(connection, hook, dead=True, newest=limit)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise Fatal(f"the webhooks' file {path} cannot be read: {error}") from error
+
+
 def redrive(folder: Path, hook: str, message_ids: Collection[str]) -> int:
     """Let dead letters wait anew (all of a receiver if no ids are given); returns how many.
 
@@ -263,11 +278,16 @@ def redrive(folder: Path, hook: str, message_ids: Collection[str]) -> int:
         raise Fatal(f"the webhooks' file {path} cannot be written: {error}") from error
 
 
-def _messages(connection: sqlite3.Connection, hook: str, *, dead: bool) -> list[StoredMessage]:
+def _messages(
+    connection: sqlite3.Connection, hook: str, *, dead: bool, newest: int | None = None
+) -> list[StoredMessage]:
     condition = "IS NOT NULL" if dead else "IS NULL"
+    columns, order = _COLUMNS, "sequence"
+    if newest is not None:
+        columns, order = _COLUMNS.replace("body", "x''"), "dead_time_ns DESC, sequence DESC"
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM message WHERE hook=? AND dead_time_ns {condition} ORDER BY sequence",  # noqa: S608
-        (hook,),
+        f"SELECT {columns} FROM message WHERE hook=? AND dead_time_ns {condition} ORDER BY {order} LIMIT ?",  # noqa: S608
+        (hook, -1 if newest is None else newest),
     )
     return [
         StoredMessage(Message(message_id, alarm_id, sequence, what, body), *rest)

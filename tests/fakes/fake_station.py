@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Literal
 
+from tests.fakes.fake_letters import FakeLetters
 from tests.fakes.fake_plant import FEATURES, PLANT, FakeMachine
 from web.app import create_app
 from web.auth import FIRST_USER, AuthStore
@@ -26,6 +27,7 @@ from web.schemas import (
     BacklogView,
     ClockView,
     CounterView,
+    DeadLetterPage,
     DiskView,
     LinkView,
     MachineDetail,
@@ -60,6 +62,7 @@ class FakeStation:
         self._changes = 0
         self.followers = 0
         self.durable = True
+        self.refused = FakeLetters(1000.0 * self.zero_s)
 
     # -- StationView ------------------------------------------------------------------------------------
 
@@ -172,7 +175,14 @@ class FakeStation:
             ),
             journal_durable=self.durable,
             central="not configured: everything is kept here",
+            dead_letters=self.refused.tallies(),
         )  # fmt: skip
+
+    async def dead_letters(self, destination: str | None, offset: int, limit: int) -> DeadLetterPage:
+        return self.refused.page(destination, offset, limit)
+
+    async def redrive(self, destination: str, letter_ids: list[str] | None, user: str) -> int:
+        return self.refused.redrive(destination, letter_ids, user)
 
     async def updates(self, after_sequence: int | None) -> AsyncIterator[LiveUpdate]:
         sequence = len(self.journal) if after_sequence is None else after_sequence

@@ -23,7 +23,8 @@ from appliance.journal.features import features_record
 from appliance.journal.journal import Journal
 from appliance.journal.record import NewRecord, Record, RecordClass, RecordKind
 from appliance.journal.series import score_record, tag_record
-from appliance.sinks.courier import Courier, Pace
+from appliance.sinks.courier import Courier
+from appliance.sinks.courier_needs import Pace
 from appliance.sinks.influx import Influx1Writer, InfluxSink
 from appliance.sinks.outbox import Outbox
 from appliance.sinks.points import encode
@@ -234,10 +235,10 @@ async def at_centre(server: LocalInflux) -> dict[str, int]:
     return counts
 
 
-def spoil_score_type(server: LocalInflux) -> None:
-    """Somebody else has written the field as text: its type is taken until the measurement is dropped."""
+def spoil_score_type(server: LocalInflux, time_ns: int = START_NS) -> None:
+    """Somebody else has written the field as text: its type is taken in the week around that time."""
     tags = f"device_id={DEVICE},asset={ASSET},channel={CHANNEL}"
-    body = f'score,{tags} value="text" {START_NS}'.encode()
+    body = f'score,{tags} value="text" {time_ns}'.encode()
     urllib.request.urlopen(f"{server.url}/write?db=stethos&precision=ns", data=body, timeout=10).close()
 
 
