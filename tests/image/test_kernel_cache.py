@@ -1,4 +1,4 @@
-"""Machine code that came with the package: nothing is compiled where it fits, nothing fails where it does not.
+"""Machine code that came with the package: nothing is compiled where it fits, nothing fails where it is not.
 
 The built package is tested by `make deb-check`, with all levels; here it is the greatest of this processor.
 """
@@ -20,6 +20,7 @@ from tests.image.kernel_build import (
     make_plan,
     python,
 )
+
 
 @pytest.fixture(scope="module")
 def level() -> ProcessorLevel:
