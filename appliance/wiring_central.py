@@ -19,7 +19,8 @@ from appliance.errors import Fatal
 from appliance.journal.features import NameList
 from appliance.journal.journal import Journal
 from appliance.journal.record import Record
-from appliance.sinks.courier import KINDS, Courier, Pace
+from appliance.sinks.courier import KINDS, Courier
+from appliance.sinks.courier_needs import Pace
 from appliance.sinks.influx import Influx1Writer, Influx2Writer, InfluxSink, Writer
 from appliance.sinks.outbox import FILE_NAME, Outbox
 from appliance.sinks.points import encode

@@ -13,19 +13,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
-from appliance.backoff import Backoff
 from appliance.errors import Fatal
 from appliance.journal.features import NameList
 from appliance.journal.record import Record, RecordClass, RecordKind
 from appliance.sinks.courier_encoding import BatchEncoder, Encoder
+from appliance.sinks.courier_needs import CourierWatch, JournalFeed, Pace
 from appliance.sinks.courier_report import CourierReport, CourierState
 from appliance.sinks.outbox import Lane, Outbox, Stretch
-from appliance.sinks.outbox_dead import DeadLetter
+from appliance.sinks.outbox_dead import MOST_DEAD_LETTERS, DeadLetter
 from appliance.sinks.sink import OutboxBatch, Receipt, Sink, SinkStopped, SinkUnavailable
 
 logger = logging.getLogger(__name__)
@@ -40,48 +40,10 @@ KINDS: dict[RecordClass, frozenset[RecordKind]] = {
 }  # fmt: skip
 """What may leave the box, by class, in the order in which it leaves. Captures stay."""
 
-BACKOFF = Backoff(base_s=1.0, cap_s=60.0, floor_s=0.2)
 OLDEST_LOOK_S = 5.0
 DEAD_LOOK_S = 1.0  # how often refused records that a person sends again are looked for
 REDRIVEN_AT_ONCE = 200  # they are taken from the journal one by one, and must not hold up what is new
 HELD_BACK = "made while the clock was not trusted; such records are held back by [central] provisional_times"
-
-
-class JournalFeed(Protocol):
-    """What the courier needs of the journal."""
-
-    @property
-    def last_sequence(self) -> int: ...
-
-    @property
-    def incarnation(self) -> str: ...
-
-    async def read(
-        self, after_sequence: int, kinds: Collection[RecordKind] | None = None, limit: int = 1_000
-    ) -> list[Record]: ...
-
-    def mark_delivered(self, record_class: RecordClass, sequence: int) -> None: ...
-
-
-class CourierWatch(Protocol):
-    """Who raises and clears the alarm that the centre refuses."""
-
-    async def central_refuses(self, reason: str, remedy: str) -> None: ...
-
-    async def central_accepts(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How much at once, how fast a backlog drains, how often to look and to try again."""
-
-    batch_records: int = 2_000
-    backlog_points_per_s: float = 5_000.0
-    backlog_bytes_per_s: float = 512 * 1024.0  # as sent, packed
-    look_s: float = 0.2
-    live_lag: int = 10_000  # a class further behind than so many sequences has a backlog
-    stopped_retry_s: float = 60.0
-    backoff: Backoff = BACKOFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +88,9 @@ class Courier:
         self._lanes = outbox.lanes(journal.incarnation, journal.last_sequence)
         self._failures = 0
         self._backlog_due_s = 0.0
+        self._bulk_last = False  # the latest turn was live telemetry's
+        self._unsaved: list[DeadLetter] = []
+        self._unclosed: list[int] = []
         self._dead = outbox.dead_counts()
         self._dead_look_s = 0.0
         self._oldest: dict[RecordClass, tuple[int, int]] = {}  # what waits first: (sequence, UTC ns)
@@ -168,9 +133,14 @@ class Courier:
         while True:
             await self._look()
             work = await self._next_live()
-            if work is None and self._dead.again and await self._redrive():
+            # Fresh telemetry never ends on a slow line: every second turn is for what waits behind it.
+            turn = work is None or (self._bulk_last and work.lane.record_class is RecordClass.TELEMETRY)
+            self._bulk_last = (
+                not turn and work is not None and work.lane.record_class is RecordClass.TELEMETRY
+            )
+            if turn and self._dead.again and await self._redrive():
                 continue
-            work = work or await self._next_of_backlog()
+            work = (await self._next_of_backlog() if turn else None) or work
             if work is None:
                 await asyncio.sleep(self._pace.look_s)
             else:
@@ -223,10 +193,10 @@ class Courier:
         records = await self._journal.read(lane.live, self._kinds[lane.record_class], limit)
         if not records:
             lane.advance(None, head)
-            self._journal.mark_delivered(lane.record_class, lane.confirmed)
+            self._mark(lane)
             return None
-        last = records[-1].sequence
-        return _Work(lane, None, records, last if len(records) == limit else max(head, last))
+        # No further than was read: a page that is not full may lack damaged rows, and more lies behind it.
+        return _Work(lane, None, records, records[-1].sequence)
 
     async def _of_stretch(self, lane: Lane, stretch: Stretch) -> _Work | None:
         limit = self._pace.batch_records
@@ -235,8 +205,8 @@ class Courier:
         if not records:
             lane.advance(stretch, stretch.upto)
             return None
-        whole = len(read) < limit or len(records) < len(read)
-        return _Work(lane, stretch, records, stretch.upto if whole else records[-1].sequence)
+        beyond = len(records) < len(read)
+        return _Work(lane, stretch, records, stretch.upto if beyond else records[-1].sequence)
 
     # ---- delivery ----
 
@@ -265,8 +235,7 @@ class Courier:
         lane.delivered += receipt.accepted
         if work.stretch is not None and batch is not None:
             self._pace_backlog(batch)
-        await asyncio.to_thread(self._outbox.save, lane, dead)
-        self._journal.mark_delivered(lane.record_class, lane.confirmed)
+        await self._save(lane, dead)
 
     async def _redrive(self) -> bool:
         """Deliver some refused records that a person sends again; False: there are none, or not now."""
@@ -301,7 +270,7 @@ class Courier:
         logger.info("refused records sent again delivered=%d refused=%d", receipt.accepted, len(dead))
         lane.delivered += receipt.accepted
         closed = [letter.sequence for letter in letters if letter.sequence <= upto]
-        await asyncio.to_thread(self._outbox.save, lane, dead, closed)
+        await self._save(lane, dead, closed)
         self._dead = await asyncio.to_thread(self._outbox.dead_counts)
         if not self._dead.refused:
             self._error = ""
@@ -314,7 +283,8 @@ class Courier:
         except SinkUnavailable as error:
             wait_s = self._pace.backoff.delay_s(self._failures, self._chance())
             if error.retry_after_s is not None:  # never sooner than asked, and not all boxes at once
-                wait_s = error.retry_after_s + self._chance() * max(1.0, error.retry_after_s / 10)
+                asked_s = error.retry_after_s + self._chance() * max(1.0, error.retry_after_s / 10)
+                wait_s = max(wait_s, asked_s)
             await self._wait(CourierState.UNREACHABLE, str(error), wait_s)
             return None
         except Fatal as error:
@@ -344,9 +314,33 @@ class Courier:
         )
         self._backlog_due_s = max(self._backlog_due_s, time.monotonic()) + cost_s
 
+    async def _save(self, lane: Lane, dead: Sequence[DeadLetter], closed: Sequence[int] = ()) -> None:
+        """Write down where a class stands. A disk that refuses holds nothing up: it is written with the next
+        one, and the journal keeps the records until then."""
+        self._unsaved += dead
+        self._unclosed += closed
+        try:
+            await asyncio.to_thread(self._outbox.save, lane, self._unsaved, self._unclosed)
+        except sqlite3.Error as error:
+            logger.error("courier's file cannot be written error=%s", error)
+            self._error = f"the courier's file cannot be written: {error}"
+            del self._unsaved[:-MOST_DEAD_LETTERS]
+            return
+        self._unsaved.clear()
+        self._unclosed.clear()
+        self._mark(lane)
+
+    def _mark(self, lane: Lane) -> None:
+        """Tell the journal how far the centre has a class: what lies behind may leave, or is lost if it does.
+
+        Telemetry held back for its time counts as dealt with: its class's budget never waits for it.
+        """
+        bulk = lane.record_class is RecordClass.TELEMETRY
+        self._journal.mark_delivered(lane.record_class, lane.sent if bulk else lane.confirmed)
+
     def _confirm(self) -> None:
         for record_class in self._kinds:
-            self._journal.mark_delivered(record_class, self._lanes[record_class].confirmed)
+            self._mark(self._lanes[record_class])
 
     def _tell_refused(self, dead: Sequence[DeadLetter]) -> None:
         for letter in dead:

@@ -7,6 +7,7 @@ Sends nothing and remembers nothing.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from appliance.journal.features import NAMES_ID, NameList
 from appliance.journal.record import Record, RecordKind
 from appliance.sinks.outbox_dead import DeadLetter
 from appliance.sinks.sink import EncodedRecord
+
+logger = logging.getLogger(__name__)
 
 MOST_BODY_BYTES = 8 * 1024 * 1024  # unpacked; InfluxDB 1.x takes 25 MB packed
 Encoder = Callable[[Record, NameList | None], bytes | None]
@@ -70,6 +73,14 @@ class BatchEncoder:
                 body = self._encode(record, names.get(record.payload[NAMES_ID]))
             except Rejected as error:
                 batch.dead.append(self.dead_letter(record, str(error)))
+                continue
+            except (
+                Exception
+            ) as error:  # whatever one record holds, the others must not wait behind it for ever
+                logger.exception("record cannot be encoded key=%s", record.key)
+                batch.dead.append(
+                    self.dead_letter(record, f"it cannot be encoded: {type(error).__name__} {error}")
+                )
                 continue
             if body is None:
                 continue
