@@ -9,8 +9,9 @@ limits and the audit one by one, by their sequence in the journal. Repairs nothi
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +46,7 @@ EVENT_FIELDS = {
 }
 HEALTH = "health"  # the kind of records that name their measurement themselves
 SUM_TOLERANCE = 1e-6  # a float32 travels as its shortest decimal
+_PERCENT = re.compile("[\x00-\x1f\x7f\u0085\u2028\u2029\\\\%]")
 Row = dict[str, Any]
 Ask = Callable[[str], list[Row]]
 
@@ -205,14 +207,19 @@ def _of_series(measurement: str, subject: str, series: SeriesAccount, ask: Ask) 
     rows = ask(f'SELECT count(*), sum(*) FROM "{measurement}" WHERE {where}')  # noqa: S608 - our own names
     there = rows[0] if rows else {}
     name_of = measurement if subject == measurement else f"{measurement} of {subject}"
+    names = sorted({name for fields in series.points.values() for name in fields})
+    longest = max(names, key=lambda name: len(series.of(name)))
+    points, found = len(series.of(longest)), int(there.get(f"count_{longest}") or 0)
+    if points != found:
+        return [f"{name_of}: {points:,} points here, {found:,} there"]
     differences = []
-    for name in sorted({name for fields in series.points.values() for name in fields}):
+    for name in names:
         values = series.of(name)
         numbers = [value for value in values if value is not None]
         here, scale = math.fsum(numbers), max(1.0, math.fsum(map(abs, numbers)))
         count, total = int(there.get(f"count_{name}") or 0), float(there.get(f"sum_{name}") or 0.0)
         if count != len(values):
-            differences.append(f"{name_of}: {name} has {len(values):,} points here, {count:,} there")
+            differences.append(f"{name_of}: {name} has {len(values):,} values here, {count:,} there")
         elif numbers and abs(total - here) > SUM_TOLERANCE * scale:
             differences.append(f"{name_of}: the sum of {name} is {here:.9g} here, {total:.9g} there")
     return differences
@@ -271,10 +278,15 @@ def _told(row: Row) -> str:
     return f"({named}) " if named else ""
 
 
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("'", "\\'")
+def _quoted(name: str) -> str:
+    """A name as it is written at the centre (docs/influx-schema.md), for a quoted text of InfluxQL."""
+    written = _PERCENT.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), name)
+    return written.replace("'", "\\'")
 
 
-def counted(numbers: Iterable[tuple[str, int]]) -> str:
-    """ "3 alarm, 40 counter": what there is, in words; what there is none of is left out."""
-    return ", ".join(f"{number:,} {name}" for name, number in numbers if number)
+def counted(points: Mapping[str, int]) -> str:
+    """ "3 alarm, 40 health": points by measurement, those of health together; none is left out."""
+    found: Counter[str] = Counter()
+    for name, number in points.items():
+        found[HEALTH if name.startswith(HEALTH) else name] += number
+    return ", ".join(f"{number:,} {name}" for name, number in found.items() if number)

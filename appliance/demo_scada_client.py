@@ -81,7 +81,7 @@ async def run(folder: Path) -> None:
         key, certificate, APPLICATION_URI, "scada", [ExtendedKeyUsageOID.CLIENT_AUTH], {"commonName": "SCADA"}
     )
     key.chmod(0o600)
-    tell({"client": f"asyncua {version('asyncua')}, the appliance's own library: node-opcua is not here"})
+    tell({"client": f"asyncua {version('asyncua')}"})
     wish = json.loads(await asyncio.to_thread(sys.stdin.readline))
     while True:
         subscribed = asyncio.Event()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import fcntl
 import json
 import shutil
 import signal
@@ -96,7 +97,11 @@ def run(options: argparse.Namespace) -> int:
             f"the folder {folder} cannot be used: {error.strerror}; choose another with --state-dir"
         ) from error
     try:
-        return asyncio.run(Demo(options, folder).run())
+        with (folder / "demo.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return asyncio.run(Demo(options, folder).run())
+    except BlockingIOError:
+        raise Fatal(f"another demo runs in {folder}; end it, or choose another with --state-dir") from None
     except OSError as error:
         raise Fatal(f"the demo cannot use {folder}: {error}") from error
     finally:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from appliance.commands.demo_story import INDENT
 from appliance.demo_agreement import Agreement, compare, counted, journal_account, last_sequence
 from appliance.demo_central import LocalInflux
 
@@ -126,10 +127,11 @@ def line_of(agreement: Agreement) -> dict[str, Any]:
 
 def words_of(agreement: Agreement) -> str:
     """The agreement for people."""
+    transitions = "alarm transition" if agreement.transitions == 1 else "alarm transitions"
     compared = (
-        f"{sum(agreement.points.values()):,} points, {agreement.transitions:,} alarm transitions, "
+        f"{sum(agreement.points.values()):,} points, {agreement.transitions:,} {transitions}, "
         f"{agreement.counters:,} counters"
     )
     if not agreement.agrees:
         return f"NOT all agree: {len(agreement.differences):,} differences in {compared}"
-    return f"all agree: {compared} (points: {counted((n, c) for n, c in agreement.points.items())})"
+    return f"all agree: {compared}\n{INDENT}(points: {counted(agreement.points)})"

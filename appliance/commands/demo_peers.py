@@ -186,12 +186,19 @@ class Peers:
 
     async def _run_scada(self, access: OpcUaAccess) -> None:
         programs = [self._scada_program, None] if self._scada_program is not None else [None]
+        if self._scada_program is None:
+            words = "no node-opcua here: SCADA is played by asyncua's client, the appliance's own library"
+            self._tell({"type": "scada", "state": "second choice"}, words)
         for program in programs:
             scada = Scada(access, program, self._folder / "scada", self._log)
             try:
                 self._scada = await scada.start()
             except (Fatal, OSError) as error:
-                instead = "; asyncua's client takes its place" if program is not None else ""
+                instead = (
+                    "; asyncua's client, the appliance's own library, takes its place"
+                    if program is not None
+                    else ""
+                )
                 self._tell(
                     {"type": "failed", "part": "SCADA", "reason": str(error)}, f"no SCADA: {error}{instead}"
                 )
