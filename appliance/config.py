@@ -15,6 +15,7 @@ from pydantic import Field
 from appliance.config_base import Settings
 from appliance.config_central import CentralSettings
 from appliance.config_opcua_server import OpcUaServerSettings
+from appliance.config_telemetry import TelemetrySettings
 from appliance.config_webhooks import MAX_WEBHOOKS, WebhookSettings
 
 Id = Annotated[
@@ -233,6 +234,7 @@ class ApplianceSettings(Settings):
     station: StationSettings = StationSettings()
     web: WebSettings = WebSettings()
     journal: JournalSettings = JournalSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     central: CentralSettings | None = None
     webhooks: Annotated[list[WebhookSettings], Field(max_length=MAX_WEBHOOKS)] = Field(default_factory=list)
     opcua_server: OpcUaServerSettings | None = None

@@ -35,7 +35,6 @@ class HealthWatch:
         silences: Sequence[SilenceWatch],
         heard_ns: Mapping[str, int],
         disk_limit_percent: float,
-        silent_after_s: float,
     ) -> None:
         self._watch = watch
         self._report = report
@@ -43,7 +42,6 @@ class HealthWatch:
         self._silences = silences
         self._heard_ns = heard_ns
         self._disk_limit = disk_limit_percent
-        self._silent_after_s = silent_after_s
         self._disk = Debounce(DISK_LOOKS, DISK_LOOKS, DISK_CALM_LOOKS)
         self._slow = ""  # the sentence of the latency alarm, as it was raised
 
@@ -101,7 +99,7 @@ class HealthWatch:
                 bool(found.channels),
                 SystemCondition.SOURCE_SILENT,
                 watch.source_id,
-                f"nothing has come from {names} for {self._silent_after_s:g} s",
+                f"nothing has come from {names} for {watch.limit_s:g} s",
                 "See the reason of the link on the appliance page.",
             )
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from appliance.alarm_desk import AlarmDesk
+from appliance.alarms.clock_rule import ClockRule
 from appliance.analysis import AssetAnalysis
 from appliance.analysis_settings import PROFILES
 from appliance.appliance_view import ApplianceFigures, Identity
@@ -40,10 +41,12 @@ from appliance.service_notifier import ServiceNotifier
 from appliance.station import Station
 from appliance.supervisor import Supervisor, TaskReport, TaskState
 from appliance.system_watch import SystemWatch
+from appliance.telemetry.stage_meter import Meters
 from appliance.tls_files import TlsFiles, own_tls_files
 from appliance.wiring_central import Central
 from appliance.wiring_opcua_server import OpcUaPublishing
 from appliance.wiring_sources import SOURCE_BUILDERS
+from appliance.wiring_telemetry import Telemetry
 from appliance.wiring_webhooks import Webhooks
 from dsp.samples import Channel
 from models.machine import Machine
@@ -97,15 +100,19 @@ class Appliance:
         self._auth = auth
         self._tls = tls
         self.sources = [SOURCE_BUILDERS[type(source)](source) for source in settings.sources]
-        self.desk = AlarmDesk(journal, clock)
-        self._watch = SystemWatch(self.desk, journal, clock)
+        meters = Meters()
+        self.desk = AlarmDesk(journal, clock, meters.alarm_commit)
+        grace_s = settings.telemetry.clock_untrusted_after_s
+        self._watch = SystemWatch(self.desk, journal, clock, ClockRule(grace_s))
         counters = Counters(journal.incarnation, journal.boot_id)
         machines = [build_machine(asset) for asset in settings.assets]
         profile = PROFILES[settings.station.profile]
         channels = [channel for source in self.sources for channel in source.channels]
         self._lines = [
             AssetLine(
-                AssetAnalysis(machine, _of(channels, machine), profile), settings.journal.telemetry_period_s
+                AssetAnalysis(machine, _of(channels, machine), profile, meters.of(machine.asset_id).score),
+                settings.journal.telemetry_period_s,
+                meters.of(machine.asset_id),
             )
             for machine in machines
         ]
@@ -121,6 +128,7 @@ class Appliance:
                 watch=self._watch,
                 channels=channels,
                 clock=clock,
+                meter=meters.central,
             )
         )
         self._webhooks = Webhooks(
@@ -130,6 +138,24 @@ class Appliance:
             journal=journal,
             clock=clock,
             watch=self._watch,
+            meters=meters,
+        )
+        self._opcua_server = self._build_opcua_server(clock)
+        self.telemetry = Telemetry(
+            settings.telemetry,
+            meters,
+            name=settings.station.name,
+            version=version("stethos"),
+            journal=journal,
+            clock=clock,
+            watch=self._watch,
+            counters=counters,
+            lines=self._lines,
+            sources=self.sources,
+            silence_s={source.id: source.silence_s for source in settings.sources},
+            central=self._central,
+            webhooks=self._webhooks,
+            opcua_server=self._opcua_server,
         )
         self.station = Station(
             settings.station.name,
@@ -161,11 +187,11 @@ class Appliance:
             audience=self.station,
             counter_period_s=settings.journal.counter_period_s,
             workers=max(1, (os.cpu_count() or 2) - 1),
+            meters=meters,
         )
         for source in self.sources:
             self.pipeline.connect(source)
         self._restore(counters)
-        self._opcua_server = self._build_opcua_server(clock)
 
     @classmethod
     async def build(cls, settings: ApplianceSettings) -> Appliance:
@@ -219,6 +245,7 @@ class Appliance:
         if self._opcua_server is not None:
             self._opcua_server.supervise(supervisor)
         self._webhooks.supervise(supervisor)
+        self.telemetry.supervise(supervisor)
         supervisor.add("watchdog", notifier.keep_alive)
         serving = asyncio.Event()
         supervisor.add("web", lambda: self._serve(listening, serving), ready=serving, essential=True)
@@ -243,6 +270,7 @@ class Appliance:
         if self._opcua_server is not None:
             self._opcua_server.close()
         self._webhooks.close()
+        self.telemetry.close()
         await self.journal.close()
         self._auth.close()
 

@@ -25,6 +25,8 @@ from appliance.sinks.influx import Influx1Writer, Influx2Writer, InfluxSink, Wri
 from appliance.sinks.outbox import FILE_NAME, Outbox
 from appliance.sinks.points import encode
 from appliance.system_watch import SystemWatch
+from appliance.telemetry.measured_ways import MeasuredSink
+from appliance.telemetry.stage_meter import StageMeter
 from dsp.samples import Channel
 
 NOT_CONFIGURED = "not configured: everything is kept here"
@@ -42,6 +44,7 @@ class Central:
         watch: SystemWatch,
         channels: Sequence[Channel],
         clock: Clock,
+        meter: StageMeter | None = None,
     ) -> None:
         """Raises Fatal where device key, courier's file or certificates cannot be used."""
         own_id = device_id(state_dir)
@@ -57,7 +60,7 @@ class Central:
 
         self.courier = Courier(
             journal,
-            self._sink,
+            MeasuredSink(self._sink, meter or StageMeter()),
             self._outbox,
             encode=encoded,
             name_list=journal.queries.name_list,

@@ -22,6 +22,8 @@ from appliance.sinks.webhook_targets import parse_target
 from appliance.sources.source import LinkReport, LinkState
 from appliance.supervisor import Supervisor
 from appliance.system_watch import SystemWatch
+from appliance.telemetry.measured_ways import MeasuredPost
+from appliance.telemetry.stage_meter import Meters
 
 
 class Webhooks:
@@ -36,6 +38,7 @@ class Webhooks:
         journal: Journal,
         clock: Clock,
         watch: SystemWatch,
+        meters: Meters | None = None,
     ) -> None:
         """Raises Fatal where the senders' file, a URL or certificates cannot be used."""
         self._watch = watch
@@ -43,7 +46,7 @@ class Webhooks:
         self.sinks = [] if self._store is None else [
             WebhookSink(
                 hook.name,
-                build_post(hook),
+                MeasuredPost(build_post(hook).endpoint, (meters or Meters()).webhook(hook.name)),
                 log=journal,
                 store=self._store,
                 clock=clock,

@@ -56,14 +56,6 @@ class StageProbe:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
-    """What this appliance is called."""
-
-    name: str
-    version: str
-
-
-@dataclass(frozen=True, slots=True)
 class Sources:
     """Where the figures come from that others keep; each is asked at every report."""
 
@@ -85,9 +77,10 @@ class Reporter:
 
     def __init__(
         self,
-        identity: Identity,
         sources: Sources,
         *,
+        name: str,
+        version: str,
         box: Box,
         journal: Journal,
         clock: Clock,
@@ -96,7 +89,7 @@ class Reporter:
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """Looks at the box once, blocking for a moment."""
-        self._identity = identity
+        self._name, self._version = name, version
         self._sources = sources
         self._box = box
         self._journal = journal
@@ -210,8 +203,8 @@ class Reporter:
             time_trusted=wall.trusted,
             uptime_s=now_s - self._started_s,
             period_s=now_s - (self._started_s if before is None else before.made_s),
-            name=self._identity.name,
-            version=self._identity.version,
+            name=self._name,
+            version=self._version,
             stages=tuple(_stage(probe, before) for probe in self._sources.stages()),
             scores=tuple(
                 _scores(asset_id, meters, before) for asset_id, meters in self._sources.assets().items()

@@ -24,11 +24,12 @@ class Silence:
 
 
 class SilenceWatch:
-    """Watches the channels of one source. Times are monotonic ns; `limit_ns` is how long silence may last."""
+    """Watches the channels of one source. Times are monotonic ns; `limit_s` is how long silence may last."""
 
-    def __init__(self, source_id: str, channels: Collection[str], limit_ns: int, start_ns: int) -> None:
+    def __init__(self, source_id: str, channels: Collection[str], limit_s: float, start_ns: int) -> None:
         self.source_id = source_id
-        self._limit_ns = limit_ns
+        self.limit_s = limit_s
+        self._limit_ns = round(limit_s * 1e9)
         self._start_ns = start_ns
         self._channels = tuple(channels)
         self._silent: set[str] = set()

@@ -192,6 +192,7 @@ def _sample_tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
         (config.StationSettings, document["station"]),
         (config.WebSettings, document["web"]),
         (config.JournalSettings, document["journal"]),
+        (config.TelemetrySettings, document["telemetry"]),
         (config.AssetSettings, asset),
         (config.BearingSettings, asset["bearing"]),
         (config.SerialSettings, serial),
