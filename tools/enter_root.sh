@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs a command in a Debian root as an appliance with a read-only file system has it: / cannot be written, and
-# /var/lib/stethos, /var/cache/stethos (of STATE), /run, /tmp (this machine's) can. Needs root; /proc, /dev/pts and
-# the network are this machine's. The mounts end with the command.
+# /var/lib/stethos, /var/cache/stethos (of STATE), /run, /tmp (this machine's) can. Needs root; processes and network
+# are this machine's. The mounts end with the command.
 # usage: tools/enter_root.sh ROOT STATE USER COMMAND...
 set -euo pipefail
 
@@ -16,7 +16,6 @@ exec unshare --mount --propagation private bash -c '
   mount --bind /tmp "$root/tmp"
   mount -t tmpfs tmpfs "$root/run"
   mount -t proc proc "$root/proc"
-  mount --bind /dev/pts "$root/dev/pts"
-  mount --bind /dev/ptmx "$root/dev/ptmx"
+  mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$root/dev/pts"
   exec chroot --userspec="$user" "$root" "$@"
 ' enter "$@"

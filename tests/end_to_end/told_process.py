@@ -22,7 +22,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "STETHOS_TEST_MARK"
-PROGRAM = "STETHOS_TEST_PROGRAM"  # starts a module in place of `python -m`: the package's command, in its root
+PROGRAM = "STETHOS_TEST_PROGRAM"  # starts a module in place of `python -m`: the command in its root
 PATIENCE_S = 60.0
 
 _libc = ctypes.CDLL(None)

@@ -100,6 +100,7 @@ def add_system_files(tree: Path) -> None:
             shutil.copytree(ROOT / name, documents / name, ignore=shutil.ignore_patterns("images"))
         else:
             _copy(ROOT / name, documents / Path(name).parent)
+    (documents / "stethos.sample.toml").symlink_to("image/stethos.sample.toml")
     shutil.copy(ROOT / "LICENSE", documents / "copyright")
     (tree / "etc/stethos").mkdir(parents=True)
 
