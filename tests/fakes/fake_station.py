@@ -186,6 +186,8 @@ class FakeStation:
 
     async def updates(self, after_sequence: int | None) -> AsyncIterator[LiveUpdate]:
         sequence = len(self.journal) if after_sequence is None else after_sequence
+        if sequence > len(self.journal):  # of another journal: all is news
+            sequence = 0
         self.followers += 1
         try:
             while True:
