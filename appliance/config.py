@@ -14,6 +14,7 @@ from pydantic import Field
 
 from appliance.config_base import Settings
 from appliance.config_central import CentralSettings
+from appliance.config_metrics import MetricsSettings
 from appliance.config_opcua_server import OpcUaServerSettings
 from appliance.config_telemetry import TelemetrySettings
 from appliance.config_webhooks import MAX_WEBHOOKS, WebhookSettings
@@ -238,6 +239,7 @@ class ApplianceSettings(Settings):
     central: CentralSettings | None = None
     webhooks: Annotated[list[WebhookSettings], Field(max_length=MAX_WEBHOOKS)] = Field(default_factory=list)
     opcua_server: OpcUaServerSettings | None = None
+    metrics: MetricsSettings | None = None
     assets: Annotated[
         list[AssetSettings],
         Field(

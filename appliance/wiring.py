@@ -52,6 +52,7 @@ from dsp.samples import Channel
 from models.machine import Machine
 from web.app import create_app
 from web.auth import FIRST_USER, AuthStore
+from web.scrape_token import ScrapeToken
 from web.server import WebServer, listening_socket
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -275,7 +276,14 @@ class Appliance:
         self._auth.close()
 
     async def _serve(self, listening: socket.socket, serving: asyncio.Event) -> None:
-        app = create_app(self.station, self._auth, hosts=[socket.gethostname(), self.settings.web.host])
+        metrics = self.settings.metrics
+        app = create_app(
+            self.station,
+            self._auth,
+            health=self.telemetry,
+            scrape_token=None if metrics is None else ScrapeToken(metrics.token_file),
+            hosts=[socket.gethostname(), self.settings.web.host],
+        )
         certificate, key = (
             (None, None) if self._tls is None else (str(self._tls.certificate), str(self._tls.key))
         )

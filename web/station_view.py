@@ -45,7 +45,7 @@ class LiveUpdate:
 
 
 class HealthProvider(Protocol):
-    """The health of the appliance itself, for its page and for a scraper. A `StationView` is one."""
+    """The health of the appliance itself, for its page and for a scraper."""
 
     def health(self) -> ApplianceHealthView:
         """Stages, scores, errors, load, temperatures, disk, wear, clock, links."""

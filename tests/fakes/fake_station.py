@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Literal
 
+from tests.fakes.fake_health import FakeHealth
 from tests.fakes.fake_letters import FakeLetters
 from tests.fakes.fake_plant import FEATURES, PLANT, FakeMachine
 from web.app import create_app
@@ -62,6 +63,7 @@ class FakeStation:
         self._changes = 0
         self.followers = 0
         self.durable = True
+        self.own_health = FakeHealth(wall_s)
         self.refused = FakeLetters(1000.0 * self.zero_s)
 
     # -- StationView ------------------------------------------------------------------------------------
@@ -303,7 +305,7 @@ async def serve(host: str, port: int, password: str, must_change: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         auth = AuthStore.open(Path(folder) / "auth.json")
         auth.reset_password(FIRST_USER, password, must_change=must_change)
-        server = WebServer(create_app(station, auth))
+        server = WebServer(create_app(station, auth, health=station.own_health))
         sockets = [listening_socket(host, port)]
         print(
             f"http://{host}:{sockets[0].getsockname()[1]}/  user {FIRST_USER}, password {password}",

@@ -145,7 +145,8 @@ async def test_only_our_names_are_answered(host: str, admitted: bool, anonymous:
 
 
 async def test_a_host_name_is_answered_in_its_mdns_form_too(site: Site) -> None:
-    app = create_app(site.station, site.auth, hosts=["Gateway-7"], static_folder=site.static)
+    health = site.station.own_health
+    app = create_app(site.station, site.auth, health=health, hosts=["Gateway-7"], static_folder=site.static)
     async with site.client(app, base_url="http://gateway-7.local") as client:
         assert (await client.get("/api/health")).status_code == 200
         assert (await client.get("/api/health", headers={"Host": "gateway-8.local"})).status_code == 400
