@@ -121,6 +121,7 @@ class Demo:
         self._started_s = time.monotonic()
         self._stop = asyncio.Event()
         self._sensor: ChildProcess | None = None
+        self._early: list[dict[str, Any]] | None = None  # lines that wait until the appliance is ready
         self._met = False  # whether the appliance has answered yet
         self._access: OpcUaAccess | None = None
         self._peers: Peers | None = None
@@ -230,6 +231,7 @@ class Demo:
         quick_deaths = 0
         while True:
             began_s = time.monotonic()
+            self._early = []
             appliance = await ChildProcess.start(
                 "appliance",
                 "appliance",
@@ -239,6 +241,7 @@ class Demo:
             children.append(appliance)
             async for line in appliance.lines():
                 await self._follow(line, appliance.pid)
+            await self._follow_early(appliance.pid)
             code = await appliance.process.wait()
             children.remove(appliance)
             lived_s = time.monotonic() - began_s
@@ -254,11 +257,23 @@ class Demo:
             await asyncio.sleep(RESTART_DELAY_S)
 
     async def _follow(self, line: dict[str, Any], pid: int) -> None:
-        if line.get("type") == "ready":
-            self._tell_ready(line, pid)
-            return
+        """What it says before it is ready is told afterwards: first of all comes how to get in."""
         if self._peers is not None:
             self._peers.hear(line)
+        if line.get("type") == "ready":
+            self._tell_ready(line, pid)
+            await self._follow_early(pid)
+        elif self._early is not None and line.get("type") != "starting":
+            self._early.append(line)
+        else:
+            await self._follow_story(line, pid)
+
+    async def _follow_early(self, pid: int) -> None:
+        early, self._early = self._early or [], None
+        for line in early:
+            await self._follow_story(line, pid)
+
+    async def _follow_story(self, line: dict[str, Any], pid: int) -> None:
         for step in self._story.follow(line, pid):
             if step.line.get("type") == "hint" and self._peers is not None:
                 self._peers.alarm_named(line, partial(self._tell_step, step))

@@ -20,6 +20,7 @@ from appliance.journal.features import NAMES_ID, seen_name_list
 from appliance.journal.pending import GapEntry, PendingGap, PendingRecord
 from appliance.journal.record import NewRecord, Record, RecordClass, RecordKind
 from appliance.journal.retention import Accounts
+from appliance.journal.series_times import SeriesTimes
 
 FILE_NAME = "journal.sqlite"
 # Each life of the store numbers its records from its own base, so that a sequence that a client has seen
@@ -47,6 +48,7 @@ class Store:
         self.incarnation = ""
         self.life = life
         self.books = Books(self._connection)
+        self._times = SeriesTimes(self._connection)
         try:
             with self.transaction():
                 self._open_meta(incarnation or str(uuid.uuid4()), life)
@@ -221,6 +223,8 @@ class Store:
     def _insert(self, new: NewRecord, time_ns: int, trusted: bool, sequence: int) -> Record:
         class_code = schema.CLASS_CODES[new.record_class]
         kind_code = schema.KIND_CODES[new.kind]
+        if class_code == schema.TELEMETRY and new.kind is not RecordKind.GAP:  # a gap is told again and again
+            time_ns = self._times.free(kind_code, new.subject, time_ns)
         crc = schema.crc_of(
             class_code, kind_code, new.monotonic_ns, subject=new.subject, key=new.key, payload=new.payload
         )
