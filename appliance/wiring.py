@@ -38,6 +38,7 @@ from appliance.machine_facts import build_machine
 from appliance.machine_status import MachineStatus
 from appliance.pipeline import AssetLine, Pipeline
 from appliance.service_notifier import ServiceNotifier
+from appliance.sources.source import LinkReport
 from appliance.station import Station
 from appliance.supervisor import Supervisor, TaskReport, TaskState
 from appliance.system_watch import SystemWatch
@@ -172,7 +173,7 @@ class Appliance:
                 sources=self.sources,
                 queues=lambda: [queue for line in self._lines for queue in line.queues.values()],
                 central=None if self._central is None else self._central.text,
-                ways_out=self._webhooks.reports,
+                ways_out=self._ways_out,
                 dead_letters=DeadLetters(
                     [*([] if self._central is None else [self._central.letters]), *self._webhooks.letters]
                 ),
@@ -298,6 +299,11 @@ class Appliance:
             server.should_exit = True
             await answering
             raise
+
+    def _ways_out(self) -> list[LinkReport]:
+        """Who gets something from here: SCADA and the receivers of alarms."""
+        server = [] if self._opcua_server is None else [self._opcua_server.report()]
+        return [*server, *self._webhooks.reports()]
 
     def _build_opcua_server(self, clock: Clock) -> OpcUaPublishing | None:
         wanted, station = self.settings.opcua_server, self.settings.station
