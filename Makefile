@@ -37,7 +37,7 @@ bench: setup
 
 # The same sources make the same package: image/README.md.
 deb: setup
-	@rm -f build/stethos_*.deb
+	@rm -f build/stethos*.deb
 	@.venv/bin/python -m tools.deb $(ARGS)
 
 # The story's appliance, sensor and plant come from the package, in a root that cannot be written; the browser does not.
@@ -49,7 +49,9 @@ screenshot: setup-test
 	@.venv/bin/pytest -q -m end_to_end tests/end_to_end/story
 	@.venv/bin/python -m tests.end_to_end.keep_picture
 
-# Both locks are compiled for every platform and carry hashes; review the difference before committing it.
+# The locks (of the service, of everything, of service and recordings) are compiled for every platform and carry
+# hashes; review the difference before committing it.
 lock: setup
 	@cd requirements && ../.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' ../pyproject.toml -o runtime.lock
 	@cd requirements && ../.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' -c runtime.lock --all-extras ../pyproject.toml -o dev.lock
+	@cd requirements && ../.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' -c runtime.lock --extra files ../pyproject.toml -o files.lock

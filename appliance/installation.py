@@ -53,6 +53,11 @@ def module_command(module: str) -> tuple[str, ...]:
     return (sys.executable, "-I", "-S", str(installed.launcher), MODULE, module)
 
 
+def files_remedy() -> str:
+    """What to do where a library of the extra `files` is missing."""
+    return "install the extra: stethos[files]" if installation() is None else "apt install stethos-files"
+
+
 def this_processor() -> tuple[ProcessorLevel, ...]:
     """The levels of the processor that runs this, the greatest last."""
     try:

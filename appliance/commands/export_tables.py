@@ -15,6 +15,7 @@ from typing import Any
 
 from appliance.commands.export_trends import Cell, CellType, Column, headings
 from appliance.errors import Fatal, Rejected
+from appliance.installation import files_remedy
 from appliance.sources.recording_writers import no_formula
 
 ROWS_AT_ONCE = 10_000
@@ -62,7 +63,7 @@ def _write_parquet(path: Path, columns: Sequence[Column], rows: Iterable[Mapping
         from pyarrow import parquet
     except ImportError as error:
         raise Fatal(
-            "writing Parquet needs pyarrow: install the extra stethos[files], or write .csv"
+            f"writing Parquet needs pyarrow, which is not installed: {files_remedy()}; or write .csv"
         ) from error
     types: dict[CellType, Any] = {
         CellType.TEXT: pa.string(),

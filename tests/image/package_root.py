@@ -1,7 +1,7 @@
 """A clean Debian root with the package installed, read-only while it runs.
 
 Duty: copy the root that `tools/debian_root.sh` makes, install, run commands in it, tell what changed. The
-package is `build/stethos_*.deb` (`make deb`), or what `STETHOS_PACKAGE` names.
+package is `build/stethos_*.deb` (`make deb`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ ENTER = ROOT / "tools" / "enter_root.sh"
 CLEAN = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8"}
 
 
-def package() -> Path:
-    """The package that was built; skips aloud without one."""
-    named = os.environ.get("STETHOS_PACKAGE")
-    found = [Path(named)] if named else sorted((ROOT / "build").glob("stethos_*.deb"))
-    if len(found) != 1 or not found[0].is_file():
+def package(name: str = "stethos") -> Path:
+    """The package of this name that was built; skips aloud without one."""
+    found = sorted((ROOT / "build").glob(f"{name}_*.deb"))
+    if len(found) != 1:
         pytest.skip("NOT TESTED: no package in build/; `make deb-check` builds and tests it")
     return found[0]
 
@@ -47,6 +46,7 @@ class PackageRoot:
     def __init__(self, folder: Path) -> None:
         self.root = folder / "root"
         self.state = folder / "state"
+        folder.mkdir(exist_ok=True)
         subprocess.run(["cp", "-a", "--reflink=auto", str(debian_root()), str(self.root)], check=True)
 
     def chroot(self, *command: str) -> str:

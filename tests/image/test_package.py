@@ -44,6 +44,17 @@ def level(request: pytest.FixtureRequest) -> str:
     return name
 
 
+@pytest.fixture
+def tone(tmp_path: Path) -> Path:
+    """Four seconds of 50 Hz as a WAV file."""
+    time_s = np.arange(8000 * 4) / 8000.0
+    samples = (8000 * np.sin(2 * np.pi * 50.0 * time_s)).astype("<i2")
+    with wave.open(str(tmp_path / "tone.wav"), "wb") as out:
+        out.setparams((1, 2, 8000, 0, "NONE", ""))
+        out.writeframes(samples.tobytes())
+    return tmp_path / "tone.wav"
+
+
 def test_every_file_is_as_it_was_packed(installed: PackageRoot) -> None:
     assert installed.chroot("dpkg", "--verify", "stethos") == ""
     assert installed.chroot("dpkg", "--audit") == ""
@@ -108,22 +119,45 @@ def test_a_level_that_was_not_shipped_is_refused(installed: PackageRoot) -> None
     assert "possible here" in done.stderr
 
 
-def test_a_recording_is_replayed(installed: PackageRoot, tmp_path: Path) -> None:
-    """A WAV file, and one in a format whose library is not part of the package: that one is named."""
-    time_s = np.arange(8000 * 4) / 8000.0
-    samples = (8000 * np.sin(2 * np.pi * 50.0 * time_s)).astype("<i2")
-    with wave.open(str(tmp_path / "tone.wav"), "wb") as out:
-        out.setparams((1, 2, 8000, 0, "NONE", ""))
-        out.writeframes(samples.tobytes())
-    (tmp_path / "other.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(500))
-    for path in (tmp_path, *list(tmp_path.parents)[:-2]):
-        path.chmod(0o755)
-    done = installed.run("stethos", "replay", "--json", str(tmp_path / "tone.wav"), user="nobody:nogroup")
+def test_a_recording_is_replayed(installed: PackageRoot, tone: Path) -> None:
+    """A WAV file; and one in a format whose library is in another package, which is named."""
+    done = installed.run("stethos", "replay", "--json", str(tone), user="root:root")
     assert done.returncode == 0, done.stderr
     assert {json.loads(line)["type"] for line in done.stdout.splitlines()} >= {"window", "summary"}
-    refused = installed.run("stethos", "replay", str(tmp_path / "other.h5"), user="nobody:nogroup")
+    foreign = tone.with_suffix(".h5")
+    foreign.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(500))
+    refused = installed.run("stethos", "replay", str(foreign), user="root:root")
     assert refused.returncode == 2
     assert "h5py" in refused.stderr
+    assert "apt install stethos-files" in refused.stderr
+
+
+def test_recordings_of_all_kinds_with_the_second_package(tone: Path, tmp_path: Path) -> None:
+    """Written, read again, drawn."""
+    root = PackageRoot(tmp_path / "both")
+    root.install(package())
+    root.install(package("stethos-files"))
+    assert root.chroot("dpkg", "--verify", "stethos-files") == ""
+    before = root.listing()
+    for kind in ("csv", "parquet", "uff"):
+        out = str(tone.with_suffix(f".{kind}"))
+        written = root.run("stethos", "export", "--recording", str(tone), "--to", out, user="root:root")
+        assert written.returncode == 0, written.stderr
+        done = root.run("stethos", "replay", "--json", "--rate", "8000", out, user="root:root")
+        assert done.returncode == 0, done.stderr
+        assert '"summary"' in done.stdout
+    picture = tone.with_suffix(".png")
+    drawn = root.run("stethos", "replay", "--plot", str(picture), str(tone), user="root:root")
+    assert drawn.returncode == 0, drawn.stderr
+    assert picture.stat().st_size > 10_000
+    broken = tone.with_suffix(".h5")
+    broken.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(500))
+    refused = root.run("stethos", "replay", str(broken), user="root:root")
+    assert refused.returncode == 2
+    assert "not installed" not in refused.stderr, (
+        "h5py was there, in a process of its own, and said what is wrong"
+    )
+    assert root.listing() == before
 
 
 def test_the_service_starts_at_any_level_and_compiles_nothing(installed: PackageRoot, level: str) -> None:
@@ -191,5 +225,10 @@ def test_the_same_sources_make_the_same_package(tmp_path: Path) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    (second,) = tmp_path.glob("*.deb")
-    assert hashlib.sha256(second.read_bytes()).hexdigest() == hashlib.sha256(first.read_bytes()).hexdigest()
+    for package_name in ("stethos", "stethos-files"):
+        (second,) = tmp_path.glob(f"{package_name}_*.deb")
+        assert sha256(second) == sha256(package(package_name)), package_name
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

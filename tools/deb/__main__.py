@@ -1,4 +1,4 @@
-"""`make deb`: build/stethos_<version>_<architecture>.deb, the same to the byte for the same sources.
+"""`make deb`: stethos_*.deb and stethos-files_*.deb in build/, the same to the byte for the same sources.
 
     python -m tools.deb [--out DIR]
 
@@ -16,10 +16,11 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 from tools.deb.depends import depends
-from tools.deb.tree import HOME, ROOT, BuildError, fill, run
+from tools.deb.tree import HOME, ROOT, BuildError, fill, fill_files, run
 
 IMAGE = ROOT / "image"
 DOCUMENTS = ("README.md", "CHANGELOG.md", "docs", "image/stethos.sample.toml", "image/README.md")
@@ -33,18 +34,18 @@ def main() -> int:
     options = parser.parse_args()
     started_s = time.monotonic()
     try:
-        built = build(options.out)
+        for built in build(options.out):
+            digest = hashlib.sha256(built.read_bytes()).hexdigest()
+            print(f"deb: {built} {built.stat().st_size / 1e6:.1f} MB, sha256 {digest}")
     except BuildError as error:
         print(f"deb: {error}", file=sys.stderr)
         return 1
-    digest = hashlib.sha256(built.read_bytes()).hexdigest()
-    print(f"deb: {built} {built.stat().st_size / 1e6:.1f} MB, {time.monotonic() - started_s:.0f} s")
-    print(f"deb: sha256 {digest}")
+    print(f"deb: {time.monotonic() - started_s:.0f} s")
     return 0
 
 
-def build(out: Path) -> Path:
-    """The package, in the folder `out`. Raises BuildError."""
+def build(out: Path) -> Iterator[Path]:
+    """Both packages, one after the other, in the folder `out`. Raises BuildError."""
     if shutil.which("dpkg-deb") is None:
         raise BuildError("dpkg-deb is not here: Debian packages are built on Debian")
     os.umask(0o022)
@@ -52,26 +53,24 @@ def build(out: Path) -> Path:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     architecture = run("dpkg", "--print-architecture").strip()
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="deb-", dir=out) as temporary:
-        tree = Path(temporary) / "tree"
-        fill(tree / HOME.relative_to("/"), epoch)
-        add_system_files(tree)
-        add_control(tree, version, architecture)
-        settle(tree, int(epoch))
-        built = out / f"stethos_{version}_{architecture}.deb"
-        run(
-            *(
-                "dpkg-deb",
-                "--root-owner-group",
-                "--threads-max=1",
-                *COMPRESSION,
-                "--build",
-                str(tree),
-                str(built),
-            ),
-            SOURCE_DATE_EPOCH=epoch,
-        )
-    return built
+    for package in ("stethos", "stethos-files"):
+        with tempfile.TemporaryDirectory(prefix="deb-", dir=out) as temporary:
+            tree = Path(temporary) / "tree"
+            opt = tree / HOME.relative_to("/")
+            if package == "stethos":
+                fill(opt, epoch)
+                add_system_files(tree)
+            else:
+                fill_files(opt)
+            add_control(tree, package, version, architecture)
+            settle(tree, int(epoch))
+            built = out / f"{package}_{version}_{architecture}.deb"
+            run(
+                *("dpkg-deb", "--root-owner-group", "--threads-max=1", *COMPRESSION),
+                *("--build", str(tree), str(built)),
+                SOURCE_DATE_EPOCH=epoch,
+            )
+        yield built
 
 
 def source_date() -> str:
@@ -105,10 +104,10 @@ def add_system_files(tree: Path) -> None:
     (tree / "etc/stethos").mkdir(parents=True)
 
 
-def add_control(tree: Path, version: str, architecture: str) -> None:
+def add_control(tree: Path, package: str, version: str, architecture: str) -> None:
     """Control file, maintainer scripts, checksums for `dpkg --verify`."""
     needed = depends(tree)
-    print(f"deb: depends on {needed}")
+    print(f"deb: {package} depends on {needed}")
     files = sorted(path for path in tree.rglob("*") if path.is_file() and not path.is_symlink())
     kilobytes = sum(-(-path.stat().st_size // 1024) for path in files)
     sums = "".join(
@@ -116,7 +115,7 @@ def add_control(tree: Path, version: str, architecture: str) -> None:
         for path in files
     )
     control = tree / "DEBIAN"
-    shutil.copytree(IMAGE / "debian", control)
+    shutil.copytree(IMAGE / "debian" / package, control)
     template = (control / "control").read_text(encoding="utf-8")
     fields = {"VERSION": version, "ARCHITECTURE": architecture, "SIZE": str(kilobytes), "DEPENDS": needed}
     for name, value in fields.items():

@@ -12,8 +12,8 @@ from pathlib import Path
 from tools.deb.tree import BuildError, run
 
 _GLIBC = re.compile(rb"GLIBC_2\.(\d+)\b")
-# Debian's Python, its whole standard library (with ssl and sqlite3), and what the maintainer scripts call.
-_ALWAYS = ("python3.11", "python3 (>= 3.11)", "python3 (<< 3.12)", "adduser")
+# Debian's Python with its whole standard library: ssl and sqlite3 are part of it.
+_ALWAYS = ("python3.11", "python3 (>= 3.11)", "python3 (<< 3.12)")
 
 
 def depends(tree: Path) -> str:

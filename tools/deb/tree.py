@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,8 @@ from appliance.processor_level import LEVELS
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = Path("/opt/stethos")
-LOCK = ROOT / "requirements" / "runtime.lock"
+RUNTIME_LOCK = ROOT / "requirements" / "runtime.lock"
+FILES_LOCK = ROOT / "requirements" / "files.lock"  # the same and what the extra `files` adds
 PACKAGES = ("dsp", "firmware_bridge", "models", "web", "appliance")
 # No wheel for Linux. Its C part is left out (CC=false): it would differ from compiler to compiler, and what
 # it saves is 0.3 % of a core per sensor.
@@ -59,27 +61,60 @@ def target_python() -> str:
 def fill(opt: Path, epoch: str) -> None:
     """Everything below /opt/stethos."""
     lib = opt / "lib"
-    lib.mkdir(parents=True)
     _say("installing the locked wheels")
-    run(
-        *(*PIP, "install", "--no-deps", "--no-compile", "--no-build-isolation", "--require-hashes"),
-        *("--only-binary", ":all:", "--no-binary", ",".join(WITHOUT_WHEEL)),
-        *("--target", str(lib), "-r", str(LOCK)),
-        CC="false",
-    )
+    _install(RUNTIME_LOCK.read_text(encoding="utf-8"), lib)
     _say("our own packages and the page")
     _add_own_wheel(lib, epoch)
     _prune(lib)
     (opt / "bin").mkdir()
     shutil.copy(ROOT / "image" / "stethos", opt / "bin" / "stethos")
+    _compile(lib)
+    _add_kernels(opt)
+
+
+def fill_files(opt: Path) -> None:
+    """What the extra `files` adds, in a folder of its own that the launcher looks into as well."""
+    lib = opt / "files"
+    service = dict(_entries(RUNTIME_LOCK.read_text(encoding="utf-8")))
+    more = {
+        name: entry
+        for name, entry in _entries(FILES_LOCK.read_text(encoding="utf-8"))
+        if name.split("==")[0] not in {one.split("==")[0] for one in service}
+    }
+    _say("installing the locked wheels for recordings")
+    _install("".join(more.values()), lib)
+    _prune(lib)
+    _compile(lib)
+
+
+def _entries(lock: str) -> list[tuple[str, str]]:
+    """Each `name==version` of a lock, with all its lines: marker and hashes."""
+    found = re.findall(r"^(\S+==\S+)(.*\n(?:[ #].*\n)*)", lock, flags=re.MULTILINE)
+    return [(name, name + rest) for name, rest in found]
+
+
+def _install(lock: str, lib: Path) -> None:
+    """The wheels of a lock's text, unpacked into `lib`."""
+    lib.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        requirements = Path(temporary) / "requirements.txt"
+        requirements.write_text(lock, encoding="utf-8")
+        run(
+            *(*PIP, "install", "--no-deps", "--no-compile", "--no-build-isolation", "--require-hashes"),
+            *("--only-binary", ":all:", "--no-binary", ",".join(WITHOUT_WHEEL)),
+            *("--target", str(lib), "-r", str(requirements)),
+            CC="false",
+        )
+
+
+def _compile(lib: Path) -> None:
+    """Byte code that is never checked against the sources: nothing tries to write a better one."""
     _say("byte code")
-    # Never checked against the sources: the tree is read-only, and nothing tries to write a better one.
     run(
         *(target_python(), "-s", "-P", "-m", "compileall", "-qq", "-j", "0"),
-        *("--invalidation-mode", "unchecked-hash", "-s", str(lib), "-p", str(HOME / "lib"), str(lib)),
+        *("--invalidation-mode", "unchecked-hash", "-s", str(lib), "-p", str(HOME / lib.name), str(lib)),
         **STEADY,
     )
-    _add_kernels(opt)
 
 
 def _add_own_wheel(lib: Path, epoch: str) -> None:
