@@ -29,6 +29,7 @@ class Contract:
     most_lines: int = 1 << 30
     odd: str = ""  # what is said of a batch with an "odd" line, none of which is stored
     requests: int = 0
+    stored: int = 0  # points, those that overwrote themselves too
     too_large: int = 0
     url: str = ""
     _runner: web.AppRunner | None = None
@@ -73,6 +74,7 @@ class Contract:
             if b"poison" not in line:
                 head, _, time_ns = line.rpartition(b" ")
                 self.points[head.split(b" ", 1)[0], int(time_ns)] = head
+                self.stored += 1
         if refused:
             return _answer(422, "failure writing points to database: partial write: poison dropped=0")
         return web.Response(status=204)
