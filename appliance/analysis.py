@@ -14,7 +14,8 @@ from typing import Any
 
 from appliance.alarms.lifecycle import Alarm, AlarmTransition
 from appliance.alarms.register import AlarmRegister
-from appliance.alarms.rules import CheckSensorRule, MachineConditionRule
+from appliance.alarms.rules import MachineConditionRule
+from appliance.alarms.sensor_rule import CheckSensorRule
 from appliance.analysis_channel import ChannelAnalysis
 from appliance.analysis_findings import AnalysisState, Findings, SensorVerdict
 from appliance.analysis_intake import DueRecord, DueWindow, Intake, MachineIntake, window_samples_of
