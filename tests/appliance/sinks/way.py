@@ -180,7 +180,7 @@ def telemetry(journal: Journal, first: int, number: int) -> None:
 
 
 async def everything(journal: Journal, clock: ReplayClock) -> None:
-    """Records of every kind: 40 s of telemetry, 50 alarms at one instant, counters, a limit, gaps, health."""
+    """Records of the plant: 40 s of telemetry, 50 alarms at one instant, counters, a limit, gaps."""
     telemetry(journal, 0, 40)
     make = alarms(journal, clock)
     await journal.commit([make(number, 5 * SECOND_NS) for number in range(50)])
@@ -198,11 +198,17 @@ async def everything(journal: Journal, clock: ReplayClock) -> None:
     )
     for cause in (GapCause.SERIAL_LOSS, GapCause.OVERLOAD):
         journal.record_gap(Gap(CHANNEL, 10 * SECOND_NS, 11 * SECOND_NS, cause, 100))
-    health = health_records(full_report(40 * SECOND_NS))
-    for record in health:
-        journal.submit(record)
     await flushed(journal, RecordKind.GAP, 2)
-    await flushed(journal, RecordKind.HEALTH, len(health))
+
+
+async def own_health(journal: Journal) -> list[NewRecord]:
+    """Three reports of the appliance's own health, a minute apart; returns their records."""
+    reports = [full_report(minute * 60 * SECOND_NS) for minute in (1, 2, 3)]
+    records = [record for report in reports for record in health_records(report)]
+    for record in records:
+        journal.submit(record)
+    await flushed(journal, RecordKind.HEALTH, len(records))
+    return records
 
 
 async def flushed(journal: Journal, kind: RecordKind, least: int) -> list[Record]:
