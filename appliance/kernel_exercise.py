@@ -7,6 +7,7 @@ kernels has to be kept.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -49,6 +50,16 @@ _CHANNELS = (
     Channel("speed", ASSET_ID, Measurand.SHAFT_SPEED, "Hz", 0.0, 1000.0),
     Channel("load", ASSET_ID, Measurand.LOAD, "1", 0.0, 10.0),
 )
+
+
+def exercise_all() -> int:
+    """All profiles, then `warm_up()` of each module of `dsp` that has one; how many windows were judged."""
+    windows = sum(exercise(profile) for profile in SECONDS)
+    for name, module in sorted(sys.modules.items()):
+        warm_up = getattr(module, "warm_up", None) if name.startswith("dsp.") else None
+        if callable(warm_up):
+            warm_up()
+    return windows
 
 
 def exercise(profile: ProfileName) -> int:

@@ -24,15 +24,17 @@ def plan(out: Path) -> None:
     """Write name and argument types of everything that was compiled during an exercise of all profiles."""
     with tempfile.TemporaryDirectory() as nothing_yet:  # what comes from a cache names no inner functions
         os.environ["NUMBA_CACHE_DIR"] = nothing_yet
-        from appliance.kernel_exercise import SECONDS, exercise
+        from appliance.kernel_exercise import exercise_all
         from appliance.kernel_watch import known_kernels
 
-        for profile in SECONDS:
-            exercise(profile)
+        exercise_all()
     kernels = known_kernels()
     never = [name for name, kernel in kernels.items() if not kernel.signatures]
     if never:
-        raise SystemExit(f"the exercise in appliance/kernel_exercise.py never calls {', '.join(never)}")
+        raise SystemExit(
+            f"appliance/kernel_exercise.py never calls {', '.join(never)}: "
+            "let it, or give the module of those kernels a warm_up() that does"
+        )
     out.write_bytes(pickle.dumps([(name, list(kernel.signatures)) for name, kernel in kernels.items()]))
 
 
