@@ -10,6 +10,7 @@ export type LinkTone = "good" | "doubt" | "bad";
 const TONES: Record<string, LinkTone> = {
   connected: "good",
   streaming: "good",
+  listening: "good",
   finished: "good",
   connecting: "doubt",
   identifying: "doubt",
