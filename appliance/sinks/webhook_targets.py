@@ -110,6 +110,11 @@ def _inner(ip: IpAddress) -> IpAddress:
     return ip
 
 
+def inner_address(address: str) -> IpAddress:
+    """The address that another one stands for. Raises ValueError for what is none."""
+    return _inner(ipaddress.ip_address(address))
+
+
 def _literal(host: str) -> str | None:
     """The host where it is an address. Other spellings (0x7f.1) are names: their answer is checked."""
     try:
