@@ -35,8 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     name = next((argument for argument in given if not argument.startswith("-")), None)
-    options = parser_for(name).parse_args(given)
     try:
+        options = parser_for(name).parse_args(given)
         return int(options.run(options))
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201 - what a command line is for
