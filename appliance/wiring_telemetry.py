@@ -84,7 +84,6 @@ class Telemetry:
             period_s=settings.period_s,
             endurance_tb=settings.flash_endurance_tb,
         )
-        now_ns = clock.monotonic_ns()
         self.watch = HealthWatch(
             watch,
             self.reporter.report,
@@ -94,7 +93,6 @@ class Telemetry:
                     source.source_id,
                     [channel.channel_id for channel in source.channels],
                     _limit_s(settings.silent_after_s, silence_s.get(source.source_id, 0.0)),
-                    now_ns,
                 )
                 for source in sources
             ],

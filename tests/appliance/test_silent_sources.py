@@ -66,7 +66,7 @@ async def watched(one: House, source: Source) -> AsyncIterator[HealthWatch]:
             one.watch,
             one.telemetry.reporter.report,
             one.clock,
-            silences=[SilenceWatch(source.source_id, names, 60.0, one.clock.monotonic_ns())],
+            silences=[SilenceWatch(source.source_id, names, 60.0)],
             heard_ns=one.meters.heard_ns,
             disk_limit_percent=99.9,
         )
