@@ -39,7 +39,8 @@ logger = logging.getLogger(__name__)
 LOOK_S = 5.0  # how often the operating system is asked
 FRESH_S = 0.9  # many may ask for a report; it is made about once a second
 STEPS = 6  # snapshots per period, so that quantiles are over the last period and not over a younger one
-PAGE_RECORDS = 1_500  # of history at once
+PAGE_RECORDS = 360  # of history at once: the loop has other work between
+PAGE_PAUSE_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,7 @@ class Reporter:
             self._read_until_ns[key] = start_ns
             if len(records) < PAGE_RECORDS:
                 return
+            await asyncio.sleep(PAGE_PAUSE_S)
 
     def _step(self) -> None:
         """Remember what the meters say now: what quantiles are since."""
