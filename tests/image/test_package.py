@@ -215,6 +215,7 @@ def test_it_is_removed_and_purged_without_a_trace(tmp_path: Path) -> None:
     assert "stethos" not in (root.root / "etc/passwd").read_text()
 
 
+@pytest.mark.timeout(900)
 def test_the_same_sources_make_the_same_package(tmp_path: Path) -> None:
     """Built again, in another folder; the time that its files bear is the first one's."""
     first = package()
