@@ -19,6 +19,7 @@ from appliance.installation import module_command
 
 STOP_WAIT_S = 15.0
 READY_WAIT_S = 60.0
+AT_EOF_WAIT_S = 1.0
 _PR_SET_PDEATHSIG = 1
 _LINE_BYTES = 1 << 20
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -91,6 +92,9 @@ class ChildProcess:
 
     async def stop(self) -> int:
         """Ask it to end, wait, and make sure; returns its exit code."""
+        if self.process.stdout is not None and self.process.stdout.at_eof():  # it ends by itself just now
+            with contextlib.suppress(TimeoutError):
+                return await asyncio.wait_for(self.process.wait(), AT_EOF_WAIT_S)
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.terminate()

@@ -100,6 +100,9 @@ def run(options: argparse.Namespace) -> int:
         with (folder / "demo.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return asyncio.run(Demo(options, folder).run())
+    except Fatal:
+        kept = folder  # its logs say more
+        raise
     except BlockingIOError:
         raise Fatal(f"another demo runs in {folder}; end it, or choose another with --state-dir") from None
     except OSError as error:

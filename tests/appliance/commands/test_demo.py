@@ -33,6 +33,24 @@ def test_two_demos_do_not_share_a_folder(tmp_path: Path, capsys: pytest.CaptureF
     assert f"another demo runs in {tmp_path}; end it" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        (
+            "/nonexistent/influxd",
+            "influxd cannot be started: /nonexistent/influxd: No such file or directory",
+        ),
+        ("/bin/false", "influxd does not answer at http://127.0.0.1:"),
+    ],
+)
+def test_a_centre_that_does_not_run_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], program: str, told: str
+) -> None:
+    assert main(["demo", "--state-dir", str(tmp_path), "--port", "0", "--central", program]) == 1
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert sentence.startswith(f"stethos: {told}")
+
+
 def test_a_file_is_no_state_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a-file"
     path.touch()
