@@ -148,26 +148,18 @@ class WebhookSink:
         """A listener of the desk of alarms: what the disk did not take is sent at once."""
         if stored.sequence != 0 or not self._choice.wants(stored, self._announced):
             return
-        if not self._early.admit(message_id(stored.key)):
-            return  # told with its commit
         alarm = stored.transition.alarm
-        self._announced[alarm.alarm_id] = alarm.activation
         numbered = dataclasses.replace(stored, sequence=self._early.next_sequence(self._log.last_sequence))
-        message = alarm_message(stored.key, numbered, self._appliance, self._asset_names)
+        try:
+            message = alarm_message(stored.key, numbered, self._appliance, self._asset_names)
+        except (ValueError, OverflowError) as error:  # the desk must not stumble over one receiver
+            logger.error("webhook cannot tell an alarm webhook=%s reason=%s", self.name, error)
+            return
+        if not self._early.admit(message.message_id):
+            return  # told with its commit
+        self._announced[alarm.alarm_id] = alarm.activation
         self._queue.add(message, self._clock.monotonic_ns())
         self._work.set()
-
-    def _begin(self) -> None:
-        cursor = self._store.cursor(self.name)
-        if cursor is None and not self._store.replaced:
-            self._store.begin(self.name, self._log.last_sequence)
-        elif cursor is None or cursor > self._log.last_sequence:
-            # The file or the journal is not what it was: rather twice, with the same ids, than never.
-            logger.warning("webhook cursor lost, recent transitions are sent again webhook=%s", self.name)
-            self._store.begin(self.name, 0)
-            self._oldest_ns = self._wall_ns() - round(self._schedule.give_up_s * 1e9)
-            return
-        self._oldest_ns = 0
 
     async def _kept(self, part: Callable[[], Awaitable[None]]) -> None:
         """Run what needs the disk, again whenever the disk refuses: sending goes on."""

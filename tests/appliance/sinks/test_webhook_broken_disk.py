@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -197,3 +198,15 @@ def test_what_goes_ahead_is_bounded_and_what_arrived_makes_room() -> None:
     assert early.admit("one more")
     assert (early.committed("m5"), early.committed("m6"), early.committed("one more")) == (None, False, False)
     assert len(early) == MOST - 2
+
+
+async def test_an_alarm_that_cannot_be_told_does_not_stop_the_desk(hall: Hall, cmms: Receiver) -> None:
+    async with sending(hall.plant, cmms.target()) as sink:
+        hall.desk.listen(sink.alarm_held)
+        with hanging_disk(hall.journal):
+            odd = await hall.raised("odd")
+            stored = hall.desk.get("odd")
+            assert stored is not None
+            sink.alarm_held(dataclasses.replace(stored, raised_time_ns=1 << 200, key="another"))
+            await hall.cleared(odd)
+            await cmms.until(lambda: told(cmms).count("odd") == 2)
