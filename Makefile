@@ -1,4 +1,4 @@
-# make demo   one appliance with a simulated machine behind it: the main job, told as a story; CENTRAL=1 adds an InfluxDB
+# make demo   one appliance with a simulated machine behind it: the main job, told as a story; CENTRAL=1 adds all ways out
 # make test   everything that can fail, run: linters, types, unit, real-data and end-to-end tests
 # make bench  figures beside those of the alternative, interleaved; make bench ONLY=name
 # make deb    the Debian package in build/; make deb-check tests it in a clean Debian root (as root)
@@ -14,7 +14,8 @@ setup:
 setup-test:
 	@tools/setup.sh test
 
-# With CENTRAL=1 a real InfluxDB (Debian's influxd, unpacked into .cache) stands behind it as the centre.
+# With CENTRAL=1 come a real InfluxDB (Debian's influxd, unpacked into .cache), SCADA (node-opcua, by npm into
+# tests/node_opcua) and a receiver of webhooks. ARGS go to the command: make demo CENTRAL=1 ARGS=--no-outage
 demo: setup
 	@$(if $(CENTRAL),central="$$(tools/influxd.sh)" && scada="$$(tools/scada.sh --install || true)" &&) .venv/bin/stethos demo $(if $(CENTRAL),--central "$$central" --scada "$$scada") $(ARGS)
 
