@@ -161,6 +161,18 @@ class WebhookSink:
         self._queue.add(message, self._clock.monotonic_ns())
         self._work.set()
 
+    def _begin(self) -> None:
+        cursor = self._store.cursor(self.name)
+        if cursor is None and not self._store.replaced:
+            self._store.begin(self.name, self._log.last_sequence)
+        elif cursor is None or cursor > self._log.last_sequence:
+            # The file or the journal is not what it was: rather twice, with the same ids, than never.
+            logger.warning("webhook cursor lost, recent transitions are sent again webhook=%s", self.name)
+            self._store.begin(self.name, 0)
+            self._oldest_ns = self._wall_ns() - round(self._schedule.give_up_s * 1e9)
+            return
+        self._oldest_ns = 0
+
     async def _kept(self, part: Callable[[], Awaitable[None]]) -> None:
         """Run what needs the disk, again whenever the disk refuses: sending goes on."""
         told = ""
