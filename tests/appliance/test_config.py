@@ -224,3 +224,21 @@ def test_sample_documents_every_setting_with_the_code_s_default(
 )
 def test_loopback(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+def test_a_scraper_s_token_must_be_there_and_kept(tmp_path: Path) -> None:
+    text = GOOD + '\n[metrics]\ntoken_file = "token"\n'
+    token = tmp_path / "token"
+    missing = one_problem(tmp_path, text)
+    assert missing.key == "metrics.token_file"
+    assert "no file" in missing.reason
+    assert "openssl rand" in missing.remedy
+    token.write_text("0123456789abcdef0123\n")
+    token.chmod(0o644)
+    assert "mode is 0644" in one_problem(tmp_path, text).reason
+    token.chmod(0o600)
+    path = tmp_path / "stethos.toml"
+    path.write_text(text)
+    settings = load_settings(path)
+    assert settings.metrics is not None
+    assert settings.metrics.token_file == token

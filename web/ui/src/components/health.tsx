@@ -127,7 +127,7 @@ function Figures({ health }: { health: ApplianceHealthView }) {
         </dl>
         <WearTable classes={wear.classes} />
       </Group>
-      <Group id="clock-links" title={t.clockAndLinks} gist={[clock.text]}>
+      <Group id="clock-links" title={t.clockAndLinks} gist={[clock.trusted ? t.trusted : t.untrustedFor(duration(clock.untrusted_s))]}>
         <dl class="facts">
           <Fact name={t.clockState}>{clock.trusted ? t.trusted : t.untrustedFor(duration(clock.untrusted_s))}</Fact>
           <Fact name={t.clockSteps}>

@@ -17,7 +17,11 @@ const TONES: Record<string, LinkTone> = {
   starting: "doubt",
 };
 
-export const linkTone = (link: Pick<LinkView, "state">): LinkTone => TONES[link.state] ?? "bad";
+/** A server of ours that listens and yet has something to say (nobody can sign in, a client waits) wants a look. */
+export function linkTone(link: Pick<LinkView, "state" | "reason">): LinkTone {
+  const tone = TONES[link.state] ?? "bad";
+  return link.state === "listening" && link.reason !== "" ? "doubt" : tone;
+}
 
 export function LinkCard({ link }: { link: LinkView }) {
   const tone = linkTone(link);
