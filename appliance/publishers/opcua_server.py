@@ -149,7 +149,6 @@ class OpcUaServer:
         await self._make_nodes(server, index)
         self._waiting = dict(self._latest)
         self._something.set()  # what was known before, also when nothing new comes
-        self._something.set()  # what was known before, also when nothing new comes
         try:
             await server.start()
         except OSError as error:
