@@ -1,6 +1,7 @@
 """The host's clocks in the hands of a test: a wall clock that is set, a monotonic clock that is not.
 
-`SetClock` runs in real time beside real peers; `StandingClock` moves only when told, so that a step back meets earlier times to the nanosecond.
+`SetClock` runs in real time beside real peers; `StandingClock` moves only when told, so that a step back
+meets earlier times to the nanosecond.
 """
 
 from __future__ import annotations
