@@ -6,21 +6,27 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from appliance.__main__ import main
 from appliance.backoff import Backoff
 from appliance.clock import ReplayClock, SystemClock
+from appliance.config_file import load_settings
 from appliance.dead_letters import CentralLetters, DeadLetters, WebhookLetters
 from appliance.errors import Retryable
 from appliance.journal.journal import Journal
 from appliance.journal.record import RecordKind
+from appliance.service_notifier import service_notifier
 from appliance.sinks.courier_report import CourierReport, CourierState
 from appliance.sinks.outbox_dead import read_dead_letters
 from appliance.sinks.webhook_queue import Schedule
 from appliance.station_views import dead_letter_page
+from appliance.supervisor import Supervisor
+from appliance.wiring import Address, Appliance
 from appliance.wiring_central import outbox_path
 from tests.appliance.journal.builders import QUICK, SECOND_NS, SMALL, START_NS
 from tests.appliance.sinks.influx_server import local_influx
@@ -30,6 +36,7 @@ from tests.appliance.sinks.way import (
     at_centre,
     flushed,
     journal_in,
+    spoil,
     spoil_score_type,
     stored,
     telemetry,
@@ -158,6 +165,68 @@ async def test_the_command_lists_and_sends_again(tmp_path: Path, capsys: pytest.
             await until(lambda: one.courier.report().refused == 0)
     finally:
         await influxd.kill()
+
+
+async def test_through_the_whole_appliance_by_who_is_signed_in(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A record that a real influxd refuses, seen and sent again over HTTP."""
+    caplog.set_level(logging.INFO)
+    influxd = local_influx(tmp_path)
+    await influxd.start()
+    config = tmp_path / "stethos.toml"
+    config.write_text(
+        "[web]\nport = 0\n" + GOOD.replace("/dev/ttyUSB0", str(tmp_path / "no-such-port"))
+        + f'\n[central]\nurl = "{influxd.url}"\nversion = 1\ndatabase = "stethos"\n'
+        'provisional_times = "send"\n',
+        encoding="utf-8",
+    )  # fmt: skip
+    await asyncio.to_thread(spoil, influxd, "alarm", "activation", time.time_ns())
+    appliance = await Appliance.build(load_settings(config))
+    supervisor = Supervisor(Backoff(0.05, 0.1, 0.01))
+    told: asyncio.Future[Address] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(appliance.run(supervisor, service_notifier(), told.set_result))
+    try:
+        address = await asyncio.wait_for(told, 60)
+        async with httpx.AsyncClient(base_url=address.url, timeout=30.0, trust_env=False) as http:
+            session = {"user": address.user, "password": address.first_password}
+            answer = await http.post("/api/session", json=session)
+            http.headers["X-CSRF-Token"] = answer.json()["csrf_token"]
+            change = {"old_password": address.first_password, "new_password": "seventeen calm otters"}
+            answer = await http.post("/api/session/password", json=change)
+            http.headers["X-CSRF-Token"] = answer.json()["csrf_token"]
+
+            async def refused() -> int:
+                (tally,) = (await http.get("/api/appliance")).json()["dead_letters"]
+                assert tally["destination"] == "central"
+                return int(tally["refused"])
+
+            async with asyncio.timeout(60):
+                while not await refused():  # the sources that are not there are alarms
+                    await asyncio.sleep(0.1)
+            page = (await http.get("/api/dead-letters")).json()
+            letter = page["letters"][-1]
+            assert page["total"] >= 1
+            assert letter["kind"] == "alarm transition"
+            assert letter["record_id"].startswith("appliance.source-lost")
+            assert "field type conflict" in letter["reason"]
+            await asyncio.to_thread(influxd.ask, "DROP MEASUREMENT alarm")
+            everything = {"destination": "central", "letter_ids": None}
+            answer = await http.post("/api/dead-letters/redrive", json=everything)
+            assert answer.json()["sent_again"] >= page["total"]
+            async with asyncio.timeout(60):
+                while await refused():
+                    await asyncio.sleep(0.1)
+            assert (await http.get("/api/dead-letters")).json() == {"total": 0, "letters": []}
+        rows = await asyncio.to_thread(influxd.ask, "SELECT alarm_id FROM alarm")
+        assert letter["record_id"] in {row["alarm_id"] for row in rows}
+    finally:
+        supervisor.stop()
+        await asyncio.gather(task, return_exceptions=True)
+        await appliance.close()
+        await influxd.kill()
+    assert "dead letters sent again destination=central" in caplog.text
+    assert "user='admin'" in caplog.text
 
 
 def test_without_a_centre_the_command_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -242,10 +242,15 @@ async def at_centre(server: LocalInflux) -> dict[str, int]:
 
 
 def spoil_score_type(server: LocalInflux, time_ns: int = START_NS) -> None:
+    """Somebody else has written scores as text."""
+    spoil(server, "score", "value", time_ns)
+
+
+def spoil(server: LocalInflux, measurement: str, field: str, time_ns: int) -> None:
     """Somebody else has written the field as text: its type is taken in the week around that time."""
-    tags = f"device_id={DEVICE},asset={ASSET},channel={CHANNEL}"
-    body = f'score,{tags} value="text" {time_ns}'.encode()
-    urllib.request.urlopen(f"{server.url}/write?db=stethos&precision=ns", data=body, timeout=10).close()
+    body = f'{measurement},device_id={DEVICE},asset={ASSET},channel={CHANNEL} {field}="text" {time_ns}'
+    url = f"{server.url}/write?db=stethos&precision=ns"
+    urllib.request.urlopen(url, data=body.encode(), timeout=10).close()
 
 
 async def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
