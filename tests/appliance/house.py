@@ -19,6 +19,7 @@ from appliance.clock import ReplayClock
 from appliance.config_telemetry import TelemetrySettings
 from appliance.counters import Counters
 from appliance.journal.journal import Journal
+from appliance.journal.record import StoredGap
 from appliance.journal.store import FILE_NAME
 from appliance.machine_status import MachineStatus
 from appliance.pipeline import AssetLine, Pipeline
@@ -28,7 +29,7 @@ from appliance.system_watch import SystemWatch
 from appliance.telemetry.stage_meter import Meters
 from appliance.wiring_telemetry import Telemetry
 from dsp.samples import Channel, SampleBlock, SourceItem
-from tests.appliance.journal.builders import QUICK, SMALL, START_NS
+from tests.appliance.journal.builders import ALL_TIME, QUICK, SMALL, START_NS
 from tests.fakes.machine_items import LOW_RATE_HZ, MOTOR, channels, motor_items
 
 AXES = "x"
@@ -158,6 +159,14 @@ async def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
     async with asyncio.timeout(limit_s):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+async def stored_gaps(journal: Journal, channel_id: str, n: int) -> list[StoredGap]:
+    """The channel's gaps, once the disk has at least `n`; more are given, too."""
+    async with asyncio.timeout(30.0):
+        while len(gaps := await journal.gaps(channel_id, *ALL_TIME)) < n:
+            await asyncio.sleep(0.01)
+    return gaps
 
 
 @contextlib.contextmanager
