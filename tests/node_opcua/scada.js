@@ -61,7 +61,7 @@ async function main(wish) {
     try {
       await connection(certificates, wish);
     } catch (error) {
-      tell({ refused: String(error.message || error).split("\n")[0] });
+      tell({ refused: String(error.message || error).split("\n")[0].trim() });
     }
     await pause(AGAIN_MS);
   }
