@@ -1,8 +1,9 @@
-# make demo   one appliance with a simulated machine behind it: the main job, told as a story; CENTRAL=1 adds an InfluxDB
+# make demo   one appliance with a simulated machine behind it: the main job, told as a story; CENTRAL=1 adds all ways out
 # make test   everything that can fail, run: linters, types, unit, real-data and end-to-end tests
 # make bench  figures beside those of the alternative, interleaved; make bench ONLY=name
+# make deb    the Debian package in build/; make deb-check tests it in a clean Debian root (as root)
 # make screenshot  the README's picture anew, from the story in the browser
-.PHONY: setup setup-test demo test lint bench lock screenshot help
+.PHONY: setup setup-test demo test lint bench lock screenshot deb deb-check help
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -13,9 +14,10 @@ setup:
 setup-test:
 	@tools/setup.sh test
 
-# With CENTRAL=1 a real InfluxDB (Debian's influxd, unpacked into .cache) stands behind it as the centre.
+# With CENTRAL=1 come a real InfluxDB (Debian's influxd, unpacked into .cache), SCADA (node-opcua, by npm into
+# tests/node_opcua) and a receiver of webhooks. ARGS go to the command: make demo CENTRAL=1 ARGS=--no-outage
 demo: setup
-	@$(if $(CENTRAL),central="$$(tools/influxd.sh)" &&) .venv/bin/stethos demo $(if $(CENTRAL),--central "$$central") $(ARGS)
+	@$(if $(CENTRAL),central="$$(tools/influxd.sh)" && scada="$$(tools/scada.sh --install || true)" &&) .venv/bin/stethos demo $(if $(CENTRAL),--central "$$central" --scada "$$scada") $(ARGS)
 
 lint: setup
 	@.venv/bin/ruff check .
@@ -28,17 +30,29 @@ lint: setup
 # The end-to-end tests start whole appliances and want the two cores for themselves: they run last and alone.
 test: setup-test lint
 	@tools/npm.sh run --silent test
-	@.venv/bin/pytest -q -n 2 -m "not end_to_end"
+	@.venv/bin/pytest -q -n 2 -m "not end_to_end and not package"
 	@.venv/bin/pytest -q -m end_to_end
 
 bench: setup
 	@.venv/bin/python -m tests.benchmarks $(ONLY)
 
+# The same sources make the same package: image/README.md.
+deb: setup
+	@rm -f build/stethos*.deb
+	@.venv/bin/python -m tools.deb $(ARGS)
+
+# The story's appliance, sensor and plant come from the package, in a root that cannot be written; the browser does not.
+deb-check: setup-test deb
+	@.venv/bin/pytest -q -m package
+	@STETHOS_STORY_FROM_PACKAGE=1 .venv/bin/pytest -q -m end_to_end tests/end_to_end/story
+
 screenshot: setup-test
 	@.venv/bin/pytest -q -m end_to_end tests/end_to_end/story
 	@.venv/bin/python -m tests.end_to_end.keep_picture
 
-# Both locks are compiled for every platform and carry hashes; review the difference before committing it.
+# The locks (of the service, of everything, of service and recordings) are compiled for every platform and carry
+# hashes; review the difference before committing it.
 lock: setup
 	@cd requirements && ../.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' ../pyproject.toml -o runtime.lock
 	@cd requirements && ../.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' -c runtime.lock --all-extras ../pyproject.toml -o dev.lock
+	@cd requirements && ../.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' -c runtime.lock --extra files ../pyproject.toml -o files.lock

@@ -11,8 +11,7 @@ import importlib
 import sys
 from importlib.metadata import version
 
-from appliance.commands import COMMANDS, EXIT_FAILED
-from appliance.config_file import ConfigError
+from appliance.commands import COMMANDS, EXIT_CONFIGURATION, EXIT_FAILED
 from appliance.errors import Fatal
 
 
@@ -33,19 +32,25 @@ def parser_for(name: str | None) -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    given = sys.argv[1:] if arguments is None else arguments
-    name = next((argument for argument in given if not argument.startswith("-")), None)
-    options = parser_for(name).parse_args(given)
     try:
-        return int(options.run(options))
-    except ConfigError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - what a command line is for
-        return 2
+        return _run(sys.argv[1:] if arguments is None else arguments)
     except Fatal as error:
-        print(f"stethos: {error}", file=sys.stderr)  # noqa: T201
+        print(f"stethos: {error}", file=sys.stderr)  # noqa: T201 - what a command line is for
         return EXIT_FAILED
     except KeyboardInterrupt:
         return 130
+
+
+def _run(given: list[str]) -> int:
+    from appliance.config_file import ConfigError  # takes a while, in which Ctrl-C may come
+
+    name = next((argument for argument in given if not argument.startswith("-")), None)
+    try:
+        options = parser_for(name).parse_args(given)
+        return int(options.run(options))
+    except ConfigError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return EXIT_CONFIGURATION
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from appliance.clock import Clock
 from appliance.errors import Rejected
 from appliance.journal.journal import Journal
 from appliance.journal.record import Record, RecordKind
+from appliance.telemetry.stage_meter import StageMeter
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +50,8 @@ class CommitLatency:
 class AlarmDesk:
     """All alarms of this appliance, as the journal has them."""
 
-    def __init__(self, journal: Journal, clock: Clock) -> None:
+    def __init__(self, journal: Journal, clock: Clock, meter: StageMeter | None = None) -> None:
+        self._meter = meter or StageMeter()
         self._journal = journal
         self._clock = clock
         self._records = AlarmRecords(clock, journal.boot_id)
@@ -89,8 +92,11 @@ class AlarmDesk:
         """
         if not transitions:
             return []
+        begin_s = time.monotonic()
         result = await self._journal.commit([self._records.record(t) for t in transitions])
         done_ns = self._clock.monotonic_ns()
+        self._meter.done(time.monotonic() - begin_s, len(transitions))
+        self._meter.fail(0 if result.durable else len(transitions))
         stored = [stored_transition(record) for record in result.records]
         for one in stored:
             alarm, what = one.transition.alarm, one.transition.what
@@ -161,11 +167,22 @@ class AlarmDesk:
         alarm_id = stored.transition.alarm.alarm_id
         known = self._newest.get(alarm_id)
         if known is None or stored.sequence == 0 or stored.sequence > known.sequence:
+            if known is not None and known.sequence == 0 and _is_before(stored, known):
+                return  # a step that the disk took late: what came after it is shown already
             self._newest[alarm_id] = stored
 
     def _tell(self, stored: StoredTransition) -> None:
         for listener in self._listeners:
             listener(stored)
+
+
+def _is_before(one: StoredTransition, other: StoredTransition) -> bool:
+    """Whether one step of an alarm came before another one of this run of the service."""
+    alarm, later = one.transition.alarm, other.transition.alarm
+    return one.key != other.key and (alarm.activation, alarm.changed_ns) < (
+        later.activation,
+        later.changed_ns,
+    )
 
 
 def _decoded(records: Iterable[Record]) -> list[StoredTransition]:

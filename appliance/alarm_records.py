@@ -30,6 +30,7 @@ class StoredTransition:
     raised_time_ns: int
     rising_since_time_ns: int | None = None
     acknowledged_time_ns: int | None = None  # None: nobody has acknowledged this activation
+    key: str = ""  # of its record: the same before and after the commit
 
 
 class AlarmRecords:
@@ -134,4 +135,5 @@ def stored_transition(record: Record) -> StoredTransition:
         raised_time_ns,
         rising_since_time_ns,
         acknowledged_time_ns,
+        record.key,
     )

@@ -16,11 +16,12 @@ import psutil
 
 from appliance.clock import Clock
 from appliance.counters import Counter, Counters
+from appliance.dead_letters import DeadLetters
 from appliance.journal.journal import Journal
 from appliance.source_queue import SourceQueue
 from appliance.sources.source import LinkReport, Source
 from appliance.station_views import backlog_view, link_view, queue_view
-from web.schemas import ApplianceView, ClockView, CounterView, DiskView
+from web.schemas import ApplianceView, ClockView, CounterView, DeadLetterTallyView, DiskView
 
 _UNITS = {Counter.RUNNING_HOURS.value: "h"}
 DISK_PERIOD_S = 2.0
@@ -48,8 +49,10 @@ class ApplianceFigures:
         sources: Sequence[Source],
         queues: Callable[[], Sequence[SourceQueue]],
         central: Callable[[], str] | None = None,
-        webhooks: Callable[[], Sequence[LinkReport]] = tuple,
+        ways_out: Callable[[], Sequence[LinkReport]] = tuple,
+        dead_letters: DeadLetters | None = None,
     ) -> None:
+        """`ways_out` are links to those who get something from the appliance."""
         self._identity = identity
         self._journal = journal
         self._clock = clock
@@ -57,7 +60,8 @@ class ApplianceFigures:
         self._sources = sources
         self._queues = queues
         self._central = central
-        self._webhooks = webhooks
+        self._ways_out = ways_out
+        self.dead_letters = dead_letters or DeadLetters()
         self._process = psutil.Process()
         self._process.cpu_percent(None)
         self._started_s = time.monotonic()
@@ -91,7 +95,7 @@ class ApplianceFigures:
             cpu_percent=cpu_percent,
             links=[
                 *(link_view(source.report()) for source in self._sources),
-                *(link_view(report) for report in self._webhooks()),
+                *(link_view(report) for report in self._ways_out()),
             ],
             queues=[queue_view(queue) for queue in self._queues()],
             backlog=[backlog_view(backlog) for backlog in journal.backlog()],
@@ -113,6 +117,12 @@ class ApplianceFigures:
             disk=self._disk_view,
             journal_durable=journal.durable,
             central="not configured: everything is kept here" if self._central is None else self._central(),
+            dead_letters=[
+                DeadLetterTallyView(
+                    destination=tally.destination, refused=tally.refused, dropped=tally.dropped
+                )
+                for tally in self.dead_letters.tallies()
+            ],
         )
 
     def _disk(self) -> DiskView:

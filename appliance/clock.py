@@ -193,6 +193,8 @@ class SystemClock:
         known_ns = self._floor_ns + (now_ns - self._floor_at_ns)
         behind = self._kernel.synchronised is not True and wall_ns < known_ns - 3_600 * 1_000_000_000
         self._plausible = EARLIEST_PLAUSIBLE_NS <= wall_ns < LATEST_PLAUSIBLE_NS and not behind
+        if self._plausible and self._kernel.synchronised is True:  # what to count on from, should it be lost
+            self._floor_ns, self._floor_at_ns = wall_ns, now_ns
 
 
 class ReplayClock:

@@ -14,7 +14,9 @@ from pydantic import Field
 
 from appliance.config_base import Settings
 from appliance.config_central import CentralSettings
+from appliance.config_metrics import MetricsSettings
 from appliance.config_opcua_server import OpcUaServerSettings
+from appliance.config_telemetry import TelemetrySettings
 from appliance.config_webhooks import MAX_WEBHOOKS, WebhookSettings
 
 Id = Annotated[
@@ -261,9 +263,11 @@ class ApplianceSettings(Settings):
     station: StationSettings = StationSettings()
     web: WebSettings = WebSettings()
     journal: JournalSettings = JournalSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     central: CentralSettings | None = None
     webhooks: Annotated[list[WebhookSettings], Field(max_length=MAX_WEBHOOKS)] = Field(default_factory=list)
     opcua_server: OpcUaServerSettings | None = None
+    metrics: MetricsSettings | None = None
     assets: Annotated[
         list[AssetSettings],
         Field(

@@ -1,7 +1,7 @@
 """Rules between settings that no single setting can break.
 
 Duty: what is contradictory, doubled, unknown or missing across a configuration. Looks at the file system only
-to see that files named by the configuration exist; opens no port and no connection.
+to see that files named by the configuration exist and secrets are kept; opens no port and no connection.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from appliance.config import (
     ZoneLimitsSettings,
 )
 from appliance.config_central import central_problems
+from appliance.config_metrics import metrics_problems
 from appliance.config_webhooks import webhook_problems
 
 BYTES_PER_SAMPLE = 2  # of one axis on the line
@@ -50,6 +51,7 @@ def findings(settings: ApplianceSettings) -> list[Finding]:
         *_web(settings.web),
         *_central(settings),
         *(Finding(*problem) for problem in webhook_problems(settings.webhooks)),
+        *_metrics(settings),
         *_assets(settings.assets),
         *_sources(settings),
         *_channels(settings),
@@ -79,6 +81,11 @@ def _web(web: WebSettings) -> Iterator[Finding]:
 def _central(settings: ApplianceSettings) -> Iterator[Finding]:
     if settings.central is not None:
         yield from (Finding(*problem) for problem in central_problems(settings.central, is_loopback))
+
+
+def _metrics(settings: ApplianceSettings) -> Iterator[Finding]:
+    if settings.metrics is not None:
+        yield from (Finding(*problem) for problem in metrics_problems(settings.metrics))
 
 
 def _file(key: str, path: Path | None) -> Iterator[Finding]:

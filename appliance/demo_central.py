@@ -60,15 +60,18 @@ enabled = false
     async def start(self, database: str = DATABASE) -> None:
         """Start it and wait until it answers; the database is made where it is missing. Raises Fatal."""
         with (self._folder / "influxd.log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                str(self._binary),
-                *("-config", str(self._config)),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=end_with_parent,
-            )
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    str(self._binary),
+                    *("-config", str(self._config)),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    preexec_fn=end_with_parent,
+                )
+            except OSError as error:
+                raise Fatal(f"influxd cannot be started: {self._binary}: {error.strerror}") from error
         give_up_s = time.monotonic() + READY_WAIT_S
         while time.monotonic() < give_up_s and self._process.returncode is None:
             with contextlib.suppress(OSError, ValueError):
@@ -76,6 +79,11 @@ enabled = false
                 return
             await asyncio.sleep(0.1)
         raise Fatal(f"influxd does not answer at {self.url}; see {self._folder / 'influxd.log'}")
+
+    @property
+    def died_with(self) -> int | None:
+        """The exit code, if it has ended without being told to."""
+        return None if self._process is None else self._process.returncode
 
     async def stop(self) -> int:
         """Ask it to end and wait."""

@@ -27,6 +27,7 @@ class DemoPlaces:
     central_url: str = ""  # empty: no centre
     webhook_url: str = ""  # empty: no receiver
     webhook_secret: str = ""
+    opcua_port: int = 0  # 0: no OPC UA server
 
 
 def demo_config(places: DemoPlaces) -> str:
@@ -46,7 +47,12 @@ port = {places.web_port}
 counter_period_s = 2.0
 reserve_transitions = 5000
 
-{_central(places.central_url)}{_webhook(places.webhook_url, places.webhook_secret)}[[assets]]
+# The demo may run in a container, whose kernel says nothing of its clock.
+[telemetry]
+period_s = 10.0
+clock_untrusted_after_s = 0.0
+
+{_ways_out(places)}[[assets]]
 id = "{MACHINE_ID}"
 name = "Conveyor drive motor"
 nominal_speed_rpm = {NOMINAL_SPEED_HZ * 60.0:g}
@@ -82,6 +88,24 @@ tags = [
 {_tag(LOAD_NODE, "load", "load", "%")}
 {_tag(TEMPERATURE_NODE, "temperature", "temperature", "degC")}
 ]
+"""
+
+
+def _ways_out(places: DemoPlaces) -> str:
+    return (
+        _opcua_server(places.opcua_port)
+        + _central(places.central_url)
+        + _webhook(places.webhook_url, places.webhook_secret)
+    )
+
+
+def _opcua_server(port: int) -> str:
+    if not port:
+        return ""
+    return f"""[opcua_server]
+host = "127.0.0.1"
+port = {port}
+
 """
 
 

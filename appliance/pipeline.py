@@ -30,6 +30,7 @@ from appliance.machine_usage import MachineUsage
 from appliance.source_queue import SourceQueue
 from appliance.sources.source import LinkState, Source, SourceLost
 from appliance.system_watch import SystemWatch
+from appliance.telemetry.stage_meter import AssetMeters, Meters
 from appliance.telemetry_averager import TelemetryAverager
 from dsp.samples import Gap, GapCause, SampleBlock, SourceItem
 
@@ -51,7 +52,10 @@ class Audience(Protocol):
 class AssetLine:
     """One machine's way through the house: its queues, its analysis, what is collected for the journal."""
 
-    def __init__(self, analysis: AssetAnalysis, telemetry_period_s: float) -> None:
+    def __init__(
+        self, analysis: AssetAnalysis, telemetry_period_s: float, meters: AssetMeters | None = None
+    ) -> None:
+        self.meters = meters or AssetMeters()
         self.asset_id = analysis.machine.asset_id
         self.analysis = analysis
         self.lock = asyncio.Lock()  # one asset never in two threads at once
@@ -78,6 +82,7 @@ class AssetLine:
 
         While samples wait, later tags wait with them: a backlog is judged by what the machine did then.
         """
+        self._measure_waits()
         sampled = [queue for source_id, queue in self.queues.items() if source_id not in self._tag_sources]
         items = [item for queue in sampled for item in queue.take(most)]
         until_ns = max((item.end_ns for item in items), default=None)
@@ -85,6 +90,21 @@ class AssetLine:
             items += self.queues[source_id].take(QUEUE_CAPACITY if items else most, until_ns)
         items.sort(key=lambda item: item.channel_id not in self._tags)  # stable: each channel keeps its order
         return items
+
+    def put(self, source_id: str, item: SourceItem, cause: GapCause = GapCause.OVERLOAD) -> bool:
+        """One item into its queue; whether an older one had to go."""
+        queue = self.queues[source_id]
+        drops = queue.put(item, cause, self.meters.monotonic_ns())
+        meter = self.meters.queues[queue.name]
+        meter.processed, meter.dropped = meter.processed + 1, queue.dropped
+        return drops
+
+    def _measure_waits(self) -> None:
+        """What a batch waited is what its oldest item did: one measurement per queue and batch."""
+        now_ns = self.meters.monotonic_ns()
+        for queue in self.queues.values():
+            if queue.oldest_ns is not None:
+                self.meters.queues[queue.name].latency.add((now_ns - queue.oldest_ns) / 1e9)
 
 
 class Pipeline:
@@ -102,7 +122,9 @@ class Pipeline:
         audience: Audience,
         counter_period_s: float,
         workers: int,
+        meters: Meters | None = None,
     ) -> None:
+        self._meters = meters or Meters()
         self._lines = {line.asset_id: line for line in lines}
         self._journal = journal
         self._clock = clock
@@ -138,6 +160,8 @@ class Pipeline:
             async with aclosing(cast(AsyncGenerator[SourceItem, None], source.blocks())) as items:
                 async for item in items:
                     await self._watch.source_delivers(source.source_id)
+                    if isinstance(item, SampleBlock):
+                        self._meters.heard_ns[item.channel_id] = self._clock.monotonic_ns()
                     self.put(source.source_id, assets[item.channel_id], item)
         except SourceLost as lost:
             await self._watch.source_lost(lost)
@@ -153,7 +177,7 @@ class Pipeline:
         """Hop 4: one item into its queue, which drops its oldest when full. Never blocks."""
         line = self._lines[asset_id]
         cause = GapCause.BACKPRESSURE if line.blocked_by_journal else GapCause.OVERLOAD
-        if line.queues[source_id].put(item, cause):
+        if line.put(source_id, item, cause):
             self._counters.add(Counter.DROPPED_BLOCKS, source_id)
             self._watch.queue_overflows(source_id)
         line.wake.set()
@@ -163,9 +187,8 @@ class Pipeline:
         assets = {channel.channel_id: channel.asset_id for channel in source.channels}
         async for item in source.blocks():
             line = self._lines[assets[item.channel_id]]
-            queue = line.queues[source.source_id]
-            queue.put(item)
-            if len(queue) >= MOST_AT_ONCE:
+            line.put(source.source_id, item)
+            if len(line.queues[source.source_id]) >= MOST_AT_ONCE:
                 await self._process(line, line.take(MOST_AT_ONCE))
         for line in self._lines.values():
             while items := line.take(MOST_AT_ONCE):
@@ -218,8 +241,9 @@ class Pipeline:
 
     async def _process(self, line: AssetLine, items: list[SourceItem]) -> None:
         """Hops 5 to 9 for some items of one machine."""
-        loop = asyncio.get_running_loop()
+        loop, meters = asyncio.get_running_loop(), line.meters
         async with line.lock:
+            begin_ns = meters.monotonic_ns()
             work = loop.run_in_executor(self._threads, line.analysis.process, items)
             try:
                 findings = await asyncio.shield(work)
@@ -229,9 +253,13 @@ class Pipeline:
                     await self._deliver(line, items, await asyncio.wait_for(work, FINISH_WAIT_S))
                 raise
             except Exception:
+                meters.analysis.fail()
                 for gap in _gaps_of(items):
                     self._journal.record_gap(gap)
                 raise
+            meters.analysis.done((meters.monotonic_ns() - begin_ns) / 1e9, len(items))
+            if (sampled_ns := _sampled_ns(items)) is not None:
+                meters.decision.done((self._clock.monotonic_ns() - sampled_ns) / 1e9)
             await self._deliver(line, items, findings)
 
     async def _deliver(self, line: AssetLine, items: list[SourceItem], findings: Findings) -> None:

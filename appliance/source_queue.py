@@ -19,20 +19,28 @@ class SourceQueue:
         self.capacity = capacity
         self.dropped = 0  # blocks, since the start
         self._items: deque[SourceItem] = deque()
+        self._put_ns: deque[int] = deque()  # of each item: when it came
         self._lost: dict[str, Gap] = {}  # per channel: all that was dropped from the front
 
     def __len__(self) -> int:
         return len(self._items)
 
-    def put(self, item: SourceItem, cause: GapCause = GapCause.OVERLOAD) -> bool:
+    @property
+    def oldest_ns(self) -> int | None:
+        """When the item at the head came; None where nothing waits."""
+        return self._put_ns[0] if self._put_ns else None
+
+    def put(self, item: SourceItem, cause: GapCause = GapCause.OVERLOAD, now_ns: int = 0) -> bool:
         """Add an item at the end; `cause` names why an older one must go if there is no room.
 
         Returns whether something was dropped.
         """
         drops = len(self._items) >= self.capacity
         if drops:
+            self._put_ns.popleft()
             self._drop(self._items.popleft(), cause)
         self._items.append(item)
+        self._put_ns.append(now_ns)
         return drops
 
     def take(self, most: int, until_ns: int | None = None) -> list[SourceItem]:
@@ -46,6 +54,7 @@ class SourceQueue:
             if until_ns is not None and self._items[0].start_ns > until_ns:
                 break
             items.append(self._items.popleft())
+            self._put_ns.popleft()
         return items
 
     def _drop(self, item: SourceItem, cause: GapCause) -> None:

@@ -18,6 +18,7 @@ from appliance.alarms.lifecycle import NothingToAcknowledgeError, StaleActivatio
 from appliance.analysis import Findings
 from appliance.appliance_view import ApplianceFigures
 from appliance.clock import Clock
+from appliance.errors import Retryable
 from appliance.journal.journal import Journal
 from appliance.journal.record import RecordKind
 from appliance.machine_status import ChannelStatus, MachineStatus
@@ -26,6 +27,7 @@ from appliance.station_views import (
     TAG_VALUE,
     MachineAlarms,
     alarm_view,
+    dead_letter_page,
     gap_view,
     machine_detail,
     machine_summary,
@@ -39,12 +41,13 @@ from web.schemas import (
     AlarmTransitionView,
     AlarmView,
     ApplianceView,
+    DeadLetterPage,
     MachineDetail,
     MachineSummary,
     SpectrumView,
     TrendView,
 )
-from web.station_view import LiveUpdate, StaleAcknowledgementError, UnknownIdError
+from web.station_view import LiveUpdate, NotPossibleError, StaleAcknowledgementError, UnknownIdError
 
 LATEST_PERIOD_S = 1.0
 MOST_WAITING = 2000  # alarm transitions for one page; a slower one is cut and comes back with its sequence
@@ -202,6 +205,25 @@ class Station:
         """The appliance itself."""
         return self._figures.view()
 
+    async def dead_letters(self, destination: str | None, offset: int, limit: int) -> DeadLetterPage:
+        """What receivers refused for good, the latest refusal first."""
+        letters = self._figures.dead_letters
+        if destination is not None:
+            self._check_destination(destination)
+        try:
+            page = await letters.page(destination, offset, limit)
+        except Retryable as error:
+            raise NotPossibleError(str(error)) from error
+        return dead_letter_page(page, letters.tallies(), destination)
+
+    async def redrive(self, destination: str, letter_ids: list[str] | None, user: str) -> int:
+        """Let dead letters be sent again."""
+        self._check_destination(destination)
+        try:
+            return await self._figures.dead_letters.redrive(destination, letter_ids, user)
+        except Retryable as error:
+            raise NotPossibleError(str(error)) from error
+
     async def updates(self, after_sequence: int | None) -> AsyncIterator[LiveUpdate]:
         """Alarm transitions after that sequence, none missed, and the latest states about once a second."""
         listener = _Listener()
@@ -273,6 +295,11 @@ class Station:
         if found is None:
             raise UnknownIdError(f"There is no channel {channel_id!r}.", list(self._channels))
         return found
+
+    def _check_destination(self, destination: str) -> None:
+        known = self._figures.dead_letters.destinations()
+        if destination not in known:
+            raise UnknownIdError(f"There is no destination {destination!r}.", known)
 
     def _stored(self, alarm_id: str) -> StoredTransition:
         stored = self._desk.get(alarm_id)

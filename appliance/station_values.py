@@ -69,13 +69,10 @@ def machine_nodes(status: MachineStatus, features: Mapping[str, Sequence[str]]) 
 
 
 def appliance_alarms(source_ids: Iterable[str]) -> list[AlarmNodes]:
-    """The appliance's own alarms: one per condition, of lost sources one per source."""
-    ids = [alarm_id_of(OWNER, SystemCondition.SOURCE_LOST, source_id) for source_id in source_ids]
-    ids += [
-        alarm_id_of(OWNER, condition)
-        for condition in SystemCondition
-        if condition is not SystemCondition.SOURCE_LOST
-    ]
+    """The appliance's own alarms: one per condition, of lost and silent sources one per source."""
+    of_sources = (SystemCondition.SOURCE_LOST, SystemCondition.SOURCE_SILENT)
+    ids = [alarm_id_of(OWNER, condition, source_id) for source_id in source_ids for condition in of_sources]
+    ids += [alarm_id_of(OWNER, condition) for condition in SystemCondition if condition not in of_sources]
     return [AlarmNodes(alarm_id, _alarm_label(OWNER, alarm_id)) for alarm_id in ids]
 
 

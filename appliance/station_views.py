@@ -12,6 +12,7 @@ from typing import Literal
 
 from appliance.alarm_records import StoredTransition
 from appliance.alarms.lifecycle import Alarm
+from appliance.dead_letters import DeadLetterTally, RefusedRecord
 from appliance.journal.record import ClassBacklog, StoredGap
 from appliance.machine_status import ChannelStatus, MachineStatus
 from appliance.source_queue import SourceQueue
@@ -25,6 +26,8 @@ from web.schemas import (
     AlarmView,
     BacklogView,
     ChannelView,
+    DeadLetterPage,
+    DeadLetterView,
     DiagnosisView,
     FaultMarker,
     GapView,
@@ -285,3 +288,23 @@ def _plain(value: object) -> float | int | str | bool | None:
     if value is None or isinstance(value, bool | int | str):
         return value
     return ", ".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
+
+
+def dead_letter_page(
+    letters: Sequence[RefusedRecord], tallies: Sequence[DeadLetterTally], destination: str | None
+) -> DeadLetterPage:
+    """One page of what was refused for good."""
+    return DeadLetterPage(
+        total=sum(tally.refused for tally in tallies if destination in (None, tally.destination)),
+        letters=[
+            DeadLetterView(
+                destination=letter.destination,
+                letter_id=letter.letter_id,
+                kind=letter.kind,
+                record_id=letter.record_id,
+                refused_ms=letter.refused_ns / 1e6 if letter.refused_ns else None,
+                reason=letter.reason,
+            )
+            for letter in letters
+        ],
+    )

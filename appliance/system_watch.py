@@ -1,7 +1,7 @@
 """The appliance's own alarms: lost sources, a journal that cannot write, overload, damage.
 
 Duty: turns what shells notice into `SystemAlarms` and brings the transitions to the desk. Detects nothing by
-itself but a full disk and an unset clock, which it looks at now and then.
+itself but a full disk and a clock that is not trusted, which it looks at now and then.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 from collections.abc import Collection, Sequence
 
 from appliance.alarm_desk import AlarmDesk
+from appliance.alarms.clock_rule import ClockRule
 from appliance.alarms.lifecycle import Alarm, AlarmTransition
 from appliance.alarms.system import SystemAlarms, SystemCondition
 from appliance.clock import Clock
@@ -22,14 +23,16 @@ logger = logging.getLogger(__name__)
 OWNER_ID = "appliance"
 LOOK_S = 2.0
 CALM_NS = 30_000_000_000  # without a dropped block for this long, the overload is over
-_CLOCK_UNSET = "last known time"  # the clock's own name for a wall clock that cannot be right
 
 
 class SystemWatch:
     """Holds the appliance's own alarms; asset id `appliance`."""
 
-    def __init__(self, desk: AlarmDesk, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self, desk: AlarmDesk, journal: Journal, clock: Clock, clock_rule: ClockRule | None = None
+    ) -> None:
         self._desk = desk
+        self._clock_rule = clock_rule or ClockRule()
         self._journal = journal
         self._clock = clock
         self._alarms = SystemAlarms(OWNER_ID)
@@ -39,6 +42,11 @@ class SystemWatch:
         self._removed: set[str] = set()  # sources that were lost and then taken out of the configuration
         self._changed = asyncio.Event()
         desk.add_owner(OWNER_ID, self._alarms, self._lock)
+
+    @property
+    def desk(self) -> AlarmDesk:
+        """Where its alarms go, as all others."""
+        return self._desk
 
     def restore(self, alarms: Sequence[Alarm], sources: Collection[str]) -> None:
         """Take up alarms of before the restart. What still stands is stated again, the rest clears: also what
@@ -65,6 +73,14 @@ class SystemWatch:
             self._lost.discard(source_id)
             await self._clear(SystemCondition.SOURCE_LOST, source_id)
 
+    def is_lost(self, source_id: str) -> bool:
+        """Whether a source has said that it lost its peer, and delivered nothing since."""
+        return source_id in self._lost
+
+    async def silences_are(self, source_ids: Collection[str]) -> None:
+        """These sources are watched for silence; what was said of others is over."""
+        await self._only(SystemCondition.SOURCE_SILENT, source_ids)
+
     def queue_overflows(self, source_id: str) -> None:
         """A queue had to drop a block."""
         self._overflow_ns[source_id] = self._clock.monotonic_ns()
@@ -80,7 +96,7 @@ class SystemWatch:
 
     async def webhook_state(self, name: str, failing: bool, reason: str) -> None:
         """A receiver has taken no alarm for long, or takes them again."""
-        await self._state(
+        await self.state(
             failing,
             SystemCondition.WEBHOOK_FAILING,
             name,
@@ -90,10 +106,7 @@ class SystemWatch:
 
     async def webhooks_are(self, names: Collection[str]) -> None:
         """These receivers are configured; what was said of others is over."""
-        for alarm in self._alarms.alarms():
-            subject = str(alarm.evidence.get("subject", ""))
-            if alarm.rule == SystemCondition.WEBHOOK_FAILING and subject not in names:
-                await self._clear(SystemCondition.WEBHOOK_FAILING, subject)
+        await self._only(SystemCondition.WEBHOOK_FAILING, names)
 
     async def run(self) -> None:
         """Look at journal, disk, clock and queues, for ever."""
@@ -111,30 +124,26 @@ class SystemWatch:
     async def _look(self) -> None:
         journal, state = self._journal, self._clock.state()
         report = journal.damage_report  # of this start, or found since
-        await self._state(
+        await self.state(
             report is not None, SystemCondition.DATA_LOST, "", "" if report is None else report.text
         )
-        await self._state(
+        await self.state(
             not journal.durable,
             SystemCondition.JOURNAL_NOT_DURABLE,
             "",
             journal.not_durable_because,
             "Check the disk of this appliance.",
         )
-        await self._state(
+        await self.state(
             journal.space_low, SystemCondition.DISK_FULL, "", "the reserve for alarms is in use", "Make room."
         )
-        await self._state(
-            state.source == _CLOCK_UNSET,
-            SystemCondition.CLOCK_NOT_TRUSTED,
-            "",
-            "its time cannot be right",
-            state.text,
-        )
         now_ns = self._clock.monotonic_ns()
+        doubt = self._clock_rule.look(state.trusted, state.source, now_ns)
+        if doubt is not None:
+            await self.state(bool(doubt), SystemCondition.CLOCK_NOT_TRUSTED, "", doubt, state.text)
         for source_id, overflow_ns in list(self._overflow_ns.items()):
             overloaded = now_ns - overflow_ns < CALM_NS
-            await self._state(
+            await self.state(
                 overloaded,
                 SystemCondition.OVERLOAD,
                 source_id,
@@ -144,13 +153,20 @@ class SystemWatch:
             if not overloaded:
                 del self._overflow_ns[source_id]
 
-    async def _state(
+    async def state(
         self, stands: bool, condition: SystemCondition, subject: str, reason: str, remedy: str = ""
     ) -> None:
+        """A condition stands, or it does not. Nothing happens where that was said already."""
         if stands:
             await self._set(condition, subject, reason, remedy)
         else:
             await self._clear(condition, subject)
+
+    async def _only(self, condition: SystemCondition, subjects: Collection[str]) -> None:
+        for alarm in self._alarms.alarms():
+            subject = str(alarm.evidence.get("subject", ""))
+            if alarm.rule == condition and subject not in subjects:
+                await self._clear(condition, subject)
 
     async def _set(self, condition: SystemCondition, subject: str, reason: str, remedy: str = "") -> None:
         async with self._lock:

@@ -7,7 +7,6 @@ which parts come up. Holds no logic of any part.
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import signal
 import socket
@@ -15,25 +14,23 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from appliance.alarm_desk import AlarmDesk
+from appliance.alarms.clock_rule import ClockRule
 from appliance.analysis import AssetAnalysis
 from appliance.analysis_settings import PROFILES
 from appliance.appliance_view import ApplianceFigures, Identity
 from appliance.backoff import Backoff
 from appliance.clock import Clock, SystemClock
 from appliance.config import (
-    UNITS,
     ApplianceSettings,
     JournalSettings,
-    OpcUaSettings,
-    SerialSettings,
     WebSettings,
 )
-from appliance.config_base import Settings
 from appliance.config_rules import is_loopback
 from appliance.counters import Counter, Counters
+from appliance.dead_letters import DeadLetters
 from appliance.errors import Fatal
 from appliance.journal.journal import Journal
 from appliance.journal.retention import MIB, Budgets, ClassBudget
@@ -41,26 +38,25 @@ from appliance.machine_facts import build_machine
 from appliance.machine_status import MachineStatus
 from appliance.pipeline import AssetLine, Pipeline
 from appliance.service_notifier import ServiceNotifier
-from appliance.sources.opcua_client import OpcUaSource
-from appliance.sources.opcua_values import OpcUaTag
-from appliance.sources.serial_blocks import AxisChannel
-from appliance.sources.serial_bridge import SerialSource
-from appliance.sources.source import Source
+from appliance.sources.source import LinkReport
 from appliance.station import Station
 from appliance.supervisor import Supervisor, TaskReport, TaskState
 from appliance.system_watch import SystemWatch
+from appliance.telemetry.stage_meter import Meters
 from appliance.tls_files import TlsFiles, own_tls_files
 from appliance.wiring_central import Central
 from appliance.wiring_opcua_server import OpcUaPublishing
+from appliance.wiring_sources import SOURCE_BUILDERS
+from appliance.wiring_telemetry import Telemetry
 from appliance.wiring_webhooks import Webhooks
-from dsp.samples import Channel, Measurand
+from dsp.samples import Channel
 from firmware_bridge import burst_deframer
 from models.machine import Machine
 from web.app import create_app
 from web.auth import FIRST_USER, AuthStore
+from web.scrape_token import ScrapeToken
 from web.server import WebServer, listening_socket
 
-STANDARD_GRAVITY_MPS2 = 9.80665
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _Argument = TypeVar("_Argument")
 
@@ -107,15 +103,19 @@ class Appliance:
         self._auth = auth
         self._tls = tls
         self.sources = [SOURCE_BUILDERS[type(source)](source) for source in settings.sources]
-        self.desk = AlarmDesk(journal, clock)
-        self._watch = SystemWatch(self.desk, journal, clock)
+        meters = Meters()
+        self.desk = AlarmDesk(journal, clock, meters.alarm_commit)
+        grace_s = settings.telemetry.clock_untrusted_after_s
+        self._watch = SystemWatch(self.desk, journal, clock, ClockRule(grace_s))
         counters = Counters(journal.incarnation, journal.boot_id)
         machines = [build_machine(asset) for asset in settings.assets]
         profile = PROFILES[settings.station.profile]
         channels = [channel for source in self.sources for channel in source.channels]
         self._lines = [
             AssetLine(
-                AssetAnalysis(machine, _of(channels, machine), profile), settings.journal.telemetry_period_s
+                AssetAnalysis(machine, _of(channels, machine), profile, meters.of(machine.asset_id).score),
+                settings.journal.telemetry_period_s,
+                meters.of(machine.asset_id),
             )
             for machine in machines
         ]
@@ -125,7 +125,13 @@ class Appliance:
             None
             if central is None
             else Central(
-                central, settings.station.state_dir, journal=journal, watch=self._watch, channels=channels
+                central,
+                settings.station.state_dir,
+                journal=journal,
+                watch=self._watch,
+                channels=channels,
+                clock=clock,
+                meter=meters.central,
             )
         )
         self._webhooks = Webhooks(
@@ -135,6 +141,24 @@ class Appliance:
             journal=journal,
             clock=clock,
             watch=self._watch,
+            meters=meters,
+        )
+        self._opcua_server = self._build_opcua_server(clock)
+        self.telemetry = Telemetry(
+            settings.telemetry,
+            meters,
+            name=settings.station.name,
+            version=version("stethos"),
+            journal=journal,
+            clock=clock,
+            watch=self._watch,
+            counters=counters,
+            lines=self._lines,
+            sources=self.sources,
+            silence_s={source.id: source.silence_s for source in settings.sources},
+            central=self._central,
+            webhooks=self._webhooks,
+            opcua_server=self._opcua_server,
         )
         self.station = Station(
             settings.station.name,
@@ -150,7 +174,10 @@ class Appliance:
                 sources=self.sources,
                 queues=lambda: [queue for line in self._lines for queue in line.queues.values()],
                 central=None if self._central is None else self._central.text,
-                webhooks=self._webhooks.reports,
+                ways_out=self._ways_out,
+                dead_letters=DeadLetters(
+                    [*([] if self._central is None else [self._central.letters]), *self._webhooks.letters]
+                ),
             ),
         )
         self.pipeline = Pipeline(
@@ -163,11 +190,11 @@ class Appliance:
             audience=self.station,
             counter_period_s=settings.journal.counter_period_s,
             workers=max(1, (os.cpu_count() or 2) - 1),
+            meters=meters,
         )
         for source in self.sources:
             self.pipeline.connect(source)
         self._restore(counters)
-        self._opcua_server = self._build_opcua_server(clock)
 
     @classmethod
     async def build(cls, settings: ApplianceSettings) -> Appliance:
@@ -223,6 +250,7 @@ class Appliance:
         if self._opcua_server is not None:
             self._opcua_server.supervise(supervisor)
         self._webhooks.supervise(supervisor)
+        self.telemetry.supervise(supervisor)
         supervisor.add("watchdog", notifier.keep_alive)
         serving = asyncio.Event()
         supervisor.add("web", lambda: self._serve(listening, serving), ready=serving, essential=True)
@@ -234,6 +262,11 @@ class Appliance:
 
         await supervisor.run_all(signals=_STOP_SIGNALS, started=started)
 
+    @property
+    def central(self) -> Central | None:
+        """The way to the centre, where there is one."""
+        return self._central
+
     async def close(self) -> None:
         """Bring what waits to the disk and end."""
         self.pipeline.close()
@@ -242,11 +275,19 @@ class Appliance:
         if self._opcua_server is not None:
             self._opcua_server.close()
         self._webhooks.close()
+        self.telemetry.close()
         await self.journal.close()
         self._auth.close()
 
     async def _serve(self, listening: socket.socket, serving: asyncio.Event) -> None:
-        app = create_app(self.station, self._auth, hosts=[socket.gethostname(), self.settings.web.host])
+        metrics = self.settings.metrics
+        app = create_app(
+            self.station,
+            self._auth,
+            health=self.telemetry,
+            scrape_token=None if metrics is None else ScrapeToken(metrics.token_file),
+            hosts=[socket.gethostname(), self.settings.web.host],
+        )
         certificate, key = (
             (None, None) if self._tls is None else (str(self._tls.certificate), str(self._tls.key))
         )
@@ -261,6 +302,11 @@ class Appliance:
             server.should_exit = True
             await answering
             raise
+
+    def _ways_out(self) -> list[LinkReport]:
+        """Who gets something from here: SCADA and the receivers of alarms."""
+        server = [] if self._opcua_server is None else [self._opcua_server.report()]
+        return [*server, *self._webhooks.reports()]
 
     def _build_opcua_server(self, clock: Clock) -> OpcUaPublishing | None:
         wanted, station = self.settings.opcua_server, self.settings.station
@@ -316,66 +362,6 @@ def _bound(
 
 def _of(channels: list[Channel], machine: Machine) -> list[Channel]:
     return [channel for channel in channels if channel.asset_id == machine.asset_id]
-
-
-def _serial_source(settings: SerialSettings) -> SerialSource:
-    full_scale_mps2 = settings.range_g * STANDARD_GRAVITY_MPS2
-    axes = tuple(
-        AxisChannel(
-            "xyz".index(axis.axis),
-            Channel(
-                axis.channel,
-                axis.asset,
-                Measurand.ACCELERATION,
-                "m/s2",
-                settings.sample_rate_hz,
-                full_scale_mps2,
-            ),
-        )
-        for axis in settings.axes
-    )
-    return SerialSource(
-        settings.id,
-        str(settings.device),
-        axes,
-        baud=settings.baud,
-        serial_number=settings.serial_number,
-        silence_s=settings.silence_s,
-    )
-
-
-def _opcua_source(settings: OpcUaSettings) -> OpcUaSource:
-    tags = []
-    for tag in settings.tags:
-        factor, unit = UNITS[tag.measurand][tag.unit]
-        channel = Channel(tag.channel, tag.asset, Measurand(tag.measurand), unit, 0.0, math.inf)
-        tags.append(OpcUaTag(tag.node, channel, factor))
-    return OpcUaSource(
-        settings.id,
-        settings.url,
-        tuple(tags),
-        user=settings.user,
-        password=_secret(settings.password_file),
-        publish_interval_ms=settings.publish_interval_ms,
-        silence_s=settings.silence_s,
-    )
-
-
-SOURCE_BUILDERS: dict[type[Settings], Callable[[Any], Source]] = {
-    SerialSettings: _serial_source,
-    OpcUaSettings: _opcua_source,
-}
-"""What is built for which kind of entry under [[sources]]."""
-
-
-def _secret(path: Path | None) -> str:
-    """The first line of a secret's file. Raises Fatal if it cannot be read."""
-    if path is None:
-        return ""
-    try:
-        return path.read_text(encoding="utf-8").splitlines()[0].strip()
-    except (OSError, UnicodeDecodeError, IndexError) as error:
-        raise Fatal(f"the secret in {path} cannot be read: {error}") from error
 
 
 def _tls_files(web: WebSettings, folder: Path) -> TlsFiles | None:

@@ -11,17 +11,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from appliance.clock import Clock
 from appliance.config_central import CentralSettings
+from appliance.dead_letters import CentralLetters
 from appliance.device_identity import device_id
 from appliance.errors import Fatal
 from appliance.journal.features import NameList
 from appliance.journal.journal import Journal
 from appliance.journal.record import Record
-from appliance.sinks.courier import Courier, Pace
+from appliance.sinks.courier import KINDS, Courier
+from appliance.sinks.courier_needs import Pace
 from appliance.sinks.influx import Influx1Writer, Influx2Writer, InfluxSink, Writer
-from appliance.sinks.outbox import Outbox
+from appliance.sinks.outbox import FILE_NAME, Outbox
 from appliance.sinks.points import encode
 from appliance.system_watch import SystemWatch
+from appliance.telemetry.measured_ways import MeasuredSink
+from appliance.telemetry.stage_meter import StageMeter
 from dsp.samples import Channel
 
 NOT_CONFIGURED = "not configured: everything is kept here"
@@ -38,11 +43,14 @@ class Central:
         journal: Journal,
         watch: SystemWatch,
         channels: Sequence[Channel],
+        clock: Clock,
+        meter: StageMeter | None = None,
     ) -> None:
         """Raises Fatal where device key, courier's file or certificates cannot be used."""
         own_id = device_id(state_dir)
         self._sink = InfluxSink(_writer(settings))
-        self._outbox = Outbox(state_dir / "central" / "outbox.sqlite")
+        path = outbox_path(state_dir)
+        self._outbox = Outbox(path)
         owners = self._outbox.owners(
             {channel.channel_id: channel.asset_id for channel in channels}, journal.last_sequence + 1
         )
@@ -52,7 +60,7 @@ class Central:
 
         self.courier = Courier(
             journal,
-            self._sink,
+            MeasuredSink(self._sink, meter or StageMeter()),
             self._outbox,
             encode=encoded,
             name_list=journal.queries.name_list,
@@ -64,15 +72,26 @@ class Central:
                 backlog_bytes_per_s=settings.backlog_kb_per_s * 1000.0,
             ),
             send_provisional=settings.provisional_times == "send",
+            wall_ns=lambda: clock.wall(clock.monotonic_ns()).time_ns,
         )
+        self.letters = CentralLetters(path, self.courier.report)
 
     def text(self) -> str:
         """The line "central" of the appliance page."""
         return self.courier.report().text
 
+    def confirmed(self) -> int:
+        """Up to this journal sequence every record is at the centre, or refused for good."""
+        return min(self.courier.lanes[record_class].confirmed for record_class in KINDS)
+
     async def close(self) -> None:
         await self._sink.close()
         self._outbox.close()
+
+
+def outbox_path(state_dir: Path) -> Path:
+    """Where the courier keeps its file."""
+    return state_dir / "central" / FILE_NAME
 
 
 def _writer(settings: CentralSettings) -> Writer:

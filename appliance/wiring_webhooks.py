@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from appliance.alarms.lifecycle import Severity
 from appliance.clock import Clock
 from appliance.config_webhooks import WebhookSettings
+from appliance.dead_letters import WebhookLetters
 from appliance.errors import Fatal, Rejected
 from appliance.journal.journal import Journal
 from appliance.sinks.webhook import WebhookReport, WebhookSink
@@ -21,6 +22,8 @@ from appliance.sinks.webhook_targets import parse_target
 from appliance.sources.source import LinkReport, LinkState
 from appliance.supervisor import Supervisor
 from appliance.system_watch import SystemWatch
+from appliance.telemetry.measured_ways import MeasuredPost
+from appliance.telemetry.stage_meter import Meters
 
 
 class Webhooks:
@@ -35,6 +38,7 @@ class Webhooks:
         journal: Journal,
         clock: Clock,
         watch: SystemWatch,
+        meters: Meters | None = None,
     ) -> None:
         """Raises Fatal where the senders' file, a URL or certificates cannot be used."""
         self._watch = watch
@@ -42,7 +46,7 @@ class Webhooks:
         self.sinks = [] if self._store is None else [
             WebhookSink(
                 hook.name,
-                build_post(hook),
+                MeasuredPost(build_post(hook).endpoint, (meters or Meters()).webhook(hook.name)),
                 log=journal,
                 store=self._store,
                 clock=clock,
@@ -54,6 +58,10 @@ class Webhooks:
             )
             for hook in settings
         ]  # fmt: skip
+        for sink in self.sinks:
+            watch.desk.listen(sink.alarm_held)
+
+        self.letters = [WebhookLetters(journal.folder, sink.name, sink.report) for sink in self.sinks]
 
     def supervise(self, supervisor: Supervisor) -> None:
         """One task per receiver, and one that ends alarms of receivers that are configured no more."""
@@ -75,9 +83,7 @@ def link_report(report: WebhookReport) -> LinkReport:
     """A receiver's state in the words of a link."""
     remedy = ""
     if report.dead_letters:
-        remedy = (
-            "Dead letters wait: see `stethos webhook list`, send them again by `stethos webhook redrive`."
-        )
+        remedy = "It refused messages for good: see below under Refused, remove the reason, send them again."
     return LinkReport(
         report.name,
         "webhook",

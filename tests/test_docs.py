@@ -15,6 +15,7 @@ import pytest
 from appliance.alarms.rules import CHECK_SENSOR, MACHINE_CONDITION
 from appliance.alarms.system import SystemCondition
 from appliance.commands import COMMANDS
+from appliance.telemetry.metrics import METRICS
 from web.openapi import document
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,6 +59,19 @@ def test_every_route_is_described() -> None:
         if path.startswith("/api/")
     }
     assert described == built
+
+
+def test_every_metric_is_described_as_it_is() -> None:
+    rows = re.findall(
+        r"^\| `(stethos_\w+)` \| (\w+) \| (.*?) \| (.*) \|$", PAGES["docs/metrics.md"], re.MULTILINE
+    )
+    described = {name: (kind, labels, meaning) for name, kind, labels, meaning in rows}
+    built = {
+        name: (info.type, ", ".join(f"`{label}`" for label in info.labels) or "-", info.meaning)
+        for name, info in METRICS.items()
+    }
+    assert described == built
+    assert len(rows) == len(built), "a metric is described twice"
 
 
 def test_every_command_is_described_and_exists() -> None:

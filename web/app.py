@@ -6,7 +6,8 @@ the result with `web.server.WebServer`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -18,12 +19,22 @@ from web.errors import install_error_handlers
 from web.guard import SessionGuard
 from web.headers import HostCheck, SecurityHeaders
 from web.live import LiveHub
-from web.routes import alarms, appliance, channels, live, machines, session
+from web.metrics_page import MetricsPage
+from web.routes import alarms, appliance, channels, dead_letters, live, machines, session
 from web.routes.spa import Spa
-from web.station_view import StationView
+from web.scrape_token import ScrapeToken
+from web.station_view import HealthProvider, StationView
 
 STATIC_FOLDER = Path(__file__).parent / "static"
-ROUTERS = (session.router, machines.router, channels.router, alarms.router, appliance.router, live.router)
+ROUTERS = (
+    session.router,
+    machines.router,
+    channels.router,
+    alarms.router,
+    appliance.router,
+    dead_letters.router,
+    live.router,
+)
 
 
 def operation_id_of(route: APIRoute) -> str:
@@ -35,12 +46,16 @@ def create_app(
     station: StationView,
     auth: AuthStore,
     *,
+    health: HealthProvider,
+    scrape_token: ScrapeToken | None = None,
+    monotonic_s: Callable[[], float] = time.monotonic,
     hosts: Iterable[str] = (),
     static_folder: Path = STATIC_FOLDER,
     hub: LiveHub | None = None,
 ) -> FastAPI:
     """The ASGI application.
 
+    `health` says how the appliance itself is; `scrape_token` admits a scraper of /metrics without a session.
     `hosts`: names by which this appliance is reached, besides `localhost` and any address. `app.state.live`
     is the hub whose `close()` ends the open streams; `WebServer` calls it.
     """
@@ -56,6 +71,7 @@ def create_app(
     )
     app.state.station = station
     app.state.auth = auth
+    app.state.health = health
     app.state.live = hub or LiveHub(station, auth.is_live)
     for router in ROUTERS:
         app.include_router(router)
@@ -64,6 +80,7 @@ def create_app(
     # The last one added is the outermost.
     app.add_middleware(BodyLimit)
     app.add_middleware(SessionGuard, auth=auth)
+    app.add_middleware(MetricsPage, health=health, auth=auth, token=scrape_token, monotonic_s=monotonic_s)
     app.add_middleware(HostCheck, hosts=tuple(hosts))
     app.add_middleware(SecurityHeaders)
     return app

@@ -37,6 +37,7 @@ class BodyLimit:
                 "Body too slow",
                 f"The body did not arrive within {self._within_s:g} s.",
                 "Send it at once.",
+                {"Connection": "close"},
             )
             await late.response()(scope, receive, send)
             return

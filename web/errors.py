@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from web.schemas import Problem
-from web.station_view import StaleAcknowledgementError, UnknownIdError
+from web.station_view import NotPossibleError, StaleAcknowledgementError, UnknownIdError
 
 MOST_IDS_NAMED = 20
 
@@ -149,6 +149,11 @@ def install_error_handlers(app: FastAPI) -> None:
             "Reload the alarm, look at it as it is now, and acknowledge that.",
         ).response()
 
+    async def on_not_possible(_request: Request, error: Exception) -> Response:
+        remedy = "Try again in a moment; the appliance's page says more."
+        return ProblemError(503, "Not possible at present", f"{error}.", remedy).response()
+
+    app.add_exception_handler(NotPossibleError, on_not_possible)
     app.add_exception_handler(ProblemError, on_problem)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)

@@ -26,7 +26,8 @@ OPEN = frozenset({("GET", "/api/health"), ("POST", "/api/session")})
 BEFORE_PASSWORD_CHANGE = frozenset({"/api/session", "/api/session/password"})
 
 
-def _session_token(headers: Headers) -> str | None:
+def session_token_of(headers: Headers) -> str | None:
+    """The session cookie's value."""
     return cookie_parser("; ".join(headers.getlist("cookie"))).get(COOKIE) or None
 
 
@@ -74,7 +75,7 @@ class SessionGuard:
             check_origin(headers)
         if (method, path) in OPEN:
             return
-        token = _session_token(headers)
+        token = session_token_of(headers)
         session = self._auth.find(token) if token else None
         if token is None or session is None:
             raise not_signed_in()

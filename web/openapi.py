@@ -19,7 +19,7 @@ from web.app import ROUTERS, create_app
 from web.auth import AuthStore
 from web.guard import COOKIE, CSRF_HEADER, OPEN, SAFE_METHODS
 from web.passwords import PasswordHashing
-from web.station_view import StationView
+from web.station_view import HealthProvider, StationView
 
 
 def document() -> dict[str, Any]:
@@ -28,7 +28,7 @@ def document() -> dict[str, Any]:
         cheap = PasswordHashing(argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         auth = AuthStore.open(Path(folder) / "auth.json", hashing=cheap)
         # Routes are described, none is called: the station is never asked.
-        app = create_app(cast(StationView, None), auth)
+        app = create_app(cast(StationView, None), auth, health=cast(HealthProvider, None))
         described: dict[str, Any] = app.openapi()
         cheap.close()
     described["components"]["securitySchemes"] = {

@@ -6,7 +6,7 @@ milliseconds as numbers in `*_ms` where a plot wants them.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +14,9 @@ SeverityName = Literal["not rated", "good", "watch", "warn", "stop"]
 AlarmStateName = Literal[
     "active, unacknowledged", "active, acknowledged", "cleared, unacknowledged", "normal"
 ]
+
+
+LetterId = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class Schema(BaseModel):
@@ -205,6 +208,46 @@ class DiskView(Schema):
     reserve_bytes: int
 
 
+class DeadLetterTallyView(Schema):
+    """What one destination refused for good."""
+
+    destination: str  # "central", "webhook maintenance"
+    refused: int
+    dropped: int  # older ones that had to leave the list
+
+
+class DeadLetterView(Schema):
+    """One record or message that its receiver refused for good."""
+
+    destination: str
+    letter_id: str  # unique within its destination
+    kind: str  # "score", "alarm transition", "alarm raised"
+    record_id: str  # what it is about: an alarm, a channel, a counter
+    refused_ms: float | None  # null: refused by a release that did not note it
+    reason: str  # as the receiver said it
+
+
+class DeadLetterPage(Schema):
+    """Dead letters, the latest refusal first; `total` of the destinations that were asked for."""
+
+    total: int
+    letters: list[DeadLetterView]
+
+
+class RedriveRequest(Schema):
+    """Which dead letters of a destination are to be sent again; null: all of them."""
+
+    destination: str = Field(min_length=1, max_length=100)
+    letter_ids: list[LetterId] | None = Field(min_length=1, max_length=500)
+
+
+class RedriveView(Schema):
+    """How many dead letters wait to be sent again because of this request."""
+
+    destination: str
+    sent_again: int
+
+
 class ApplianceView(Schema):
     name: str
     version: str
@@ -220,6 +263,7 @@ class ApplianceView(Schema):
     disk: DiskView
     journal_durable: bool
     central: str  # "not configured: everything is kept here"
+    dead_letters: list[DeadLetterTallyView]  # one per destination, also where nothing was refused
 
 
 class LoginRequest(Schema):

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Generator
 from typing import cast
 
+import h11
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -16,6 +17,8 @@ from web.live import LiveHub
 
 UNSENT_WITHIN_MS = 60_000
 MOST_CONNECTIONS = 256
+MOST_PER_ADDRESS = 128  # one address alone must not take them all; a proxy in front still has room
+MOST_DISCARDED_BYTES = 256 * 1024  # of a body that is answered already, before the connection is closed
 REQUEST_WITHIN_S = 20.0
 GOODBYE_WITHIN_S = 1.0
 BACKLOG = 128
@@ -49,15 +52,28 @@ class PromptProtocol(H11Protocol):
     """A connection that must bring its next request's head within a time, or is closed.
 
     Uvicorn waits without end for a first request, and for the rest of a head or of a refused body; a few
-    hundred such connections would leave none for the technician.
+    hundred such connections would leave none for the technician. It also reads a refused body to its end,
+    however long that is, and has no bound per address.
     """
 
     request_within_s = REQUEST_WITHIN_S
     _deadline: asyncio.TimerHandle | None = None
+    _discarded_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if self._address_has_enough():
+            transport.abort()
+            return
         self._await_request()
+
+    def data_received(self, data: bytes) -> None:
+        if self.is_answered and self.conn.their_state is h11.SEND_BODY:
+            self._discarded_bytes += len(data)
+            if self._discarded_bytes > MOST_DISCARDED_BYTES:
+                self.transport.close()
+                return
+        super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._deadline is not None:
@@ -66,7 +82,16 @@ class PromptProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        self._discarded_bytes = 0
         self._await_request()
+
+    def _address_has_enough(self) -> bool:
+        if self.client is None or len(self.connections) <= MOST_PER_ADDRESS:
+            return False
+        address, others = self.client[0], 0
+        for connection in self.connections:
+            others += isinstance(connection, PromptProtocol) and (connection.client or ("",))[0] == address
+        return others > MOST_PER_ADDRESS
 
     def _await_request(self) -> None:
         if self._deadline is not None:

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from web.health_schemas import ApplianceHealthView
 from web.schemas import (
     AlarmTransitionView,
     AlarmView,
     ApplianceView,
+    DeadLetterPage,
     MachineDetail,
     MachineSummary,
     SpectrumView,
@@ -29,6 +31,10 @@ class StaleAcknowledgementError(Exception):
     """The acknowledgement names an activation that is not the present one, or there is none to give."""
 
 
+class NotPossibleError(Exception):
+    """It cannot be done at present, for the reason that `args[0]` states; it may be later."""
+
+
 @dataclass(frozen=True, slots=True)
 class LiveUpdate:
     """One server-sent event. Alarm transitions carry their journal sequence; the rest is latest-only."""
@@ -36,6 +42,18 @@ class LiveUpdate:
     event: Literal["alarm", "machines", "machine", "appliance"]
     data: AlarmTransitionView | list[MachineSummary] | MachineDetail | ApplianceView
     sequence: int | None = None
+
+
+class HealthProvider(Protocol):
+    """The health of the appliance itself, for its page and for a scraper."""
+
+    def health(self) -> ApplianceHealthView:
+        """Stages, scores, errors, load, temperatures, disk, wear, clock, links."""
+        ...
+
+    def metrics(self) -> bytes:
+        """The same as Prometheus text exposition format 0.0.4, UTF-8; rendered at most once a second."""
+        ...
 
 
 class StationView(Protocol):
@@ -60,6 +78,17 @@ class StationView(Protocol):
         ...
 
     def appliance(self) -> ApplianceView: ...
+
+    async def dead_letters(self, destination: str | None, offset: int, limit: int) -> DeadLetterPage:
+        """What receivers refused for good, the latest refusal first. Raises NotPossibleError."""
+        ...
+
+    async def redrive(self, destination: str, letter_ids: list[str] | None, user: str) -> int:
+        """Lets dead letters (None: all of the destination) be sent again; how many were dead until now.
+
+        Once more for the same ones changes nothing. Raises NotPossibleError.
+        """
+        ...
 
     def updates(self, after_sequence: int | None) -> AsyncIterator[LiveUpdate]:
         """Alarm transitions after that sequence, none missed, and latest states about once a second.

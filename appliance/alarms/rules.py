@@ -1,7 +1,8 @@
-"""When a machine's windows and diagnoses are an alarm, and when a sensor is: the decisions, without I/O.
+"""When a machine's windows and diagnoses are an alarm: the decisions, without I/O.
 
 Duty: debounce and hysteresis, one alarm for one failure however many channels show it, and when a standing
 alarm has changed enough to be told again. Scores, zones and diagnoses come in judged by the floors below.
+When a sensor is an alarm is `sensor_rule`'s to say.
 """
 
 from __future__ import annotations
@@ -287,55 +288,6 @@ class MachineConditionRule:
         if level_db is None:
             return False
         return self._told_db is None or abs(level_db - self._told_db) >= self._settings.update_db
-
-
-class CheckSensorRule:
-    """One channel's alarm "check sensor"."""
-
-    def __init__(self, asset_id: str, channel_id: str, settings: RuleSettings) -> None:
-        self.alarm_id = alarm_id_of(asset_id, CHECK_SENSOR, channel_id)
-        self._asset_id = asset_id
-        self._channel_id = channel_id
-        self._debounce = Debounce(settings.sensor_needed, settings.sensor_of, settings.sensor_off)
-        self._change = settings.sensor_off  # windows that must agree before another verdict is told
-        self._agreeing: tuple[str, int] = ("", 0)
-
-    def observe(
-        self, register: AlarmRegister, time_ns: int, verdict: str | None, text: str = "", remedy: str = ""
-    ) -> AlarmTransition | None:
-        """Take one window's sensor check: what is wrong with the sensor, or None where nothing is."""
-        stands = self._debounce.observe(verdict is not None, verdict is None)
-        if not stands:
-            return register.clear(self.alarm_id, time_ns)
-        if verdict is None or not self._worth_telling(register, verdict):
-            return None
-        return register.state(
-            Condition(
-                alarm_id=self.alarm_id,
-                asset_id=self._asset_id,
-                channel_id=self._channel_id,
-                rule=CHECK_SENSOR,
-                severity=Severity.NOT_RATED,
-                reason=f"check sensor {self._channel_id}: {text.rstrip('.')}"
-                + (f". {remedy}" if remedy else ""),
-                evidence={"verdict": verdict},
-            ),
-            time_ns,
-        )
-
-    def _worth_telling(self, register: AlarmRegister, verdict: str) -> bool:
-        """Whether the alarm is new, or another thing has been wrong for a while than the one told."""
-        known, count = self._agreeing
-        self._agreeing = (verdict, count + 1 if known == verdict else 1)
-        alarm = register.get(self.alarm_id)
-        if alarm is None or not alarm.state.active:
-            return True
-        return alarm.evidence.get("verdict") != verdict and self._agreeing[1] >= self._change
-
-    def restore(self, alarms: Iterable[Alarm]) -> None:
-        """After a restart: an active alarm stands until good windows have denied it as usual."""
-        if any(alarm.alarm_id == self.alarm_id and alarm.state.active for alarm in alarms):
-            self._debounce.assume_on()
 
 
 def _rank(severity: Severity) -> int:

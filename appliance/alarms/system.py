@@ -17,30 +17,36 @@ class SystemCondition(StrEnum):
     """A condition of the appliance, not of a machine; the value is the alarm's rule."""
 
     SOURCE_LOST = "source lost"
+    SOURCE_SILENT = "source silent"
     JOURNAL_NOT_DURABLE = "journal not durable"
     CLOCK_NOT_TRUSTED = "clock not trusted"
     DISK_FULL = "disk full"
+    DISK_FILLING = "disk filling"
     DATA_LOST = "data lost"
     OVERLOAD = "overload"
     CENTRAL_REFUSES = "central refuses"
     WEBHOOK_FAILING = "webhook failing"
+    LATENCY_DOUBLED = "latency doubled"
 
 
 _SENTENCES = {
     SystemCondition.SOURCE_LOST: "{subject} delivers no data: {reason}",
+    SystemCondition.SOURCE_SILENT: "{subject} is connected, but {reason}",
     SystemCondition.JOURNAL_NOT_DURABLE: (
         "The journal cannot be written: {reason}; alarms are shown, but would not outlive a power cut"
     ),
     SystemCondition.CLOCK_NOT_TRUSTED: (
-        "The clock is not set: {reason}; times are provisional until it is"
+        "The clock is not trusted: {reason}; times are provisional until it is"
     ),
     SystemCondition.DISK_FULL: (
         "The disk is full: {reason}; alarms are still stored, trends are not"
     ),
+    SystemCondition.DISK_FILLING: "The disk fills up: {reason}; a full one stores no trends",
     SystemCondition.DATA_LOST: "Stored data was damaged: {reason}",
     SystemCondition.OVERLOAD: "The appliance is overloaded: {reason}; parts of the data are left out",
     SystemCondition.CENTRAL_REFUSES: "The central InfluxDB takes nothing: {reason}; all of it is kept here",
     SystemCondition.WEBHOOK_FAILING: "Webhook {subject} does not take alarms: {reason}",
+    SystemCondition.LATENCY_DOUBLED: "The appliance has become slow: {reason}",
 }  # fmt: skip
 
 

@@ -29,6 +29,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "appliance.commands.webhook",
         "test the receivers of alarms, list and resend what they did not take",
     ),
+    "warm-up": ("appliance.commands.warm_up", "compile, or load ahead, all kernels of the analysis"),
+    "central": ("appliance.commands.central", "list what the central InfluxDB refused, and send it again"),
     "evaluate": ("appliance.commands.evaluate", "judge detection on a folder of recordings with known truth"),
 }
 """Name: (module, summary). Only the module of the wanted command is imported."""

@@ -1,18 +1,23 @@
 """What changes while an appliance runs, as JSON lines for a script: alarms, learning, links, severity.
 
-Duty: compares each latest state with the one before and tells the difference; the first are told whole.
+Duty: compares each latest state with the one before and tells the difference; the first are told whole. Also
+when an alarm was committed, and how the way to the centre stands.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
+from appliance.alarm_records import StoredTransition
+from appliance.wiring_central import Central
 from web.schemas import AlarmTransitionView, AlarmView, ApplianceView, MachineSummary
 from web.station_view import LiveUpdate
 
 Tell = Callable[[dict[str, object]], None]
 LEARNING_STEP_PERCENT = 5.0
+CENTRAL_EVERY_S = 0.5
 
 
 class Told(Protocol):
@@ -31,6 +36,35 @@ async def tell_changes(station: Told, tell: Tell) -> None:
     async for update in station.updates(None):
         for line in changes.of(update):
             tell(line)
+
+
+async def tell_central(central: Central, tell: Tell) -> None:
+    """Tell how far the courier is, for ever."""
+    told: dict[str, object] = {}
+    while True:
+        report = central.courier.report()
+        line: dict[str, object] = {
+            "type": "central",
+            "state": str(report.state),
+            "waiting": report.waiting,
+            "confirmed": central.confirmed(),
+            "refused": report.refused,
+        }
+        if line != told:
+            tell(line)
+            told = line
+        await asyncio.sleep(CENTRAL_EVERY_S)
+
+
+def committed_line(stored: StoredTransition, monotonic_ns: int) -> dict[str, object]:
+    """That a transition is on stable storage, told as soon as the desk knows it."""
+    return {
+        "type": "committed",
+        "sequence": stored.sequence,
+        "alarm_id": stored.transition.alarm.alarm_id,
+        "what": stored.transition.what,
+        "monotonic_ns": monotonic_ns,
+    }
 
 
 class Changes:

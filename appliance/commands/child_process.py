@@ -10,15 +10,16 @@ import contextlib
 import ctypes
 import json
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from appliance.errors import Fatal
+from appliance.installation import module_command
 
 STOP_WAIT_S = 15.0
 READY_WAIT_S = 60.0
+AT_EOF_WAIT_S = 1.0
 _PR_SET_PDEATHSIG = 1
 _LINE_BYTES = 1 << 20
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -30,7 +31,7 @@ def end_with_parent() -> None:
 
 
 class ChildProcess:
-    """One running child; `module` is a Python module of ours."""
+    """One running child."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
         self.name = name
@@ -42,15 +43,23 @@ class ChildProcess:
 
     @classmethod
     async def start(cls, name: str, module: str, *arguments: str, log: Path) -> ChildProcess:
-        """Start `python -m module arguments`; what it writes to standard error goes to `log`."""
+        """Start a module of ours as a program; what it writes to standard error goes to `log`."""
+        return await cls.run(name, *module_command(module), *arguments, log=log)
+
+    @classmethod
+    async def run(
+        cls, name: str, program: str, *arguments: str, log: Path, environment: dict[str, str] | None = None
+    ) -> ChildProcess:
+        """Start any program; `environment` None is this process's. Raises OSError."""
         with log.open("ab") as log_file:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", module, *arguments),
+                program,
+                *arguments,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log_file,
                 limit=_LINE_BYTES,
+                env=environment,
                 start_new_session=True,  # Ctrl-C is the demo's alone: it ends its children in order
                 preexec_fn=end_with_parent,
             )
@@ -83,6 +92,9 @@ class ChildProcess:
 
     async def stop(self) -> int:
         """Ask it to end, wait, and make sure; returns its exit code."""
+        if self.process.stdout is not None and self.process.stdout.at_eof():  # it ends by itself just now
+            with contextlib.suppress(TimeoutError):
+                return await asyncio.wait_for(self.process.wait(), AT_EOF_WAIT_S)
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.terminate()

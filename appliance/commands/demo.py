@@ -2,7 +2,7 @@
 
 Starts three processes: the simulated sensor on a pty, the plant's OPC UA server, and the appliance (`stethos
 run`) with a configuration written into the state folder. An appliance that dies is started again, as systemd
-would.
+would. With `--central` its peers join (`demo_peers`): SCADA, a receiver of webhooks, a central InfluxDB.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import fcntl
 import json
 import shutil
 import signal
-import socket
 import tempfile
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +26,19 @@ from rich.panel import Panel
 
 from appliance.commands import EXIT_FAILED, EXIT_OK
 from appliance.commands.child_process import ChildProcess
-from appliance.commands.demo_story import FAULT, GROWTH_S, DemoStory
-from appliance.demo_central import DATABASE, LocalInflux
+from appliance.commands.demo_peers import Peers
+from appliance.commands.demo_ports import DEFAULT_PORT, free_port, port_argument, web_port
+from appliance.commands.demo_story import FAULT, GROWTH_S, DemoStory, Step
 from appliance.demo_config import SERIAL_NUMBER, DemoPlaces, demo_config
-from appliance.demo_receiver import DemoReceiver
+from appliance.demo_scada import USER as SCADA_USER
+from appliance.demo_scada import OpcUaAccess
 from appliance.errors import Fatal
+from appliance.wiring_opcua_server import FOLDER, USERS_FILE
 
-DEFAULT_PORT = 8080
 RESTART_DELAY_S = 1.0
 QUICK_DEATH_S = 5.0
-ARRIVAL_WAIT_S = 10.0
-ALARM_QUERY = "SELECT alarm_id, what, severity, fault, reason FROM alarm"
+WATCH_EVERY_S = 1.0
+OUTAGE_S = 60.0
 MOST_QUICK_DEATHS = 5
 
 
@@ -50,12 +54,31 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--state-dir", type=Path, metavar="DIR", help="keep everything here, and go on from it"
     )
     where.add_argument("--keep", action="store_true", help="the same as --state-dir .demo")
-    parser.add_argument("--port", type=_port, help=f"of the page; default {DEFAULT_PORT}, or a free one")
+    parser.add_argument(
+        "--port", type=port_argument, help=f"of the page; default {DEFAULT_PORT}, or a free one"
+    )
     parser.add_argument(
         "--central",
         type=Path,
         metavar="INFLUXD",
-        help="also run this influxd 1.x as the central database, and a receiver of webhooks",
+        help="also run this influxd 1.x as the central database, a receiver of webhooks, and SCADA",
+    )
+    parser.add_argument(
+        "--scada",
+        metavar="PROGRAM",
+        type=_program,
+        help="the OPC UA client that plays SCADA with --central (tools/scada.sh); without it, asyncua's",
+    )
+    outage = parser.add_mutually_exclusive_group()
+    outage.add_argument(
+        "--outage-s",
+        type=_seconds,
+        default=OUTAGE_S,
+        metavar="S",
+        help=f"how long the centre is pulled after the alarm; default {OUTAGE_S:.0f}",
+    )
+    outage.add_argument(
+        "--no-outage", dest="outage_s", action="store_const", const=0.0, help="do not pull the centre"
     )
     parser.add_argument("--seed", type=int, default=1, help="of the simulated machine")
     parser.add_argument("--no-restart", action="store_true", help="do not start an appliance again that died")
@@ -74,7 +97,14 @@ def run(options: argparse.Namespace) -> int:
             f"the folder {folder} cannot be used: {error.strerror}; choose another with --state-dir"
         ) from error
     try:
-        return asyncio.run(Demo(options, folder).run())
+        with (folder / "demo.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return asyncio.run(Demo(options, folder).run())
+    except Fatal:
+        kept = folder  # its logs say more
+        raise
+    except BlockingIOError:
+        raise Fatal(f"another demo runs in {folder}; end it, or choose another with --state-dir") from None
     except OSError as error:
         raise Fatal(f"the demo cannot use {folder}: {error}") from error
     finally:
@@ -94,8 +124,10 @@ class Demo:
         self._started_s = time.monotonic()
         self._stop = asyncio.Event()
         self._sensor: ChildProcess | None = None
-        self._centre: LocalInflux | None = None
-        self._receiver: DemoReceiver | None = None
+        self._early: list[dict[str, Any]] | None = None  # lines that wait until the appliance is ready
+        self._met = False  # whether the appliance has answered yet
+        self._access: OpcUaAccess | None = None
+        self._peers: Peers | None = None
 
     async def run(self) -> int:
         """Start everything, tell the story, end everything; returns the exit code."""
@@ -106,9 +138,11 @@ class Demo:
         try:
             config = await self._start_machine(children)
             story = asyncio.create_task(self._keep_appliance(config, children))
+            watch = asyncio.create_task(self._watch(list(children)))
             stopped = asyncio.create_task(self._stop.wait())
             await asyncio.wait([story, stopped], return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()
+            watch.cancel()
             if story.done():
                 return story.result()
             story.cancel()
@@ -117,12 +151,12 @@ class Demo:
             return EXIT_OK
         finally:
             self._tell({"type": "ending"}, "ending the demo ...")
+            if self._peers is not None:
+                await self._peers.leave()
             for child in reversed(children):
                 await child.stop()
-            if self._centre is not None:
-                await self._centre.stop()
-            if self._receiver is not None:
-                await self._receiver.stop()
+            if self._peers is not None:
+                await self._peers.stop()
             self._tell({"type": "ended"}, "")
 
     async def _start_machine(self, children: list[ChildProcess]) -> Path:
@@ -131,10 +165,22 @@ class Demo:
             {"type": "starting"}, "starting a simulated sensor, a plant's OPC UA server, an appliance ..."
         )
         seed, start_ns = str(self._options.seed), str(time.monotonic_ns())
-        web_port = _web_port(self._options.port)
-        central_url = await self._start_centre()
-        webhook = await self._start_receiver()
-        places = DemoPlaces(str(self._folder / "sensor"), _free_port(0), web_port, central_url, *webhook)
+        places = DemoPlaces(
+            str(self._folder / "sensor"), free_port(), web_port(self._options.port), opcua_port=free_port()
+        )
+        if self._options.central is not None:
+            peers = await self._start_peers()
+            places = replace(
+                places,
+                central_url=peers.centre.url,
+                webhook_url=peers.receiver.url,
+                webhook_secret=str(peers.receiver.secret_file),
+            )
+        users_file = self._folder / FOLDER / USERS_FILE
+        try:
+            self._access = await asyncio.to_thread(OpcUaAccess.make, users_file, places.opcua_port)
+        except ValueError as error:
+            raise Fatal(f"{error}; remove it to begin anew") from error
         self._sensor = await ChildProcess.start(
             "simulated sensor",
             "firmware_bridge.simulator",
@@ -158,45 +204,37 @@ class Demo:
         config.write_text(demo_config(places))
         return config
 
-    async def _start_centre(self) -> str:
-        """A real InfluxDB where one is asked for; returns its address, or nothing."""
-        if self._options.central is None:
-            return ""
-        self._centre = LocalInflux(self._options.central.absolute(), self._folder / "centre", _free_port(0))
-        await self._centre.start()
-        self._tell(
-            {"type": "central", "url": self._centre.url, "database": DATABASE, "query": ALARM_QUERY},
-            f"central InfluxDB at {self._centre.url}; see the alarms there with\n"
-            f"  curl -sG {self._centre.url}/query --data-urlencode db={DATABASE} "
-            f"--data-urlencode 'q={ALARM_QUERY}'",
+    async def _start_peers(self) -> Peers:
+        options = self._options
+        self._peers = Peers(
+            self._folder,
+            self._log,
+            self._tell,
+            influxd=options.central,
+            scada=options.scada,
+            outage_s=options.outage_s,
         )
-        return self._centre.url
+        await self._peers.start()
+        return self._peers
 
-    async def _start_receiver(self) -> tuple[str, str]:
-        """A receiver of webhooks where there is a centre; its address and its secret's file, or nothing."""
-        if self._options.central is None:
-            return "", ""
-        self._receiver = DemoReceiver(self._folder / "receiver", self._tell_webhook)
-        await self._receiver.start()
-        self._tell(
-            {"type": "receiver", "url": self._receiver.url},
-            f"a receiver of webhooks listens at {self._receiver.url}",
-        )
-        return self._receiver.url, str(self._receiver.secret_file)
-
-    def _tell_webhook(self, message: dict[str, Any]) -> None:
-        """A message whose signature the receiver has verified."""
-        said = message["data"]
-        self._tell(
-            {"type": "webhook", "message": message},
-            f"a webhook arrived, rightly signed: {message['type']}, {said.get('reason', '')}",
-        )
+    async def _watch(self, parts: list[ChildProcess]) -> None:
+        """Tell, once, that a part of the machine has ended by itself."""
+        while parts:
+            for part in [one for one in parts if one.process.returncode is not None]:
+                parts.remove(part)
+                code = part.process.returncode
+                self._tell(
+                    {"type": "failed", "part": part.name, "code": code},
+                    f"the {part.name} ended with code {code}; see {self._log}, and start the demo again",
+                )
+            await asyncio.sleep(WATCH_EVERY_S)
 
     async def _keep_appliance(self, config: Path, children: list[ChildProcess]) -> int:
         """Run the appliance, again and again; returns an exit code when it may not, or cannot, go on."""
         quick_deaths = 0
         while True:
             began_s = time.monotonic()
+            self._early = []
             appliance = await ChildProcess.start(
                 "appliance",
                 "appliance",
@@ -206,6 +244,7 @@ class Demo:
             children.append(appliance)
             async for line in appliance.lines():
                 await self._follow(line, appliance.pid)
+            await self._follow_early(appliance.pid)
             code = await appliance.process.wait()
             children.remove(appliance)
             lived_s = time.monotonic() - began_s
@@ -221,39 +260,56 @@ class Demo:
             await asyncio.sleep(RESTART_DELAY_S)
 
     async def _follow(self, line: dict[str, Any], pid: int) -> None:
+        """What it says before it is ready is told afterwards: first of all comes how to get in."""
+        if self._peers is not None:
+            self._peers.hear(line)
         if line.get("type") == "ready":
             self._tell_ready(line, pid)
-            return
+            await self._follow_early(pid)
+        elif self._early is not None and line.get("type") != "starting":
+            self._early.append(line)
+        else:
+            await self._follow_story(line, pid)
+
+    async def _follow_early(self, pid: int) -> None:
+        early, self._early = self._early or [], None
+        for line in early:
+            await self._follow_story(line, pid)
+
+    async def _follow_story(self, line: dict[str, Any], pid: int) -> None:
         for step in self._story.follow(line, pid):
-            self._tell(step.line, step.words)
-            if step.line.get("type") == "hint" and self._centre is not None:
-                await self._tell_arrival(self._centre)
+            if step.line.get("type") == "hint" and self._peers is not None:
+                self._peers.alarm_named(line, partial(self._tell_step, step))
+            else:
+                self._tell_step(step)
             if step.begin_fault and self._sensor is not None:
                 await self._sensor.tell({"fault": FAULT, "growth_s": GROWTH_S})
 
-    async def _tell_arrival(self, centre: LocalInflux) -> None:
-        """The named alarm as the centre has it."""
-        give_up_s = time.monotonic() + ARRIVAL_WAIT_S
-        while time.monotonic() < give_up_s:
-            with contextlib.suppress(OSError, ValueError):
-                rows = await asyncio.to_thread(centre.ask, ALARM_QUERY)
-                named = [row for row in rows if row["fault"]]
-                if named:
-                    words = f"the centre has it too: {named[-1]['alarm_id']}, {named[-1]['reason']}"
-                    self._tell({"type": "central_alarm", "rows": named}, words)
-                    return
-            await asyncio.sleep(0.2)
-        self._tell({"type": "central_alarm", "rows": []}, "the centre has not got the alarm yet")
+    def _tell_step(self, step: Step) -> None:
+        self._tell(step.line, step.words)
 
     def _tell_ready(self, line: dict[str, Any], pid: int) -> None:
+        assert self._access is not None
+        first, self._met = not self._met, True
         self._story.url = line["url"]
-        told = {**line, "pid": pid, "state_dir": str(self._folder)}
+        password = line["password"]
+        if first and self._peers is not None:
+            password = password or self._peers.first_password
+            self._peers.meet(line["url"], self._access)
+        scada = {"url": self._access.url, "user": SCADA_USER, "password": self._access.password}
+        told = {**line, "password": password, "pid": pid, "state_dir": str(self._folder), "scada": scada}
         if self._options.json:
             self._tell(told, "")
             return
-        password = line["password"]
-        words = f"[bold]{line['url']}[/bold]\n\nuser      [bold]{line['user']}[/bold]\npassword  "
-        words += "as before" if password is None else f"[bold]{password}[/bold]  (to be changed at once)"
+        page = "as before" if password is None else f"[bold]{password}[/bold]  (to be changed at once)"
+        words = f"[bold]{line['url']}[/bold]\n\nuser      [bold]{line['user']}[/bold]\npassword  {page}"
+        if first:
+            words += (
+                f"\n\nSCADA     [bold]{scada['url']}[/bold]\n          Basic256Sha256, SignAndEncrypt"
+                f"\nuser      [bold]{SCADA_USER}[/bold]\npassword  [bold]{scada['password']}[/bold]"
+                "\n          the first attempt is refused: then move its certificate"
+                "\n          from opcua/rejected to opcua/trusted (folder below)"
+            )
         words += f"\n\nappliance process {pid}, everything in {self._folder}"
         self._console.print(Panel.fit(words, title="Stethos", padding=(1, 3)))
 
@@ -266,34 +322,20 @@ class Demo:
             self._console.print(f"{elapsed_s:6.1f} s  {words}", style=style, markup=False, soft_wrap=True)
 
 
-def _port(text: str) -> int:
-    """A TCP port, for argparse."""
-    if not (text.isdecimal() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; 0 (any that is free) to 65535 is possible")
-    return int(text)
+def _program(text: str) -> Path | None:
+    """A program's path, for argparse; an empty one is none."""
+    return Path(text).absolute() if text else None
 
 
-def _web_port(wanted: int | None) -> int:
-    """The wanted port; without a wish the usual one, or any that is free. Raises Fatal."""
-    if wanted is not None:
-        return _free_port(wanted)
+def _seconds(text: str) -> float:
+    """How long the centre is pulled, for argparse."""
     try:
-        return _free_port(DEFAULT_PORT)
-    except Fatal:
-        return _free_port(0)
-
-
-def _free_port(port: int) -> int:
-    """This port of loopback if nobody has it; 0 takes any. Raises Fatal."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise Fatal(
-                f"port {port} cannot be used: {error.strerror}; choose another with --port"
-            ) from error
-        return int(probe.getsockname()[1])
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 1.0 <= seconds <= 86_400.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; 1 to 86400 (seconds) is possible")
+    return seconds
 
 
 def _tail(path: Path, lines: int = 15) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 GROWTH_S = 75.0
 FAULT = "outer race"
+INDENT = " " * 10  # under the words of a line, which begin behind its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,9 @@ class DemoStory:
             steps.append(
                 Step(
                     {"type": "hint"},
-                    f"Open {self.url}, sign in, click the machine: trend, spectrum and the fault's markers; "
-                    f"then acknowledge the alarm.\nTry `kill -9 {pid}` and watch the appliance come back "
-                    "with alarm, acknowledgement, trend and counters. Ctrl-C ends the demo.",
+                    f"Open {self.url}, sign in, click the machine: trend, spectrum and the fault's markers.\n"
+                    f"{INDENT}Acknowledge the alarm. Then try `kill -9 {pid}`: the appliance comes back by\n"
+                    f"{INDENT}itself, with alarm, acknowledgement, trend and counters. Ctrl-C ends the demo.",
                 )
             )
         return steps

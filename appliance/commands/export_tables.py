@@ -15,9 +15,10 @@ from typing import Any
 
 from appliance.commands.export_trends import Cell, CellType, Column, headings
 from appliance.errors import Fatal, Rejected
+from appliance.installation import files_remedy
+from appliance.sources.recording_writers import no_formula
 
 ROWS_AT_ONCE = 10_000
-_FORMULA_BEGINS = frozenset("=+-@\t\r")
 
 
 def write_table(path: Path, columns: Sequence[Column], rows: Iterable[Mapping[str, Cell]]) -> int:
@@ -43,23 +44,17 @@ def _write_csv(path: Path, columns: Sequence[Column], rows: Iterable[Mapping[str
     count = 0
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(headings(columns))
+        writer.writerow([no_formula(heading) for heading in headings(columns)])
         for row in rows:
             cells: list[Cell] = [row.get(key) for key in keys]
             for i in texts:
-                cells[i] = _no_formula(cells[i])
+                cell = cells[i]
+                cells[i] = no_formula(cell) if isinstance(cell, str) else cell
             for i in truths:
                 cells[i] = None if cells[i] is None else int(bool(cells[i]))
             writer.writerow(cells)
             count += 1
     return count
-
-
-def _no_formula(value: Cell) -> Cell:
-    """A text that a spreadsheet would run begins with an apostrophe instead."""
-    if isinstance(value, str) and value[:1] in _FORMULA_BEGINS:
-        return f"'{value}"
-    return value
 
 
 def _write_parquet(path: Path, columns: Sequence[Column], rows: Iterable[Mapping[str, Cell]]) -> int:
@@ -68,7 +63,7 @@ def _write_parquet(path: Path, columns: Sequence[Column], rows: Iterable[Mapping
         from pyarrow import parquet
     except ImportError as error:
         raise Fatal(
-            "writing Parquet needs pyarrow: install the extra stethos[files], or write .csv"
+            f"writing Parquet needs pyarrow, which is not installed: {files_remedy()}; or write .csv"
         ) from error
     types: dict[CellType, Any] = {
         CellType.TEXT: pa.string(),

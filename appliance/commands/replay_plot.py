@@ -14,6 +14,7 @@ import numpy as np
 from appliance.alarms.lifecycle import Severity
 from appliance.analysis import Findings
 from appliance.errors import Rejected
+from appliance.installation import files_remedy
 
 LEVELS = ("velocity_rms_mm_s", "rms_mps2", "rms")
 COLOURS = {Severity.WATCH: "#b58900", Severity.WARN: "#cb4b16", Severity.STOP: "#dc322f"}
@@ -55,7 +56,7 @@ def draw(traces: list[Traces], out: Path) -> None:
         import matplotlib as mpl
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise Rejected("--plot needs matplotlib; install the extra 'files'") from error
+        raise Rejected(f"--plot needs matplotlib, which is not installed: {files_remedy()}") from error
     mpl.use("Agg")
     shown = traces[:MOST_PANELS]
     figure = Figure(figsize=(12, 1 + 3.2 * len(shown)), layout="constrained")

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import logging
 import sys
+import time
 from pathlib import Path
 
+from appliance.alarm_records import StoredTransition
 from appliance.commands import EXIT_OK
-from appliance.commands.change_lines import tell_changes
+from appliance.commands.change_lines import committed_line, tell_central, tell_changes
 from appliance.config import ApplianceSettings
 from appliance.config_file import load_settings
 from appliance.errors import Fatal
+from appliance.kernel_watch import KernelWatch
 from appliance.service_notifier import service_notifier
 from appliance.wiring import Address, Appliance, build_supervisor
 
@@ -61,13 +65,18 @@ async def _run(settings: ApplianceSettings, *, as_json: bool) -> None:
     def told(text: str) -> None:
         _tell({"type": "starting", "text": text}, f"stethos: {text} ...", as_json)
 
+    watch = KernelWatch()
+    watch.begin()
+
     def announce(address: Address) -> None:
+        watch.settle()
         line: dict[str, object] = {
             "type": "ready",
             "url": address.url,
             "user": address.user,
             "password": address.first_password,
             "fingerprint": address.fingerprint,
+            "compilations": len(watch.compilations),
         }
         text = f"stethos: ready at {address.url}"
         if address.first_password is not None:
@@ -84,6 +93,10 @@ async def _run(settings: ApplianceSettings, *, as_json: bool) -> None:
         supervisor = build_supervisor(notifier)
         if as_json:
             supervisor.add("lines", lambda: tell_changes(appliance.station, _print_line))
+            appliance.desk.listen(_print_commit)
+            central = appliance.central
+            if central is not None:
+                supervisor.add("central lines", lambda: tell_central(central, _print_line))
         await appliance.run(supervisor, notifier, announce)
     finally:
         notifier.stopping()
@@ -95,6 +108,12 @@ def _tell(line: dict[str, object], text: str, as_json: bool) -> None:
         _print_line(line)
     else:
         print(text, flush=True)
+
+
+def _print_commit(stored: StoredTransition) -> None:
+    if stored.sequence:  # 0: the disk has not taken it
+        with contextlib.suppress(Fatal):  # the desk goes on where nobody reads; the other lines tell it
+            _print_line(committed_line(stored, time.monotonic_ns()))
 
 
 def _print_line(line: dict[str, object]) -> None:

@@ -26,9 +26,12 @@ from dsp.samples import Quality
 
 CODEC_VERSION = 1
 _HEAD = struct.Struct("<BBf8sHB")
+_DURATION = struct.Struct("<f")
 _QUALITIES = (Quality.GOOD, Quality.UNCERTAIN, Quality.BAD)
 _MAX_STATE_BYTES = 255
-NAMES_ID = slice(6, 14)  # where the names id lies in a payload
+DURATION = slice(2, 6)  # where the duration lies in a payload
+NAMES_ID = slice(6, 14)  # the names id
+LONGEST_DURATION_S = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,12 @@ def decode(payload: bytes, name_list: NameList, channel_id: str, start_ns: int) 
 def duration_ns(payload: bytes) -> int:
     """How long the vector's window was."""
     return round(_head_of(payload)[1] * 1e9)
+
+
+def part_duration_ns(part: bytes) -> int:
+    """The same from those bytes of a payload alone, unchecked; 0 where they are none."""
+    (duration_s,) = _DURATION.unpack(part) if len(part) == _DURATION.size else (0.0,)
+    return round(duration_s * 1e9) if 0.0 <= duration_s <= LONGEST_DURATION_S else 0
 
 
 def end_ns(record: Record) -> int:

@@ -13,7 +13,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from pathlib import Path
 
 from appliance.clock import Clock, kernel_boot_id
@@ -126,6 +126,21 @@ class Journal:
         """Call `callback(durable, reason)` in the event loop at every change (and at once if not durable)."""
         self._durability.watch(callback)
 
+    def watch_flushes(self, callback: Callable[[float, int], None]) -> None:
+        """Call `callback(seconds, records)` in the writer's thread after each batch that the disk took."""
+        self._writer.on_flush = callback
+
+    @property
+    def waiting(self) -> int:
+        """Records in memory that the disk has not taken yet."""
+        critical, telemetry, _ = self._writer.in_memory()
+        return critical + telemetry
+
+    @property
+    def failures(self) -> int:
+        """How often the disk refused, since the start."""
+        return self._writer.failures
+
     async def commit(self, records: Sequence[NewRecord]) -> CommitResult:
         """Put records on stable storage, together. Concurrent commits share one flush.
 
@@ -153,7 +168,7 @@ class Journal:
         if done.done() and not done.cancelled():
             return CommitResult(done.result(), True)
         self._durability.set(False, self._reason())
-        return CommitResult(tuple(self._held(one) for one in pending), False)
+        return CommitResult(tuple(one.held(self.boot_id) for one in pending), False)
 
     def submit(self, record: NewRecord) -> None:
         """Hand over telemetry: on the disk within a second, with what else comes. Never blocks.
@@ -374,21 +389,6 @@ class Journal:
         wall = self._clock.wall(record.monotonic_ns)
         # Real time, not the appliance's clock: it says how long the disk has kept the record waiting.
         return PendingRecord(record, wall.time_ns, wall.trusted, time.monotonic_ns(), ticket)
-
-    def _held(self, pending: PendingRecord) -> Record:
-        new = pending.record
-        return Record(
-            0,
-            new.record_class,
-            new.kind,
-            new.key,
-            new.subject,
-            self.boot_id,
-            new.monotonic_ns,
-            pending.time_ns,
-            pending.time_trusted,
-            new.payload,
-        )
 
 
 def _set_result(done: asyncio.Future[tuple[Record, ...]], stored: tuple[Record, ...]) -> None:

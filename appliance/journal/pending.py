@@ -45,6 +45,22 @@ class PendingRecord:
     accepted_ns: int  # monotonic, when it was handed over
     ticket: Ticket | None = None
 
+    def held(self, boot_id: str) -> Record:
+        """As a record that no disk has taken yet: its sequence is 0."""
+        new = self.record
+        return Record(
+            0,
+            new.record_class,
+            new.kind,
+            new.key,
+            new.subject,
+            boot_id,
+            new.monotonic_ns,
+            self.time_ns,
+            self.time_trusted,
+            new.payload,
+        )
+
     @property
     def size_bytes(self) -> int:
         new = self.record

@@ -27,6 +27,7 @@ class RecordKind(StrEnum):
     TAG = "tag"  # a process value (speed, load, temperature)
     GAP = "gap"
     AUDIT = "audit"
+    HEALTH = "health"  # of the appliance itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class ClassBacklog:
     days_left: float | None  # None: no rate yet
     dropped: int
     written_bytes_per_day: float
+    written_bytes: int = 0  # handed to the disk since the journal was made, log and indexes included
 
 
 class GapState(StrEnum):

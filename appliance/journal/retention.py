@@ -113,6 +113,7 @@ def backlog_of(
         days_left=free_bytes / stored_per_day if stored_per_day > 0.0 else None,
         dropped=account.dropped,
         written_bytes_per_day=written_per_day,
+        written_bytes=account.written_bytes,
     )
 
 

@@ -39,12 +39,15 @@ KIND_CODES: dict[RecordKind, int] = {
     RecordKind.TAG: 6,
     RecordKind.GAP: 7,
     RecordKind.AUDIT: 8,
+    RecordKind.HEALTH: 9,
 }
 CLASS_OF_CODE = {code: record_class for record_class, code in CLASS_CODES.items()}
 KIND_OF_CODE = {code: kind for kind, code in KIND_CODES.items()}
 
 # Kinds of the bulk class. All others are few, and found by sequence through an index of their own.
-TELEMETRY_KINDS = frozenset({RecordKind.FEATURES, RecordKind.SCORE, RecordKind.TAG, RecordKind.GAP})
+TELEMETRY_KINDS = frozenset(
+    {RecordKind.FEATURES, RecordKind.SCORE, RecordKind.TAG, RecordKind.GAP, RecordKind.HEALTH}
+)
 TELEMETRY = CLASS_CODES[RecordClass.TELEMETRY]
 
 _VERSION_1 = f"""

@@ -15,10 +15,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from appliance.journal import ledger, schema
+from appliance.journal.books import Books
 from appliance.journal.features import NAMES_ID, seen_name_list
 from appliance.journal.pending import GapEntry, PendingGap, PendingRecord
 from appliance.journal.record import NewRecord, Record, RecordClass, RecordKind
-from appliance.journal.retention import Accounts, stored_bytes
+from appliance.journal.retention import Accounts
+from appliance.journal.series_times import SeriesTimes
 
 FILE_NAME = "journal.sqlite"
 # Each life of the store numbers its records from its own base, so that a sequence that a client has seen
@@ -45,11 +47,8 @@ class Store:
         self._sequence = 0
         self.incarnation = ""
         self.life = life
-        self.accounts = Accounts()
-        self.oldest_ns: dict[RecordClass, int | None] = {}
-        # Sequence up to which every record of the class is confirmed elsewhere. Saved with the accounts: what
-        # a crash forgets is delivered again, which changes nothing.
-        self.delivered: dict[RecordClass, int] = dict.fromkeys(RecordClass, 0)
+        self.books = Books(self._connection)
+        self._times = SeriesTimes(self._connection)
         try:
             with self.transaction():
                 self._open_meta(incarnation or str(uuid.uuid4()), life)
@@ -62,6 +61,21 @@ class Store:
     def connection(self) -> sqlite3.Connection:
         """For trimming and the ledger, in the writer thread."""
         return self._connection
+
+    @property
+    def accounts(self) -> Accounts:
+        """Running totals of the classes; safe to read from any thread."""
+        return self.books.accounts
+
+    @property
+    def oldest_ns(self) -> dict[RecordClass, int | None]:
+        """UTC of the oldest record of each class."""
+        return self.books.oldest_ns
+
+    @property
+    def delivered(self) -> dict[RecordClass, int]:
+        """Sequence up to which every record of a class is confirmed elsewhere; -1: nobody asked for any."""
+        return self.books.delivered
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -125,7 +139,7 @@ class Store:
             for (kind, subject), record in newest.items():
                 self._newest[kind][subject] = record
         for record in added:
-            self._count(record)
+            self.books.count(record)
         return records
 
     def adopt(self, records: Iterable[Record]) -> int:
@@ -180,24 +194,7 @@ class Store:
 
     def write_accounts(self) -> None:
         """The same, inside a transaction that is open already."""
-        self._connection.executemany(
-            "INSERT OR REPLACE INTO account VALUES (?,?,?,?,?,?,?)",
-            [
-                (
-                    schema.CLASS_CODES[record_class],
-                    account.records,
-                    account.stored_bytes,
-                    account.dropped,
-                    account.written_bytes,
-                    account.active_s,
-                    account.stored_total,
-                )
-                for record_class, account in self.accounts.by_class.items()
-            ],
-        )
-        for record_class, sequence in self.delivered.items():
-            self._set_meta(f"delivered/{record_class}", str(sequence))
-        self._set_meta("accounts_through", str(self._sequence))
+        self.books.save(self._sequence)
 
     def checkpoint(self) -> None:
         """Bring the log's pages into the file, as far as no reader needs them where they are."""
@@ -223,23 +220,11 @@ class Store:
         row = self._connection.execute("SELECT value FROM meta WHERE name=?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
-    def refresh_oldest(self) -> None:
-        """Look up the time of the oldest record of every class (after a start and after trimming)."""
-        for record_class, code in schema.CLASS_CODES.items():
-            if record_class is RecordClass.TELEMETRY:
-                sql = "SELECT time_ns FROM record NOT INDEXED WHERE class=? ORDER BY sequence LIMIT 1"
-            else:
-                sql = (
-                    "SELECT time_ns FROM record WHERE sequence=(SELECT sequence FROM record "  # noqa: S608
-                    f"INDEXED BY record_durable WHERE class<>{schema.TELEMETRY} AND class=? "
-                    "ORDER BY sequence LIMIT 1)"
-                )
-            row = self._connection.execute(sql, (code,)).fetchone()
-            self.oldest_ns[record_class] = None if row is None else row[0]
-
     def _insert(self, new: NewRecord, time_ns: int, trusted: bool, sequence: int) -> Record:
         class_code = schema.CLASS_CODES[new.record_class]
         kind_code = schema.KIND_CODES[new.kind]
+        if class_code == schema.TELEMETRY and new.kind is not RecordKind.GAP:  # a gap is told again and again
+            time_ns = self._times.free(kind_code, new.subject, time_ns)
         crc = schema.crc_of(
             class_code, kind_code, new.monotonic_ns, subject=new.subject, key=new.key, payload=new.payload
         )
@@ -280,15 +265,6 @@ class Store:
             raise sqlite3.DatabaseError(f"the stored record with key {new.key} is damaged")
         return known
 
-    def _count(self, record: Record) -> None:
-        size_bytes = stored_bytes(len(record.key), len(record.subject), len(record.payload))
-        account = self.accounts[record.record_class]
-        account.records += 1
-        account.stored_bytes += size_bytes
-        account.stored_total += size_bytes
-        if self.oldest_ns.get(record.record_class) is None:
-            self.oldest_ns[record.record_class] = record.time_ns
-
     def _set_meta(self, name: str, value: str) -> None:
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (name, value))
 
@@ -302,7 +278,6 @@ class Store:
 
     def reload(self) -> None:
         """Take up what the file holds (at opening, and after a salvage has filled it)."""
-        self.accounts = Accounts()
         self._boots = dict(self._connection.execute("SELECT id, boot_id FROM boot"))
         self._boot = next(boot for boot, boot_id in self._boots.items() if boot_id == self.boot_id)
         (last,) = self._connection.execute("SELECT max(sequence) FROM record").fetchone()
@@ -316,27 +291,7 @@ class Store:
             if record is not None:
                 self._newest[record.kind][record.subject] = record
         self._known_names = {row[0] for row in self._connection.execute("SELECT names_id FROM name_list")}
-        self._load_accounts(through)
-        self.refresh_oldest()
-
-    def _load_accounts(self, through: int) -> None:
-        for record_class in RecordClass:
-            self.delivered[record_class] = int(self.get_meta(f"delivered/{record_class}") or 0)
-        for code, *figures in self._connection.execute("SELECT * FROM account"):
-            account = self.accounts[schema.CLASS_OF_CODE[code]]
-            account.records, account.stored_bytes, account.dropped = figures[0], figures[1], figures[2]
-            account.written_bytes, account.active_s, account.stored_total = figures[3:6]
-        for code, records, key_bytes, subject_bytes, payload_bytes in self._connection.execute(
-            "SELECT class, count(*), sum(length(key)), sum(length(subject)), sum(length(payload)) "
-            "FROM record NOT INDEXED WHERE sequence>? GROUP BY class",
-            (through,),
-        ):
-            account = self.accounts[schema.CLASS_OF_CODE[code]]
-            size_bytes = stored_bytes(key_bytes, subject_bytes, payload_bytes)
-            size_bytes += (records - 1) * stored_bytes(0, 0, 0)
-            account.records += records
-            account.stored_bytes += size_bytes
-            account.stored_total += size_bytes
+        self.books.load(through)
 
 
 def _row(record: Record, boot: int) -> schema.Row:

@@ -1,15 +1,19 @@
 """What leaves the journal, oldest first, one class at a time.
 
 Duty: apply budgets and age limits to the file in small steps, so that an alarm never waits long behind
-a trim. The newest record of a subject never leaves. Runs in the writer thread.
+a trim. The newest record of a subject never leaves. Telemetry that leaves before the centre has it becomes a
+gap, so that the centre learns what it will never get. Runs in the writer thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from appliance.journal import schema
+from appliance.journal.books import NOBODY
+from appliance.journal.features import DURATION, part_duration_ns
 from appliance.journal.pending import PendingGap
 from appliance.journal.record import GapState, RecordClass, RecordKind
 from appliance.journal.retention import Budgets, stored_bytes
@@ -18,6 +22,13 @@ from dsp.samples import GapCause
 
 STEP_RECORDS = 2_000
 _SLACK = 0.01  # trim a little below the budget, not at every commit
+GAP_GRACE_NS = (
+    86_400_000_000_000  # entries of the ledger outlive their time by a day: one that grows stays one
+)
+_FEATURES = schema.KIND_CODES[RecordKind.FEATURES]
+_OF_CHANNELS = frozenset(
+    schema.KIND_CODES[kind] for kind in (RecordKind.FEATURES, RecordKind.SCORE, RecordKind.TAG)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +41,18 @@ class Trimmed:
 
 
 _NOTHING = Trimmed(0, 0, [])
+
+
+class _Leaving(NamedTuple):
+    """A record that leaves. Times are UTC ns; `kind` is its code in the file."""
+
+    sequence: int
+    kind: int
+    subject: str
+    time_ns: int
+    monotonic_ns: int
+    trusted: int
+    end_ns: int
 
 
 def trim_step(store: Store, budgets: Budgets, now_ns: int | None) -> bool:
@@ -80,20 +103,24 @@ def trim(
         arguments.append(older_than_ns)
     rows = store.connection.execute(
         f"SELECT sequence, kind, subject, time_ns, monotonic_ns, trusted, length(key), length(subject), "  # noqa: S608
-        f"length(payload) FROM record {index} WHERE {where} "
+        f"length(payload), substr(payload,{DURATION.start + 1},4) FROM record {index} WHERE {where} "
         "AND NOT EXISTS (SELECT 1 FROM newest n WHERE n.kind=record.kind AND n.subject=record.subject "
         "AND n.sequence=record.sequence) ORDER BY sequence LIMIT ?",
         (*arguments, STEP_RECORDS),
     ).fetchall()
-    chosen: list[tuple[int, int, str, int, int, int]] = []
+    chosen: list[_Leaving] = []
     freed_bytes = 0
     for row in rows:
         if goal_bytes is not None and freed_bytes >= goal_bytes:
             break
         freed_bytes += stored_bytes(row[6], row[7], row[8])
-        chosen.append(row[:6])
+        sequence, kind, subject, time_ns, monotonic_ns, trusted = row[:6]
+        end_ns = time_ns + (part_duration_ns(row[9]) if kind == _FEATURES else 0)
+        chosen.append(_Leaving(sequence, kind, subject, time_ns, monotonic_ns, trusted, end_ns))
     if not chosen:
         return _NOTHING
+    if pressure is None and record_class is RecordClass.TELEMETRY:
+        _tell_unsent(store, chosen)
     account = store.accounts[record_class]
     account.records -= len(chosen)
     account.stored_bytes -= freed_bytes
@@ -101,10 +128,13 @@ def trim(
         account.dropped += len(chosen)
     try:
         with store.transaction():
-            store.connection.executemany("DELETE FROM record WHERE sequence=?", [(row[0],) for row in chosen])
+            store.connection.executemany(
+                "DELETE FROM record WHERE sequence=?", [(one.sequence,) for one in chosen]
+            )
             if record_class is RecordClass.TELEMETRY:
-                last_ns = chosen[-1][3]
-                store.connection.execute("DELETE FROM gap WHERE end_ns<?", (last_ns,))
+                store.connection.execute(
+                    "DELETE FROM gap WHERE end_ns<?", (chosen[-1].time_ns - GAP_GRACE_NS,)
+                )
             store.write_accounts()
     except BaseException:
         account.records += len(chosen)
@@ -112,8 +142,8 @@ def trim(
         if older_than_ns is None:
             account.dropped -= len(chosen)
         raise
-    store.refresh_oldest()
-    gaps = _gaps_of(chosen, pressure) if pressure is not None else []
+    store.books.refresh_oldest()
+    gaps = _gaps_of([one for one in chosen if one.kind == _FEATURES], pressure) if pressure else []
     return Trimmed(len(chosen), freed_bytes, gaps)
 
 
@@ -127,19 +157,45 @@ def _may_leave_through(store: Store, record_class: RecordClass, budgets: Budgets
     return store.delivered[record_class]
 
 
-def _gaps_of(chosen: Sequence[tuple[int, int, str, int, int, int]], cause: GapCause) -> list[PendingGap]:
-    """The intervals per channel whose features left."""
+def _tell_unsent(store: Store, chosen: Sequence[_Leaving]) -> None:
+    """Enter what leaves without delivery as lost, before it leaves: a crash in between says it twice.
+
+    Only where a sink has ever asked for telemetry. What leaves step by step becomes one gap of a channel.
+    """
+    books = store.books
+    delivered = books.delivered[RecordClass.TELEMETRY]
+    if delivered == NOBODY:
+        return
+    if chosen[0].sequence <= delivered:
+        books.evicted_until_ns.clear()  # what comes between is at the centre
+    gaps = _gaps_of(
+        [one for one in chosen if one.sequence > delivered and one.kind in _OF_CHANNELS],
+        GapCause.BACKPRESSURE,
+    )
+    for gap in gaps:
+        gap.start_ns = min(gap.start_ns, books.evicted_until_ns.get(gap.channel_id, gap.start_ns))
+    if gaps:
+        store.write([], gaps)
+        books.evicted_until_ns.update((gap.channel_id, gap.end_ns) for gap in gaps)
+
+
+def _gaps_of(chosen: Iterable[_Leaving], cause: GapCause) -> list[PendingGap]:
+    """The intervals per channel that leave."""
     gaps: dict[str, PendingGap] = {}
-    features = schema.KIND_CODES[RecordKind.FEATURES]
-    for _, kind, subject, time_ns, monotonic_ns, trusted in chosen:
-        if kind != features:
-            continue
-        gap = gaps.get(subject)
+    for one in chosen:
+        gap = gaps.get(one.subject)
         if gap is None:
-            gaps[subject] = PendingGap(
-                subject, time_ns, time_ns, cause, GapState.LOST, None, monotonic_ns, bool(trusted)
+            gaps[one.subject] = PendingGap(
+                one.subject,
+                one.time_ns,
+                one.end_ns,
+                cause,
+                GapState.LOST,
+                None,
+                one.monotonic_ns,
+                bool(one.trusted),
             )
         else:
-            gap.start_ns = min(gap.start_ns, time_ns)
-            gap.end_ns = max(gap.end_ns, time_ns)
+            gap.start_ns = min(gap.start_ns, one.time_ns)
+            gap.end_ns = max(gap.end_ns, one.end_ns)
     return list(gaps.values())

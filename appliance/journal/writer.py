@@ -36,6 +36,10 @@ _POISON = (TypeError, ValueError, OverflowError, sqlite3.InterfaceError, sqlite3
 OpenStore = Callable[[Exception | None, bool], Store]
 
 
+def _measured_by_nobody(seconds: float, records: int) -> None:
+    """Nobody wants to know how long a flush took."""
+
+
 class Writer:
     """Owns the store. `add_*` may be called from any thread and never block on the disk."""
 
@@ -59,6 +63,8 @@ class Writer:
         self._condition = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._stopping = False
+        self.on_flush: Callable[[float, int], None] = _measured_by_nobody  # (seconds, records), this thread
+        self.failures = 0  # rounds that the disk refused, since the start
         self._suspect = False  # a reader met a damaged page
         self._trimming_due = False
         self.opened = threading.Event()  # after the first attempt to open, successful or not
@@ -196,6 +202,7 @@ class Writer:
                 _log.error("journal cannot commit error=%r", error)
             self.failure = error
             self._failed_rounds += 1
+            self.failures += 1
 
     def _reopen(self, error: Exception | None, thorough: bool = False) -> None:
         if self.store is not None:
@@ -293,12 +300,13 @@ class Writer:
         """One flushed transaction; then tell who waits for it."""
         if not batch and not gaps:
             return
-        store = self._opened_store()
+        store, begin_ns = self._opened_store(), time.monotonic_ns()
         try:
             records: list[Record | None] = list(store.write(batch, gaps))
         except _POISON:
             records = self._write_one_by_one(batch)
             store.write([], gaps)
+        self.on_flush((time.monotonic_ns() - begin_ns) / 1e9, len(batch))
         self._upkeep.book(store, batch)
         for pending, record in zip(batch, records, strict=True):
             if pending.ticket is not None and record is not None:

@@ -127,6 +127,18 @@ class ClientTrust:
             found = Trust.UNTRUSTED
         return found
 
+    def waiting(self) -> list[str]:
+        """Names of the kept certificates of refused clients that are not trusted by now. Blocking."""
+        trusted = {one.public_bytes(serialization.Encoding.DER) for one in _certificates(self._trusted)}
+        found = []
+        for path in sorted(self._rejected.iterdir()):
+            try:
+                if path.suffix == ".der" and path.read_bytes()[:MOST_CERTIFICATE_BYTES] not in trusted:
+                    found.append(path.name)
+            except OSError:  # somebody moves it just now
+                continue
+        return found
+
     def _is_trusted(self, certificate: x509.Certificate, der: bytes) -> bool:
         for trusted in _certificates(self._trusted):
             if trusted.public_bytes(serialization.Encoding.DER) == der or _signed_by(certificate, trusted):

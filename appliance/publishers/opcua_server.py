@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,6 +37,10 @@ _EMPTY = {"Float": 0.0, "String": "", "UInt32": 0, "Boolean": False}
 _STATUS = {status: ua.StatusCode(ua.UInt32(getattr(StatusCodes, status))) for status in ValueStatus}
 
 
+def _measured_by_nobody(seconds: float, values: int) -> None:
+    """Nobody wants to know how long values waited."""
+
+
 class _SharedDataValue(ua.DataValue):
     """A value that nobody changes after it was made.
 
@@ -56,12 +61,18 @@ class TrustGate:
         self._trust = trust
         self._users = users
         self._trusted_now = trusted_now
+        self.refused_sign_ins = 0  # wrong name or password, since the start
+        self.refused_certificates = 0
 
     def judge_certificate(self, der: bytes | None, application_uri: str | None) -> Trust:
-        return self._trust.judge(der, application_uri, self._trusted_now())
+        trust = self._trust.judge(der, application_uri, self._trusted_now())
+        self.refused_certificates += trust is not Trust.TRUSTED
+        return trust
 
     async def sign_in(self, name: str, password: str, address: str) -> SignInResult:
-        return await self._users.sign_in(name, password, address)
+        result = await self._users.sign_in(name, password, address)
+        self.refused_sign_ins += result is SignInResult.REFUSED
+        return result
 
 
 class OpcUaServer:
@@ -78,7 +89,9 @@ class OpcUaServer:
         name: str = "Stethos",
         version: str = "",
         bounds: Bounds | None = None,
+        utc: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """`utc` is the appliance's time: a host whose clock says 1970 must not stamp values with it."""
         self._host = host
         self._port = port
         self._nodes = nodes
@@ -87,6 +100,7 @@ class OpcUaServer:
         self._name = name
         self._version = version
         self._bounds = bounds or Bounds()
+        self._utc = utc
         self._data_types = {node.path: node.data_type for node in nodes if node.kind.is_variable}
         self._latest: dict[str, PublishedValue] = {}
         self._waiting: dict[str, PublishedValue] = {}
@@ -94,9 +108,32 @@ class OpcUaServer:
         self.listening = asyncio.Event()
         self.port = port  # the one in use, where 0 was asked for
         self.written = 0  # values, since the start
+        self.trouble = ""  # why it cannot listen
+        self._serving: GuardedServer | None = None
+        self.on_written: Callable[[float, int], None] = _measured_by_nobody  # (seconds, values) of a batch
+        self._waiting_since_s = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Values that are not in their nodes yet."""
+        return len(self._waiting)
+
+    @property
+    def n_sessions(self) -> int:
+        """Clients that are signed in."""
+        if self._serving is None:
+            return 0
+        return sum(session.is_activated() for session in self._serving.iserver.external_sessions())
+
+    @property
+    def n_values(self) -> int:
+        """Nodes that have a value: the most that can wait."""
+        return len(self._data_types)
 
     def publish(self, values: Sequence[PublishedValue]) -> None:
         """Take the latest values; those of nodes that do not exist are left out."""
+        if not self._waiting:
+            self._waiting_since_s = time.monotonic()
         for value in values:
             if value.path in self._data_types and self._latest.get(value.path) != value:
                 self._latest[value.path] = self._waiting[value.path] = value
@@ -111,6 +148,7 @@ class OpcUaServer:
         index = await server.register_namespace(NAMESPACE_URI)
         await self._make_nodes(server, index)
         self._waiting = dict(self._latest)
+        self._something.set()  # what was known before, also when nothing new comes
         try:
             await server.start()
         except OSError as error:
@@ -119,11 +157,13 @@ class OpcUaServer:
         sweeping = asyncio.create_task(server.sweep(), name="OPC UA sweep")
         try:
             self.port = server.bserver.port if server.bserver is not None else self._port
+            self._serving, self.trouble = server, ""
             self.listening.set()
             logger.info("OPC UA server listens host=%s port=%s", self._host, self.port)
             await self._write_for_ever(server, index)
         finally:
             self.listening.clear()
+            self._serving = None
             sweeping.cancel()
             await server.end()
 
@@ -137,7 +177,8 @@ class OpcUaServer:
 
     def _in_use(self, error: OSError) -> Retryable:
         where = f"{self._host} port {self._port}"
-        return Retryable(f"the OPC UA server cannot listen on {where}: {error.strerror}")
+        self.trouble = f"it cannot listen on {where}: {error.strerror}"
+        return Retryable(f"the OPC UA server: {self.trouble}")
 
     async def _prepare(self, server: GuardedServer) -> None:
         server.name = f"{self._name} OPC UA server"
@@ -147,7 +188,7 @@ class OpcUaServer:
         server._application_uri = self._own.application_uri
         await server.init()
         await server.set_build_info(
-            "urn:stethos", "Stethos", server.name, self._version, self._version, datetime.now(UTC)
+            "urn:stethos", "Stethos", server.name, self._version, self._version, self._utc()
         )
         server.set_endpoint(f"opc.tcp://{self._host}:{self._port}/stethos")
         server.socket_address = (self._host, self._port)
@@ -175,15 +216,18 @@ class OpcUaServer:
             await self._something.wait()
             self._something.clear()
             waiting, self._waiting = self._waiting, {}
+            since_s = self._waiting_since_s
             for number, value in enumerate(waiting.values()):
                 await self._write(server, index, value)
                 if number % AT_ONCE == AT_ONCE - 1:
                     await asyncio.sleep(0)
+            if waiting:
+                self.on_written(time.monotonic() - since_s, len(waiting))
 
     async def _write(self, server: GuardedServer, index: int, value: PublishedValue) -> None:
         variant_type = _TYPES[self._data_types[value.path]]
         shown = None if value.status.bad else value.value
-        now: Any = datetime.now(UTC)
+        now: Any = self._utc()
         data_value = _SharedDataValue(
             Value=ua.Variant(shown, ua.VariantType.Null if shown is None else variant_type),
             StatusCode=_STATUS[value.status],

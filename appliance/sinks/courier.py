@@ -13,18 +13,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 
-from appliance.backoff import Backoff
-from appliance.errors import Fatal, Rejected
-from appliance.journal.features import NAMES_ID, NameList
+from appliance.errors import Fatal
+from appliance.journal.features import NameList
 from appliance.journal.record import Record, RecordClass, RecordKind
+from appliance.sinks.courier_encoding import BatchEncoder, Encoder
+from appliance.sinks.courier_needs import CourierWatch, JournalFeed, Pace
 from appliance.sinks.courier_report import CourierReport, CourierState
-from appliance.sinks.outbox import DeadLetter, Lane, Outbox, Stretch
-from appliance.sinks.sink import EncodedRecord, OutboxBatch, Receipt, Sink, SinkStopped, SinkUnavailable
+from appliance.sinks.outbox import Lane, Outbox, Stretch
+from appliance.sinks.outbox_dead import MOST_DEAD_LETTERS, DeadLetter
+from appliance.sinks.sink import OutboxBatch, Receipt, Sink, SinkStopped, SinkUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -33,51 +35,15 @@ KINDS: dict[RecordClass, frozenset[RecordKind]] = {
     RecordClass.LIMIT: frozenset({RecordKind.LEARNED_LIMIT}),
     RecordClass.COUNTER: frozenset({RecordKind.COUNTER_VALUE}),
     RecordClass.TELEMETRY: frozenset(
-        {RecordKind.FEATURES, RecordKind.SCORE, RecordKind.TAG, RecordKind.GAP}
+        {RecordKind.FEATURES, RecordKind.SCORE, RecordKind.TAG, RecordKind.GAP, RecordKind.HEALTH}
     ),
 }  # fmt: skip
 """What may leave the box, by class, in the order in which it leaves. Captures stay."""
 
-BACKOFF = Backoff(base_s=1.0, cap_s=60.0, floor_s=0.2)
-MOST_BODY_BYTES = 8 * 1024 * 1024  # unpacked; InfluxDB 1.x takes 25 MB packed
-Encoder = Callable[[Record, NameList | None], bytes | None]
-
-
-class JournalFeed(Protocol):
-    """What the courier needs of the journal."""
-
-    @property
-    def last_sequence(self) -> int: ...
-
-    @property
-    def incarnation(self) -> str: ...
-
-    async def read(
-        self, after_sequence: int, kinds: Collection[RecordKind] | None = None, limit: int = 1_000
-    ) -> list[Record]: ...
-
-    def mark_delivered(self, record_class: RecordClass, sequence: int) -> None: ...
-
-
-class CourierWatch(Protocol):
-    """Who raises and clears the alarm that the centre refuses."""
-
-    async def central_refuses(self, reason: str, remedy: str) -> None: ...
-
-    async def central_accepts(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How much at once, how fast a backlog drains, how often to look and to try again."""
-
-    batch_records: int = 2_000
-    backlog_points_per_s: float = 5_000.0
-    backlog_bytes_per_s: float = 512 * 1024.0  # as sent, packed
-    look_s: float = 0.2
-    live_lag: int = 10_000  # a class further behind than so many sequences has a backlog
-    stopped_retry_s: float = 60.0
-    backoff: Backoff = BACKOFF
+OLDEST_LOOK_S = 5.0
+DEAD_LOOK_S = 1.0  # how often refused records that a person sends again are looked for
+REDRIVEN_AT_ONCE = 200  # they are taken from the journal one by one, and must not hold up what is new
+HELD_BACK = "made while the clock was not trusted; such records are held back by [central] provisional_times"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +72,29 @@ class Courier:
         pace: Pace | None = None,
         send_provisional: bool = False,
         chance: Callable[[], float] = random.random,
+        wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        """`send_provisional`: records of untrusted time are sent, marked, instead of held back."""
+        """`send_provisional`: records of untrusted time are sent, marked, instead of held back.
+
+        `wall_ns` is UTC, for refusals and for the age of what waits.
+        """
         self._journal, self._sink, self._outbox = journal, sink, outbox
-        self._encode, self._name_list, self._watch = encode, name_list, watch
+        self._encoder = BatchEncoder(encode, name_list, wall_ns, send_provisional=send_provisional)
+        self._watch = watch
         self._where = where
         self._pace = pace or Pace()
-        self._send_provisional = send_provisional
         self._chance = chance
+        self._wall_ns = wall_ns
         self._lanes = outbox.lanes(journal.incarnation, journal.last_sequence)
         self._failures = 0
         self._backlog_due_s = 0.0
-        self._dead = outbox.dead_count()
+        self._bulk_last = False  # the latest turn was live telemetry's
+        self._unsaved: list[DeadLetter] = []
+        self._unclosed: list[int] = []
+        self._dead = outbox.dead_counts()
+        self._dead_look_s = 0.0
+        self._oldest: dict[RecordClass, tuple[int, int]] = {}  # what waits first: (sequence, UTC ns)
+        self._oldest_look_s = 0.0
         self._state, self._error, self._wait_s = CourierState.STARTING, "", 0.0
         self._kinds = {cls: kinds & sink.wants for cls, kinds in KINDS.items() if kinds & sink.wants}
         self._confirm()
@@ -134,13 +111,19 @@ class Courier:
         waiting = max(
             (head - lane.live + sum(s.upto - s.after for s in lane.stretches) for lane in lanes), default=0
         )
+        waits = [
+            time_ns for cls, (sequence, time_ns) in self._oldest.items() if sequence > self._lanes[cls].sent
+        ]
         return CourierReport(
             where=self._where,
             state=self._state,
             delivered=sum(lane.delivered for lane in lanes),
             waiting=max(0, waiting),
+            oldest_s=max(0.0, (self._wall_ns() - min(waits)) / 1e9) if waits else None,
             held=sum(lane.held for lane in lanes),
-            refused=self._dead,
+            refused=self._dead.refused,
+            refused_dropped=self._dead.dropped,
+            sent_again=self._dead.again,
             last_error=self._error,
             wait_s=self._wait_s,
         )
@@ -148,7 +131,16 @@ class Courier:
     async def run(self) -> None:
         """Deliver for ever. Raises Retryable when the journal cannot be read."""
         while True:
-            work = await self._next()
+            await self._look()
+            work = await self._next_live()
+            # Fresh telemetry never ends on a slow line: every second turn is for what waits behind it.
+            turn = work is None or (self._bulk_last and work.lane.record_class is RecordClass.TELEMETRY)
+            self._bulk_last = (
+                not turn and work is not None and work.lane.record_class is RecordClass.TELEMETRY
+            )
+            if turn and self._dead.again and await self._redrive():
+                continue
+            work = (await self._next_of_backlog() if turn else None) or work
             if work is None:
                 await asyncio.sleep(self._pace.look_s)
             else:
@@ -156,7 +148,22 @@ class Courier:
 
     # ---- what goes next ----
 
-    async def _next(self) -> _Work | None:
+    async def _look(self) -> None:
+        """Now and then: what a person did to the dead letters, and how old the oldest waiting record is."""
+        now_s = time.monotonic()
+        if now_s >= self._dead_look_s:
+            self._dead_look_s = now_s + DEAD_LOOK_S
+            self._dead = await asyncio.to_thread(self._outbox.dead_counts)
+        if now_s >= self._oldest_look_s:
+            await self._find_oldest()
+
+    async def _find_oldest(self) -> None:
+        self._oldest_look_s = time.monotonic() + OLDEST_LOOK_S
+        for record_class, kinds in self._kinds.items():
+            for record in await self._journal.read(self._lanes[record_class].sent, kinds, 1):
+                self._oldest[record_class] = record.sequence, record.time_ns
+
+    async def _next_live(self) -> _Work | None:
         head = self._journal.last_sequence
         for record_class in self._kinds:
             lane = self._lanes[record_class]
@@ -168,6 +175,9 @@ class Courier:
                 work = await self._live(lane, head)
                 if work is not None:
                     return work
+        return None
+
+    async def _next_of_backlog(self) -> _Work | None:
         if time.monotonic() < self._backlog_due_s:
             return None
         for record_class in self._kinds:
@@ -183,10 +193,10 @@ class Courier:
         records = await self._journal.read(lane.live, self._kinds[lane.record_class], limit)
         if not records:
             lane.advance(None, head)
-            self._journal.mark_delivered(lane.record_class, lane.confirmed)
+            self._mark(lane)
             return None
-        last = records[-1].sequence
-        return _Work(lane, None, records, last if len(records) == limit else max(head, last))
+        # No further than was read: a page that is not full may lack damaged rows, and more lies behind it.
+        return _Work(lane, None, records, records[-1].sequence)
 
     async def _of_stretch(self, lane: Lane, stretch: Stretch) -> _Work | None:
         limit = self._pace.batch_records
@@ -195,40 +205,76 @@ class Courier:
         if not records:
             lane.advance(stretch, stretch.upto)
             return None
-        whole = len(read) < limit or len(records) < len(read)
-        return _Work(lane, stretch, records, stretch.upto if whole else records[-1].sequence)
+        beyond = len(records) < len(read)
+        return _Work(lane, stretch, records, stretch.upto if beyond else records[-1].sequence)
 
     # ---- delivery ----
 
     async def _deal_with(self, work: _Work) -> None:
         lane = work.lane
-        names = await self._names_of(work.records)
-        lines, dead, held, upto = await asyncio.to_thread(self._encoded, work, names)
+        encoded = await self._encoder.encoded(work.records, work.upto)
+        dead, upto = encoded.dead, encoded.upto
         receipt = Receipt(0)
         batch: OutboxBatch | None = None
-        if lines:
-            batch = await asyncio.to_thread(OutboxBatch.of_lines, lane.record_class, lines)
+        if encoded.lines:
+            batch = await asyncio.to_thread(OutboxBatch.of_lines, lane.record_class, encoded.lines)
             answered = await self._deliver(batch)
             if answered is None:
                 return
             receipt = answered
         by_sequence = {record.sequence: record for record in work.records}
-        dead += [_dead_letter(by_sequence[no.sequence], no.reason) for no in receipt.rejected]
-        for letter in dead:
-            logger.warning("record refused key=%s reason=%s", letter.key, letter.reason)
-            self._error = f"{letter.key}: {letter.reason}"
+        dead += [self._encoder.dead_letter(by_sequence[no.sequence], no.reason) for no in receipt.rejected]
+        self._tell_refused(dead)
+        self._dead = replace(self._dead, refused=self._dead.refused + len(dead))
         if receipt.kept:
             upto = min(receipt.kept) - 1
-        for sequence in held:
+        for sequence in encoded.held:
             if sequence <= upto:
                 lane.hold(sequence)
         lane.advance(work.stretch, upto)
         lane.delivered += receipt.accepted
         if work.stretch is not None and batch is not None:
             self._pace_backlog(batch)
-        await asyncio.to_thread(self._outbox.save, lane, dead)
-        self._dead += len(dead)
-        self._journal.mark_delivered(lane.record_class, lane.confirmed)
+        await self._save(lane, dead)
+
+    async def _redrive(self) -> bool:
+        """Deliver some refused records that a person sends again; False: there are none, or not now."""
+        letters = await asyncio.to_thread(self._outbox.dead_letters, REDRIVEN_AT_ONCE, again=True)
+        letters = [letter for letter in letters if letter.record_class is letters[0].record_class]
+        if not letters:
+            return False
+        records, gone = [], []
+        for letter in letters:
+            read = await self._journal.read(letter.sequence - 1, None, 1)
+            if read and (read[0].sequence, read[0].key) == (letter.sequence, letter.key):
+                records.append(read[0])
+            else:  # its class's budget has made room since, or the journal is another one
+                gone.append(letter)
+        lane = self._lanes[letters[0].record_class]
+        encoded = await self._encoder.encoded(records, letters[-1].sequence)
+        dead = encoded.dead
+        receipt = Receipt(0)
+        if encoded.lines:
+            batch = await asyncio.to_thread(OutboxBatch.of_lines, lane.record_class, encoded.lines)
+            answered = await self._deliver(batch)
+            if answered is None:
+                return False
+            receipt = answered
+        by_sequence = {record.sequence: record for record in records}
+        dead += [self._encoder.dead_letter(by_sequence[no.sequence], no.reason) for no in receipt.rejected]
+        dead += [self._encoder.dead_letter(by_sequence[sequence], HELD_BACK) for sequence in encoded.held]
+        upto = min([encoded.upto, *(sequence - 1 for sequence in receipt.kept)])
+        for letter in gone:
+            logger.warning("refused record is no longer kept, letter closed key=%s", letter.key)
+        self._tell_refused(dead)
+        logger.info("refused records sent again delivered=%d refused=%d", receipt.accepted, len(dead))
+        lane.delivered += receipt.accepted
+        closed = [letter.sequence for letter in letters if letter.sequence <= upto]
+        await self._save(lane, dead, closed)
+        self._dead = await asyncio.to_thread(self._outbox.dead_counts)
+        if not self._dead.refused:
+            self._error = ""
+        return True
 
     async def _deliver(self, batch: OutboxBatch) -> Receipt | None:
         """The receipt; None after a failure and the wait that it asks for (what goes next is chosen anew)."""
@@ -237,7 +283,8 @@ class Courier:
         except SinkUnavailable as error:
             wait_s = self._pace.backoff.delay_s(self._failures, self._chance())
             if error.retry_after_s is not None:  # never sooner than asked, and not all boxes at once
-                wait_s = error.retry_after_s + self._chance() * max(1.0, error.retry_after_s / 10)
+                asked_s = error.retry_after_s + self._chance() * max(1.0, error.retry_after_s / 10)
+                wait_s = max(wait_s, asked_s)
             await self._wait(CourierState.UNREACHABLE, str(error), wait_s)
             return None
         except Fatal as error:
@@ -258,6 +305,7 @@ class Courier:
             logger.warning("centre not served where=%s state=%s reason=%s", self._where, state, error)
         self._state, self._error, self._wait_s = state, error, wait_s
         self._failures += 1
+        await self._find_oldest()
         await asyncio.sleep(wait_s)
 
     def _pace_backlog(self, batch: OutboxBatch) -> None:
@@ -266,39 +314,35 @@ class Courier:
         )
         self._backlog_due_s = max(self._backlog_due_s, time.monotonic()) + cost_s
 
-    def _encoded(
-        self, work: _Work, names: dict[bytes, NameList | None]
-    ) -> tuple[list[EncodedRecord], list[DeadLetter], list[int], int]:
-        """In a thread: lines, records that cannot be written, records held back, and how far this reaches."""
-        lines: list[EncodedRecord] = []
-        dead: list[DeadLetter] = []
-        held: list[int] = []
-        n_bytes = 0
-        for record in work.records:
-            if not record.time_trusted and not self._send_provisional:
-                held.append(record.sequence)
-                continue
-            try:
-                body = self._encode(record, names.get(record.payload[NAMES_ID]))
-            except Rejected as error:
-                dead.append(_dead_letter(record, str(error)))
-                continue
-            if body is None:
-                continue
-            lines.append(EncodedRecord(record.sequence, record.time_ns, body))
-            n_bytes += len(body)
-            if n_bytes > MOST_BODY_BYTES:
-                return lines, dead, held, record.sequence
-        return lines, dead, held, work.upto
+    async def _save(self, lane: Lane, dead: Sequence[DeadLetter], closed: Sequence[int] = ()) -> None:
+        """Write down where a class stands. A disk that refuses holds nothing up: it is written with the next
+        one, and the journal keeps the records until then."""
+        self._unsaved += dead
+        self._unclosed += closed
+        try:
+            await asyncio.to_thread(self._outbox.save, lane, self._unsaved, self._unclosed)
+        except sqlite3.Error as error:
+            logger.error("courier's file cannot be written error=%s", error)
+            self._error = f"the courier's file cannot be written: {error}"
+            del self._unsaved[:-MOST_DEAD_LETTERS]
+            return
+        self._unsaved.clear()
+        self._unclosed.clear()
+        self._mark(lane)
 
-    async def _names_of(self, records: Sequence[Record]) -> dict[bytes, NameList | None]:
-        ids = {record.payload[NAMES_ID] for record in records if record.kind is RecordKind.FEATURES}
-        return {names_id: await self._name_list(names_id) for names_id in ids}
+    def _mark(self, lane: Lane) -> None:
+        """Tell the journal how far the centre has a class: what lies behind may leave, or is lost if it does.
+
+        Telemetry held back for its time counts as dealt with: its class's budget never waits for it.
+        """
+        bulk = lane.record_class is RecordClass.TELEMETRY
+        self._journal.mark_delivered(lane.record_class, lane.sent if bulk else lane.confirmed)
 
     def _confirm(self) -> None:
         for record_class in self._kinds:
-            self._journal.mark_delivered(record_class, self._lanes[record_class].confirmed)
+            self._mark(self._lanes[record_class])
 
-
-def _dead_letter(record: Record, reason: str) -> DeadLetter:
-    return DeadLetter(record.sequence, record.record_class, record.key, reason, record.time_ns)
+    def _tell_refused(self, dead: Sequence[DeadLetter]) -> None:
+        for letter in dead:
+            logger.warning("record refused key=%s reason=%s", letter.key, letter.reason)
+            self._error = f"{letter.key}: {letter.reason}"

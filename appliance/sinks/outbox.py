@@ -3,7 +3,7 @@
 Duty: one small SQLite file beside the journal. The journal itself holds the records until they are delivered;
 written here is only what the journal cannot know: per class the sequence up to which live records went out,
 the stretches behind it that still wait (a backlog), the first record held back for its untrusted time, which
-machine a channel belonged to from which record on, and the dead letters.
+machine a channel belonged to from which record on, and the dead letters (`outbox_dead`).
 
 A commit that a power cut takes back (`synchronous=NORMAL`) is a batch delivered twice, which changes nothing
 at the centre. Blocking: called in a thread.
@@ -19,9 +19,11 @@ from pathlib import Path
 
 from appliance.errors import Fatal
 from appliance.journal.record import RecordClass
+from appliance.sinks import outbox_dead
+from appliance.sinks.outbox_dead import MOST_DEAD_LETTERS, DeadCounts, DeadLetter
 
 FILE_MODE = 0o600
-MOST_DEAD_LETTERS = 10_000
+FILE_NAME = "outbox.sqlite"
 _LIFE_BITS = 40  # the journal numbers each life of its store from a base of its own
 
 _TABLES = """
@@ -35,10 +37,6 @@ CREATE TABLE IF NOT EXISTS owner (
   channel TEXT NOT NULL, from_sequence INTEGER NOT NULL, asset TEXT NOT NULL,
   PRIMARY KEY (channel, from_sequence)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS dead (
-  sequence INTEGER PRIMARY KEY, class TEXT NOT NULL, key TEXT NOT NULL, reason TEXT NOT NULL,
-  time_ns INTEGER NOT NULL
-);
 """
 
 
@@ -64,10 +62,12 @@ class Lane:
     @property
     def confirmed(self) -> int:
         """The sequence up to which every record of the class is at the centre, or refused for good."""
-        ends = [self.live, *(stretch.after for stretch in self.stretches)]
-        if self.held_from:
-            ends.append(self.held_from - 1)
-        return min(ends)
+        return min(self.sent, self.held_from - 1) if self.held_from else self.sent
+
+    @property
+    def sent(self) -> int:
+        """The same, with what is held back for its time counted as dealt with."""
+        return min([self.live, *(stretch.after for stretch in self.stretches)])
 
     def split(self, head: int) -> None:
         """Let what waits up to `head` be a backlog; what comes after it is live."""
@@ -93,17 +93,6 @@ class Lane:
         self.held += 1
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A record that the centre refused for good. `time_ns` is the record's UTC."""
-
-    sequence: int
-    record_class: RecordClass
-    key: str
-    reason: str
-    time_ns: int
-
-
 class Outbox:
     """The open file; `open` it with the journal's incarnation, `close` it."""
 
@@ -117,7 +106,8 @@ class Outbox:
             )
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
-            self._connection.executescript(_TABLES)
+            self._connection.executescript(_TABLES + outbox_dead.TABLE)
+            outbox_dead.upgrade(self._connection)
         except (OSError, sqlite3.Error) as error:
             raise Fatal(
                 f"the courier's file {path} cannot be used: {error}; move it away (all that the journal "
@@ -147,8 +137,11 @@ class Outbox:
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('incarnation', ?)", (incarnation,))
         return lanes
 
-    def save(self, lane: Lane, refused: Iterable[DeadLetter] = ()) -> None:
-        """Write down where a class stands, and what was refused on the way, in one transaction."""
+    def save(self, lane: Lane, refused: Iterable[DeadLetter] = (), closed: Iterable[int] = ()) -> None:
+        """Write down where a class stands and what was refused on the way, in one transaction.
+
+        `closed`: sequences of dead letters that are none any more.
+        """
         name = lane.record_class.value
         with self._lock:
             execute = self._connection.execute
@@ -162,27 +155,22 @@ class Outbox:
                 self._connection.executemany(
                     "INSERT INTO stretch VALUES (?,?,?)", [(name, s.after, s.upto) for s in lane.stretches]
                 )
-                self._connection.executemany(
-                    "INSERT OR REPLACE INTO dead VALUES (?,?,?,?,?)",
-                    [(d.sequence, d.record_class.value, d.key, d.reason, d.time_ns) for d in refused],
-                )
-                execute(
-                    "DELETE FROM dead WHERE sequence <= (SELECT sequence FROM dead ORDER BY sequence DESC "
-                    "LIMIT 1 OFFSET ?)",
-                    (MOST_DEAD_LETTERS,),
-                )
+                outbox_dead.close_letters(self._connection, closed)
+                outbox_dead.put(self._connection, refused)
                 execute("COMMIT")
             except BaseException:
                 execute("ROLLBACK")
                 raise
 
-    def dead_letters(self, limit: int = MOST_DEAD_LETTERS) -> list[DeadLetter]:
-        """The newest refused records, newest first."""
-        rows = self._connection.execute("SELECT * FROM dead ORDER BY sequence DESC LIMIT ?", (limit,))
-        return [DeadLetter(row[0], RecordClass(row[1]), row[2], row[3], row[4]) for row in rows]
+    def dead_letters(self, limit: int = MOST_DEAD_LETTERS, *, again: bool = False) -> list[DeadLetter]:
+        """Refused records, the latest refusal first; with `again` those that a person has sent again."""
+        with self._lock:
+            return outbox_dead.newest(self._connection, limit, again=again)
 
-    def dead_count(self) -> int:
-        return int(self._connection.execute("SELECT count(*) FROM dead").fetchone()[0])
+    def dead_counts(self) -> DeadCounts:
+        """How many records are refused, and wait to be sent again."""
+        with self._lock:
+            return outbox_dead.counts(self._connection)
 
     def owners(self, present: Mapping[str, str], next_sequence: int) -> Owners:
         """Which machine a channel belongs to, now and before: a record keeps the tag it was first sent with.
@@ -204,7 +192,8 @@ class Outbox:
         return Owners(known)
 
     def close(self) -> None:
-        self._connection.close()
+        with self._lock:  # a cancelled courier leaves a question behind in its thread
+            self._connection.close()
 
 
 class Owners:

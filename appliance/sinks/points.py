@@ -14,8 +14,7 @@ a million records would have to fall into one millisecond to meet. The exact tim
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -24,32 +23,14 @@ from appliance.errors import Rejected
 from appliance.journal.features import NameList, decode_record
 from appliance.journal.record import Record, RecordKind
 from appliance.sinks.line_protocol import LONGEST_TEXT_BYTES, FieldValue, field_key, line
+from appliance.sinks.measurement import PROVISIONAL, FieldInfo, MeasurementInfo
+from appliance.sinks.points_health import HEALTH_SCHEMA, health_fields
 
 MILLISECOND_NS = 1_000_000
 _LONGEST_DOCUMENT_BYTES = LONGEST_TEXT_BYTES // 2  # escaping may double it
 
 
-@dataclass(frozen=True, slots=True)
-class FieldInfo:
-    """A field's type ("float", "integer", "string", "boolean"), unit and meaning."""
-
-    type: str
-    unit: str
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
-class MeasurementInfo:
-    """One measurement: the kind of record it comes from, its tags, its fields."""
-
-    kind: RecordKind
-    tags: tuple[str, ...]
-    fields: Mapping[str, FieldInfo]
-    meaning: str
-
-
 _VALUE = ("device_id", "asset", "channel")
-_PROVISIONAL = FieldInfo("boolean", "", "false: the clock was not trusted; absent: the time is good")
 _TIME = FieldInfo("integer", "ns", "exact UTC of the record; the timestamp's last six digits make it unique")
 _SEQUENCE = FieldInfo("integer", "1", "place in the appliance's journal")
 
@@ -63,7 +44,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
             "operating_state": FieldInfo("string", "", "bin of speed and load"),
             "quality": FieldInfo("string", "", "good, uncertain or bad"),
             "extractor_version": FieldInfo("string", "", "what computed the features"),
-            "time_trusted": _PROVISIONAL,
+            "time_trusted": PROVISIONAL,
         },
         "features of a window of one channel; the time is the window's begin",
     ),
@@ -72,7 +53,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
         _VALUE,
         {
             "value": FieldInfo("float", "1", "1.0 = limit; the greatest of the averaging period"),
-            "time_trusted": _PROVISIONAL,
+            "time_trusted": PROVISIONAL,
         },
         "anomaly score of one channel",
     ),
@@ -81,7 +62,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
         _VALUE,
         {
             "value": FieldInfo("float", "Hz, 1 or degC", "shaft speed, load (1 = full) or temperature"),
-            "time_trusted": _PROVISIONAL,
+            "time_trusted": PROVISIONAL,
         },
         "a value read from the plant",
     ),
@@ -97,7 +78,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
             "samples_missing": FieldInfo("integer", "1", "how many samples, where that is known"),
             "sequence": _SEQUENCE,
             "time_ns": _TIME,
-            "time_trusted": _PROVISIONAL,
+            "time_trusted": PROVISIONAL,
         },
         "an interval without data",
     ),
@@ -122,7 +103,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
             "raised_time_ns": FieldInfo("integer", "ns", "UTC at which this activation was raised"),
             "sequence": _SEQUENCE,
             "time_ns": _TIME,
-            "time_trusted": _PROVISIONAL,
+            "time_trusted": PROVISIONAL,
         },
         "every transition of every alarm",
     ),
@@ -135,7 +116,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
             "boot_id": FieldInfo("string", "", "the start of the service that counted"),
             "sequence": _SEQUENCE,
             "time_ns": _TIME,
-            "time_trusted": _PROVISIONAL,
+            "time_trusted": PROVISIONAL,
         },
         "a counter; the tag `asset` is what it counts for: machine, channel, source or appliance",
     ),
@@ -147,7 +128,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
             "document_bytes": FieldInfo("integer", "byte", "length of the document"),
             "sequence": _SEQUENCE,
             "time_ns": _TIME,
-            "time_trusted": _PROVISIONAL,
+            "time_trusted": PROVISIONAL,
         },
         "limits learned for a channel",
     ),
@@ -159,10 +140,11 @@ SCHEMA: dict[str, MeasurementInfo] = {
             "document": FieldInfo("string", "JSON", "what was done, by whom; absent beyond 30,000 bytes"),
             "sequence": _SEQUENCE,
             "time_ns": _TIME,
-            "time_trusted": _PROVISIONAL,
+            "time_trusted": PROVISIONAL,
         },
         "what people did",
     ),
+    **HEALTH_SCHEMA,
 }  # fmt: skip
 
 Fields = dict[str, FieldValue | None]
@@ -281,6 +263,14 @@ def _audit(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
     return _event("audit", record, {"device_id": tags["device_id"]}, fields)
 
 
+def _health(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
+    measurement, own, fields = health_fields(payload)
+    if not any(value is not None for value in fields.values()):
+        return None
+    of = {"device_id": tags["device_id"], **own}
+    return line(measurement, of, {**fields, **_trust(record)}, record.time_ns)
+
+
 def _event(measurement: str, record: Record, tags: dict[str, str], fields: Fields) -> bytes | None:
     told: Fields = {**fields, "sequence": record.sequence, "time_ns": record.time_ns, **_trust(record)}
     return line(measurement, tags, told, event_time_ns(record))
@@ -307,6 +297,7 @@ _ENCODERS: dict[RecordKind, Callable[[Record, Any, dict[str, str]], bytes | None
     RecordKind.COUNTER_VALUE: _counter,
     RecordKind.LEARNED_LIMIT: _limit,
     RecordKind.AUDIT: _audit,
+    RecordKind.HEALTH: _health,
 }
 
 WANTED = frozenset(info.kind for info in SCHEMA.values())

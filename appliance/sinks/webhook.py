@@ -2,23 +2,28 @@
 
 Duty: the shell between journal, queue, file and network. Follows the journal from its cursor, so that nothing
 leaves before it is durable and nothing is missed; the queue decides what goes when; the file remembers.
+
+Only where the disk is broken does an alarm go ahead of its commit (`alarm_held`), and then not again with it.
+Sending never waits for a disk: what reads the journal or the file is tried again beside it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from appliance.alarm_records import stored_transition
+from appliance.alarm_records import StoredTransition, stored_transition
 from appliance.clock import Clock
-from appliance.errors import Rejected
+from appliance.errors import Rejected, Retryable
 from appliance.journal.record import Record, RecordKind
-from appliance.sinks.webhook_message import Choice, Message, alarm_message
+from appliance.sinks.webhook_early import EarlyMessages
+from appliance.sinks.webhook_message import Choice, Message, alarm_message, message_id
 from appliance.sinks.webhook_post import WebhookPost
 from appliance.sinks.webhook_queue import Fate, Outcome, Schedule, WebhookQueue
 from appliance.sinks.webhook_store import WebhookStore
@@ -97,7 +102,12 @@ class WebhookSink:
         self._tell = tell
         self._chance = chance
         self._queue = WebhookQueue(schedule)
-        self._gone: set[int] = set()  # sequences that left the queue since it was last loaded
+        self._early = EarlyMessages()
+        self._announced: dict[str, int] = {}  # newest activation of each alarm that was told
+        self._cursor: int | None = None  # None: not read from the file yet
+        self._loaded = asyncio.Event()
+        self._version: int | None = None  # of the file, when it was last read
+        self._gone: set[str] = set()  # ids that left the queue since the file was last read
         self._work = asyncio.Event()  # something may be due
         self._room = asyncio.Event()  # something left the queue
         self._failing_since_ns: int | None = None
@@ -122,18 +132,34 @@ class WebhookSink:
         )
 
     async def run(self) -> None:
-        """Take in and send, for ever. Raises Retryable."""
-        self._queue = WebhookQueue(self._schedule)
-        version = await self._store.ask(lambda store: store.outside_changes())  # before what is read
-        await self._load()
+        """Take in and send, for ever."""
+        self._queue.resume(self._clock.monotonic_ns())
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._take_in())
-                await self._send(group, version)
+                group.create_task(self._kept(self._look))
+                group.create_task(self._kept(self._take_in))
+                await self._send(group)
         except ExceptionGroup as errors:
             raise _first(errors) from errors  # the supervisor knows what to do with one
         finally:
             await self._post.close()
+
+    def alarm_held(self, stored: StoredTransition) -> None:
+        """A listener of the desk of alarms: what the disk did not take is sent at once."""
+        if stored.sequence != 0 or not self._choice.wants(stored, self._announced):
+            return
+        alarm = stored.transition.alarm
+        numbered = dataclasses.replace(stored, sequence=self._early.next_sequence(self._log.last_sequence))
+        try:
+            message = alarm_message(stored.key, numbered, self._appliance, self._asset_names)
+        except (ValueError, OverflowError) as error:  # the desk must not stumble over one receiver
+            logger.error("webhook cannot tell an alarm webhook=%s reason=%s", self.name, error)
+            return
+        if not self._early.admit(message.message_id):
+            return  # told with its commit
+        self._announced[alarm.alarm_id] = alarm.activation
+        self._queue.add(message, self._clock.monotonic_ns())
+        self._work.set()
 
     def _begin(self) -> None:
         cursor = self._store.cursor(self.name)
@@ -147,12 +173,33 @@ class WebhookSink:
             return
         self._oldest_ns = 0
 
+    async def _kept(self, part: Callable[[], Awaitable[None]]) -> None:
+        """Run what needs the disk, again whenever the disk refuses: sending goes on."""
+        told = ""
+        while True:
+            try:
+                return await part()
+            except Retryable as error:
+                level = logging.DEBUG if str(error) == told else logging.WARNING
+                logger.log(level, "webhook waits for the disk webhook=%s reason=%s", self.name, error)
+                told = str(error)
+                await asyncio.sleep(LOOK_S)
+
+    async def _look(self) -> None:
+        """Put what waits in the file, or was put back there by a person, into the queue, for ever."""
+        while True:
+            version = await self._store.ask(lambda store: store.outside_changes())  # before what is read
+            if version != self._version:
+                await self._load()
+                self._version = version
+                self._loaded.set()
+            await asyncio.sleep(LOOK_S)
+
     async def _load(self) -> None:
-        """Put what waits in the file, or was put back there by a person, into the queue."""
         now_ns, wall_ns = self._clock.monotonic_ns(), self._wall_ns()
         self._gone.clear()
         for stored in await self._store.ask(lambda store: store.messages(self.name, dead=False)):
-            if stored.message.sequence in self._gone:
+            if stored.message.message_id in self._gone:
                 continue  # settled while the file was read
             self._queue.add(
                 stored.message,
@@ -162,33 +209,53 @@ class WebhookSink:
                 wait_s=stored.remaining_s(wall_ns),
             )
         self._dead, self._dropped = await self._store.ask(lambda store: store.counts(self.name))
+        self._work.set()
 
     async def _take_in(self) -> None:
-        cursor = await self._store.ask(lambda store: store.cursor(self.name)) or 0
-        announced = await self._store.ask(lambda store: store.announced(self.name))
+        await self._loaded.wait()
+        if self._cursor is None:
+            told = await self._store.ask(lambda store: store.announced(self.name))
+            self._cursor = await self._store.ask(lambda store: store.cursor(self.name)) or 0
+            self._announced = {**told, **self._announced}
         noted = 0
-        async for record in self._log.follow(cursor, _KINDS):
+        async for record in self._log.follow(self._cursor, _KINDS):
             while len(self._queue) >= MAX_WAITING:
                 self._room.clear()
                 await self._room.wait()
-            try:
-                stored = stored_transition(record)
-            except Rejected as error:
-                logger.error("webhook cannot tell a record webhook=%s reason=%s", self.name, error)
-                continue
-            alarm = stored.transition.alarm
-            if record.time_ns < self._oldest_ns or not self._choice.wants(stored, announced):
+            if not await self._take(record):
                 noted += 1
                 if noted % CURSOR_STEP == 0:
-                    await self._store.take(self.name, None, 0, record.sequence)
-                continue
-            announced[alarm.alarm_id] = alarm.activation
-            message = alarm_message(record.key, stored, self._appliance, self._asset_names)
-            self._queue.add(message, self._clock.monotonic_ns())
-            self._work.set()
-            await self._store.take(self.name, message, alarm.activation, record.sequence)
+                    await self._store.take(self.name, None, None, record.sequence)
+            self._cursor = record.sequence
 
-    async def _send(self, group: asyncio.TaskGroup, version: int) -> None:
+    async def _take(self, record: Record) -> bool:
+        """Take in one record; False if nothing was to be sent. Raises Retryable."""
+        arrived = self._early.committed(message_id(record.key))
+        try:
+            stored = stored_transition(record)
+            alarm = stored.transition.alarm
+            known = (alarm.alarm_id, alarm.activation)
+            if arrived is None and (
+                record.time_ns < self._oldest_ns or not self._choice.wants(stored, self._announced)
+            ):
+                return False
+            message = alarm_message(record.key, stored, self._appliance, self._asset_names)
+        except (Rejected, ValueError, OverflowError) as error:
+            logger.error("webhook cannot tell a record webhook=%s reason=%s", self.name, error)
+            return False
+        self._announced[alarm.alarm_id] = alarm.activation
+        if arrived:
+            await self._store.take(self.name, None, known, record.sequence)
+            return True
+        if message.message_id in self._queue:
+            message = self._queue.renumber(message.message_id, record.sequence)
+        else:
+            self._queue.add(message, self._clock.monotonic_ns())
+        self._work.set()
+        await self._store.take(self.name, message, known, record.sequence)
+        return True
+
+    async def _send(self, group: asyncio.TaskGroup) -> None:
         looked_ns = self._clock.monotonic_ns()
         while True:
             self._work.clear()
@@ -198,11 +265,6 @@ class WebhookSink:
             if now_ns - looked_ns >= LOOK_S * 1e9:
                 looked_ns = now_ns
                 await self._tell_state(now_ns)
-                seen = await self._store.ask(lambda store: store.outside_changes())
-                if seen != version:
-                    version = seen
-                    await self._load()
-                    continue
             wait_s = self._queue.wait_s(self._clock.monotonic_ns())
             # Not wait_for: in Python 3.11 it can swallow the cancellation that ends this task.
             with contextlib.suppress(TimeoutError):
@@ -218,11 +280,20 @@ class WebhookSink:
         now_ns = self._clock.monotonic_ns()
         settled = self._queue.settle(message, outcome, now_ns, self._chance())
         if settled.fate is not Fate.WAITING:
-            self._gone.add(message.sequence)
+            self._gone.add(message.message_id)
         self._note(message, outcome, settled.fate, now_ns)
         self._work.set()
         self._room.set()
-        await self._store.settle(self.name, message, settled, outcome.reason, self._wall_ns())
+        if message.message_id in self._early:  # the file knows nothing of it yet
+            if settled.fate is Fate.DELIVERED:
+                self._early.arrived(message.message_id)
+            elif settled.fate is Fate.DEAD:
+                self._early.given_up(message.message_id)
+        else:
+            try:
+                await self._store.settle(self.name, settled, outcome.reason, self._wall_ns())
+            except Retryable as error:  # it was sent all the same
+                logger.error("webhook outcome not noted webhook=%s reason=%s", self.name, error)
         if settled.fate is Fate.DELIVERED and self._told_failing:
             await self._tell_state(now_ns)
 

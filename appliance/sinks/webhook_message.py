@@ -90,6 +90,7 @@ def alarm_message(
         "raised_at": iso_time(stored.raised_time_ns),
         "changed_at": iso_time(stored.time_ns),
         "time_trusted": stored.time_trusted,
+        "durable": alarm.durable,
         "evidence": alarm.evidence,
     }
     body = _body(f"alarm.{stored.transition.what.replace('-', '_')}", stored.time_ns, data)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import errno
 import os
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +26,7 @@ from appliance.errors import Fatal, Rejected
 from appliance.sinks.webhook_message import Message
 from appliance.sinks.webhook_queue import Outcome
 from appliance.sinks.webhook_signature import headers, parse_secrets
-from appliance.sinks.webhook_targets import Target, check_address
+from appliance.sinks.webhook_targets import Target, check_address, inner_address
 
 CONNECT_S = 5.0
 TIMEOUT_S = 15.0
@@ -86,8 +87,10 @@ class WebhookPost:
             return Outcome(False, self._failure(error))
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        """End the connections; the next attempt opens new ones (the sender's task may be started again)."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     def _failure(self, error: Exception) -> str:
         """Why there was no answer, for an operator."""
@@ -150,10 +153,34 @@ def read_secrets(path: Path) -> tuple[bytes, ...]:
         raise Rejected(f"{path}: {error}") from None
 
 
-def own_addresses() -> list[str]:
-    """Every address of this box."""
-    families = (socket.AF_INET, socket.AF_INET6)
-    return [one.address for card in psutil.net_if_addrs().values() for one in card if one.family in families]
+def own_among(addresses: Collection[str]) -> list[str]:
+    """Those of the addresses that are of this box: a socket can be bound to them.
+
+    Asked of the kernel one by one: a hardened service may not list its network cards (that takes AF_NETLINK).
+    Only where any address can be bound (`ip_nonlocal_bind`) are they listed. Raises OSError.
+    """
+    chosen = [address.partition("%")[0] for address in addresses]
+    if any(_can_be_bound(nobody) for nobody in _NOBODY_S):
+        families = (socket.AF_INET, socket.AF_INET6)
+        cards = psutil.net_if_addrs().values()
+        return [one.address for card in cards for one in card if one.family in families]
+    return [address for address in chosen if _can_be_bound(address)]
+
+
+_NOBODY_S = ("192.0.2.1", "2001:db8::1")  # RFC 5737, RFC 3849: for documents, never of a box
+
+
+def _can_be_bound(address: str) -> bool:
+    plain = inner_address(address)
+    try:
+        with socket.socket(
+            socket.AF_INET if plain.version == 4 else socket.AF_INET6, socket.SOCK_DGRAM
+        ) as probe:
+            probe.bind((str(plain), 0))
+    except OSError as error:
+        # A link-local address without its zone (EINVAL) is refused by a rule of its own.
+        return error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL, errno.EACCES)
+    return True
 
 
 def check_literal(target: Target) -> None:
@@ -162,7 +189,7 @@ def check_literal(target: Target) -> None:
         socket.inet_pton(socket.AF_INET6 if ":" in target.host else socket.AF_INET, target.host.split("%")[0])
     except OSError:
         return
-    check_address(target, target.host, own_addresses())
+    check_address(target, target.host, own_among([target.host]))
 
 
 class _CheckedResolver(AbstractResolver):
@@ -176,7 +203,7 @@ class _CheckedResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         found = await self._resolve(host, port, int(family))
-        own = own_addresses()
+        own = own_among([address for _, address in found])
         for _, address in found:
             check_address(self._target, address, own)
         return [

@@ -10,7 +10,7 @@ but for a receiver that asked for a pause (429 or 503 with Retry-After).
 from __future__ import annotations
 
 import bisect
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from appliance.backoff import Backoff
@@ -55,6 +55,7 @@ class Fate(StrEnum):
 class Settled:
     """The state of a message after an attempt, as it is stored."""
 
+    message: Message  # with the sequence that it has by now
     fate: Fate
     attempts: int
     age_s: float  # how long it has been tried, without the time the appliance was off
@@ -64,6 +65,7 @@ class Settled:
 @dataclass(slots=True)
 class _Waiting:
     message: Message
+    order: int  # the sequence it came with: its place in the lane, also when its own becomes known later
     attempts: int
     age_s: float  # at since_ns
     since_ns: int
@@ -83,32 +85,51 @@ class WebhookQueue:
         self._schedule = schedule
         self._room = in_flight
         self._lanes: dict[str, _Lane] = {}
-        self._sequences: set[int] = set()
+        self._entries: dict[str, _Waiting] = {}  # by message id
         self._paused_until_ns = 0
 
     def __len__(self) -> int:
-        return len(self._sequences)
+        return len(self._entries)
 
-    def __contains__(self, sequence: int) -> bool:
-        return sequence in self._sequences
+    def __contains__(self, message_id: str) -> bool:
+        return message_id in self._entries
 
     def add(
         self, message: Message, now_ns: int, *, attempts: int = 0, age_s: float = 0.0, wait_s: float = 0.0
     ) -> None:
         """One more message; it takes its place by sequence among those of its alarm. Twice is once."""
-        if message.sequence in self._sequences:
+        if message.message_id in self._entries:
             return
-        self._sequences.add(message.sequence)
-        entry = _Waiting(message, attempts, age_s, now_ns, now_ns + round(wait_s * SECOND_NS))
+        next_ns = now_ns + round(wait_s * SECOND_NS)
+        entry = _Waiting(message, message.sequence, attempts, age_s, now_ns, next_ns)
+        self._entries[message.message_id] = entry
         lane = self._lanes.setdefault(message.alarm_id, _Lane())
-        bisect.insort(lane.waiting, entry, key=lambda one: one.message.sequence)
+        bisect.insort(lane.waiting, entry, key=_order)
+
+    def renumber(self, message_id: str, sequence: int) -> Message:
+        """A message that was sent before its commit has its sequence now; place and body stay as they were.
+
+        Raises KeyError if it does not wait here.
+        """
+        entry = self._entries[message_id]
+        entry.message = replace(entry.message, sequence=sequence)
+        return entry.message
+
+    def resume(self, now_ns: int) -> None:
+        """Attempts that ended without an outcome (their task was cancelled) are due again."""
+        for lane in self._lanes.values():
+            if lane.in_flight is not None:
+                lane.in_flight.next_ns = now_ns
+                bisect.insort(lane.waiting, lane.in_flight, key=_order)
+                lane.in_flight = None
+                self._room += 1
 
     def due(self, now_ns: int) -> list[Message]:
         """Messages to be sent now; each must be settled. Those that wait longest come first."""
         if now_ns < self._paused_until_ns:
             return []
         ready = [lane for lane in self._free() if lane.waiting[0].next_ns <= now_ns]
-        ready.sort(key=lambda lane: (lane.waiting[0].next_ns, lane.waiting[0].message.sequence))
+        ready.sort(key=lambda lane: (lane.waiting[0].next_ns, lane.waiting[0].order))
         taken = []
         for lane in ready[: self._room]:
             lane.in_flight = lane.waiting.pop(0)
@@ -129,7 +150,7 @@ class WebhookQueue:
         """Take in the outcome of an attempt; `chance` is a draw from [0, 1)."""
         lane = self._lanes[message.alarm_id]
         entry = lane.in_flight
-        if entry is None or entry.message.sequence != message.sequence:
+        if entry is None or entry.message.message_id != message.message_id:
             raise ValueError(f"message {message.message_id} is not in flight")
         lane.in_flight = None
         self._room += 1
@@ -147,8 +168,8 @@ class WebhookQueue:
             if outcome.status in _BUSY:
                 self._paused_until_ns = max(self._paused_until_ns, now_ns + round(asked_s * SECOND_NS))
         entry.next_ns = now_ns + round(wait_s * SECOND_NS)
-        bisect.insort(lane.waiting, entry, key=lambda one: one.message.sequence)
-        return Settled(Fate.WAITING, entry.attempts, entry.age_s, wait_s)
+        bisect.insort(lane.waiting, entry, key=_order)
+        return Settled(entry.message, Fate.WAITING, entry.attempts, entry.age_s, wait_s)
 
     def oldest_s(self, now_ns: int) -> float:
         """How long the oldest message has been tried, s; 0 while nothing waits."""
@@ -162,7 +183,11 @@ class WebhookQueue:
         return [lane for lane in self._lanes.values() if lane.waiting and lane.in_flight is None]
 
     def _gone(self, lane: _Lane, entry: _Waiting, fate: Fate) -> Settled:
-        self._sequences.discard(entry.message.sequence)
+        del self._entries[entry.message.message_id]
         if not lane.waiting:
             del self._lanes[entry.message.alarm_id]
-        return Settled(fate, entry.attempts, entry.age_s, 0.0)
+        return Settled(entry.message, fate, entry.attempts, entry.age_s, 0.0)
+
+
+def _order(entry: _Waiting) -> int:
+    return entry.order

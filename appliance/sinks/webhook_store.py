@@ -134,22 +134,25 @@ class WebhookStore:
         except sqlite3.Error as error:
             raise Retryable(f"the webhooks' file cannot be read: {error}") from error
 
-    async def take(self, hook: str, message: Message | None, activation: int, sequence: int) -> None:
-        """Everything up to `sequence` was taken, `message` with it (None: nothing wanted)."""
+    async def take(
+        self, hook: str, message: Message | None, announced: tuple[str, int] | None, sequence: int
+    ) -> None:
+        """Everything up to `sequence` was taken, `message` with it (None: nothing is to be sent).
+
+        `announced`: the alarm and the activation that the receiver is told of.
+        """
         changes: list[_Change] = []
         if message is not None:
             row = (hook, sequence, message.message_id, message.alarm_id, message.what, message.body)
             changes.append(("INSERT OR IGNORE INTO message VALUES (?,?,?,?,?,?,0,0,0,0,'',NULL)", row))
-            changes.append(("INSERT OR REPLACE INTO announced VALUES (?,?,?)",
-                            (hook, message.alarm_id, activation)))  # fmt: skip
+        if announced is not None:
+            changes.append(("INSERT OR REPLACE INTO announced VALUES (?,?,?)", (hook, *announced)))
         changes.append(("UPDATE cursor SET sequence=max(sequence,?) WHERE hook=?", (sequence, hook)))
         await self._write(changes)
 
-    async def settle(
-        self, hook: str, message: Message, settled: Settled, reason: str, now_time_ns: int
-    ) -> None:
+    async def settle(self, hook: str, settled: Settled, reason: str, now_time_ns: int) -> None:
         """What became of a message after an attempt."""
-        where = (hook, message.sequence)
+        where = (hook, settled.message.sequence)
         if settled.fate is Fate.DELIVERED:
             await self._write([("DELETE FROM message WHERE hook=? AND sequence=?", where)])
             return
@@ -236,6 +239,21 @@ def read_states(folder: Path) -> list[HookState]:
         raise Fatal(f"the webhooks' file {path} cannot be read: {error}") from error
 
 
+def read_dead(folder: Path, hook: str, limit: int) -> list[StoredMessage]:
+    """The dead letters of a receiver, the latest given up first, without their bodies. Raises Fatal."""
+    path = folder / FILE_NAME
+    if not path.exists():
+        return []
+    try:
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5.0)
+        try:
+            return _messages(connection, hook, dead=True, newest=limit)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise Fatal(f"the webhooks' file {path} cannot be read: {error}") from error
+
+
 def redrive(folder: Path, hook: str, message_ids: Collection[str]) -> int:
     """Let dead letters wait anew (all of a receiver if no ids are given); returns how many.
 
@@ -260,11 +278,16 @@ def redrive(folder: Path, hook: str, message_ids: Collection[str]) -> int:
         raise Fatal(f"the webhooks' file {path} cannot be written: {error}") from error
 
 
-def _messages(connection: sqlite3.Connection, hook: str, *, dead: bool) -> list[StoredMessage]:
+def _messages(
+    connection: sqlite3.Connection, hook: str, *, dead: bool, newest: int | None = None
+) -> list[StoredMessage]:
     condition = "IS NOT NULL" if dead else "IS NULL"
+    columns, order = _COLUMNS, "sequence"
+    if newest is not None:
+        columns, order = _COLUMNS.replace("body", "x''"), "dead_time_ns DESC, sequence DESC"
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM message WHERE hook=? AND dead_time_ns {condition} ORDER BY sequence",  # noqa: S608
-        (hook,),
+        f"SELECT {columns} FROM message WHERE hook=? AND dead_time_ns {condition} ORDER BY {order} LIMIT ?",  # noqa: S608
+        (hook, -1 if newest is None else newest),
     )
     return [
         StoredMessage(Message(message_id, alarm_id, sequence, what, body), *rest)

@@ -70,6 +70,8 @@ def parse_target(url: str, *, allow_http: bool = False, allow_local: bool = Fals
     literal = _literal(host)
     if literal is not None:
         check_address(target, literal, ())
+    elif host.replace(".", "").isdigit():  # 127.1, 2130706433, 0177.0.0.1: resolvers disagree on them
+        raise Rejected(f"{host} is an address in an odd spelling: write its four numbers")
     elif not allow_local and (host.rstrip(".").lower() == "localhost" or host.lower().endswith(".localhost")):
         raise Rejected(f"{host} is this box itself: {_LOCAL_REMEDY}")
     return target
@@ -108,8 +110,13 @@ def _inner(ip: IpAddress) -> IpAddress:
     return ip
 
 
+def inner_address(address: str) -> IpAddress:
+    """The address that another one stands for. Raises ValueError for what is none."""
+    return _inner(ipaddress.ip_address(address))
+
+
 def _literal(host: str) -> str | None:
-    """The host where it is an address. Other spellings (127.1) are names: their answer is checked."""
+    """The host where it is an address. Other spellings (0x7f.1) are names: their answer is checked."""
     try:
         return str(ipaddress.ip_address(host.partition("%")[0]))
     except ValueError:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from appliance.errors import Rejected
+from appliance.installation import files_remedy
 
 STANDARD_GRAVITY_MPS2 = 9.80665  # CGPM 1901
 MAX_VALUES = 2**28  # of one file, all channels together: 1 GiB as float32
@@ -79,9 +80,7 @@ def whole_rate(rate_hz: float, tolerance: float) -> float:
 
 def missing_library(path: Path, library: str) -> RecordingError:
     """The error for a library of the extra `files` that is not installed."""
-    return RecordingError(
-        path, f"reading it needs {library}, which is not installed", "install the extra: stethos[files]"
-    )
+    return RecordingError(path, f"reading it needs {library}, which is not installed", files_remedy())
 
 
 def join_channels(path: Path, channels: Sequence[FoundChannel]) -> Columns:

@@ -20,6 +20,7 @@ from dsp.bearing import FaultMultipliers, fault_multipliers
 from dsp.errors import DspError
 from models.machine import Foundation, Machine
 
+MAX_NOTES_BYTES = 16 * 1024 * 1024
 LEAST, MOST = 1e-6, 1e12  # of any number that a manifest states: beyond it is a slip
 
 
@@ -100,6 +101,15 @@ def read_notes(path: Path, asset_id: str) -> RecordingNotes:
     return RecordingNotes(Machine(asset_id, asset_id))
 
 
+def _text_of(path: Path) -> str:
+    """A file of notes. Raises RecordingError for one too large to be notes, OSError, UnicodeDecodeError."""
+    if path.stat().st_size > MAX_NOTES_BYTES:
+        raise RecordingError(
+            path, f"it has more than {MAX_NOTES_BYTES} bytes", "notes are small: mend or remove it"
+        )
+    return path.read_text(encoding="utf-8")
+
+
 def _from_manifest(manifest: Path, entry: dict[str, Any], asset_id: str) -> RecordingNotes:
     for key in ("machine_geometry", "label"):
         if not isinstance(entry.get(key) or {}, dict):
@@ -117,14 +127,14 @@ def _from_manifest(manifest: Path, entry: dict[str, Any], asset_id: str) -> Reco
 def read_manifest(manifest: Path) -> list[dict[str, Any]]:
     """Entries of a `MANIFEST.json`. Raises RecordingError."""
     try:
-        entries = json.loads(manifest.read_text(encoding="utf-8"))
+        entries = json.loads(_text_of(manifest))
     except OSError as error:
         raise RecordingError(
             manifest,
             f"cannot be read ({error.strerror})",
             "give the folder that has the recordings' MANIFEST.json",
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordingError(manifest, f"not readable as JSON ({error})", "mend or remove it") from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise RecordingError(manifest, "it is not a list of entries", "one object per file, each with 'file'")
@@ -200,8 +210,8 @@ def _complete(
 
 def _from_sidecar(path: Path, asset_id: str) -> RecordingNotes:
     try:
-        sidecar = Sidecar.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        sidecar = Sidecar.model_validate(tomllib.loads(_text_of(path)))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise RecordingError(path, f"not readable as TOML ({error})", "mend or remove it") from error
     except ValidationError as error:
         first = error.errors()[0]
@@ -260,7 +270,7 @@ def _manifest_entry(manifest: Path, path: Path) -> dict[str, Any] | None:
     target = path.resolve()
     for entry in read_manifest(manifest):
         name = entry.get("file")
-        if isinstance(name, str) and (manifest.parent / name).resolve() == target:
+        if isinstance(name, str) and "\0" not in name and (manifest.parent / name).resolve() == target:
             return entry
     return None
 

@@ -23,6 +23,7 @@ UFF_NAME_CHARACTERS = 80
 UFF_LABEL_CHARACTERS = 20
 MAX_WAV_BYTES = 4 * 1000**3  # RIFF counts in 32 bits
 GAP_COLUMN = "gap"
+_FORMULA_BEGINS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four: their full-width forms
 
 
 def write_recording(recording: Recording, path: Path, replace: bool = False) -> list[Path]:
@@ -55,6 +56,11 @@ def write_recording(recording: Recording, path: Path, replace: bool = False) -> 
     return [path, sidecar]
 
 
+def no_formula(text: str) -> str:
+    """A text for a cell of CSV; one that a spreadsheet would run begins with an apostrophe instead."""
+    return f"'{text}" if text[:1] in _FORMULA_BEGINS else text
+
+
 def _write_wav(recording: Recording, path: Path, part: Path) -> None:
     """32-bit floats; the unit in a sidecar, since WAV has none."""
     from scipy.io import wavfile
@@ -83,9 +89,13 @@ def _write_csv(recording: Recording, path: Path, part: Path) -> None:
     except ImportError as error:
         raise missing_library(path, "pyarrow") from error
     tables = _tables(recording)
-    with part.open("wb") as stream, csv.CSVWriter(stream, tables[0].schema) as writer:
+    headings = [no_formula(name) for name in tables[0].column_names]
+    with (
+        part.open("wb") as stream,
+        csv.CSVWriter(stream, tables[0].rename_columns(headings).schema) as writer,
+    ):
         for table in tables:
-            writer.write_table(table)
+            writer.write_table(table.rename_columns(headings))
 
 
 def _write_parquet(recording: Recording, path: Path, part: Path) -> None:

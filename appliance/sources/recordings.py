@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from appliance.sources.recording_bounds import check_mat, npz_arrays, npz_names
 from appliance.sources.recording_columns import Columns, RecordingError, unit_to_si
 from appliance.sources.recording_hdf5 import read_hdf5
 from appliance.sources.recording_tables import read_table
@@ -144,12 +145,14 @@ def _read_columns_of_table(path: Path) -> Columns:
     return Columns(table.names, table.segments, table.sample_rate_hz, table.unit)
 
 
+_NPZ_KEYS = frozenset({"x", "scale", "offset", "channels", "fs", "t_day_s", "lengths"})
+
+
 def _read_npz(path: Path) -> Columns:
     """`x` as (n, ch), (n,), (recordings, n, ch) or bursts with `lengths`; physical = x*scale + offset."""
-    with np.load(path, allow_pickle=False) as archive:
-        arrays = {key: archive[key] for key in archive.files}
+    arrays = npz_arrays(path, _NPZ_KEYS)
     if "x" not in arrays:
-        found = ", ".join(sorted(arrays)) or "nothing"
+        found = ", ".join(npz_names(path)) or "nothing"
         raise RecordingError(path, f"it holds {found} but no array 'x'", "samples belong into 'x'")
     x = arrays["x"]
     if x.dtype.kind not in "fiu":
@@ -207,8 +210,9 @@ def _read_mfpt_mat(path: Path) -> Columns:
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
+    check_mat(path)
     try:
-        content = loadmat(path, squeeze_me=True, struct_as_record=False)
+        content = loadmat(path, squeeze_me=True, struct_as_record=False, variable_names=("bearing",))
     except MatReadError as error:
         raise RecordingError(path, f"not a MATLAB file ({error})", "save it with -v7 or older") from error
     bearing = content.get("bearing")

@@ -20,6 +20,7 @@ class LinkState(StrEnum):
     WRONG_DEVICE = "wrong device"
     REFUSED = "refused"
     LOST = "lost"
+    LISTENING = "listening"  # a server of ours: others connect to it
     FINISHED = "finished"  # a replay reached its end
 
 

@@ -16,16 +16,20 @@ from appliance.analysis import AssetAnalysis
 from appliance.analysis_settings import PROFILES
 from appliance.appliance_view import ApplianceFigures, Identity
 from appliance.clock import ReplayClock
+from appliance.config_telemetry import TelemetrySettings
 from appliance.counters import Counters
 from appliance.journal.journal import Journal
+from appliance.journal.record import StoredGap
 from appliance.journal.store import FILE_NAME
 from appliance.machine_status import MachineStatus
 from appliance.pipeline import AssetLine, Pipeline
 from appliance.sources.source import LinkReport, LinkState, SourceLost
 from appliance.station import Station
 from appliance.system_watch import SystemWatch
+from appliance.telemetry.stage_meter import Meters
+from appliance.wiring_telemetry import Telemetry
 from dsp.samples import Channel, SampleBlock, SourceItem
-from tests.appliance.journal.builders import QUICK, SMALL, START_NS
+from tests.appliance.journal.builders import ALL_TIME, QUICK, SMALL, START_NS
 from tests.fakes.machine_items import LOW_RATE_HZ, MOTOR, channels, motor_items
 
 AXES = "x"
@@ -56,13 +60,28 @@ class House:
 
     def __init__(self, journal: Journal, clock: ReplayClock) -> None:
         self.journal, self.clock = journal, clock
-        self.desk = AlarmDesk(journal, clock)
+        self.meters = Meters()
+        self.desk = AlarmDesk(journal, clock, self.meters.alarm_commit)
         self.watch = SystemWatch(self.desk, journal, clock)
         self.counters = Counters(journal.incarnation, journal.boot_id)
         self.source = ScriptedSource([])
-        self.analysis = AssetAnalysis(MOTOR, self.source.channels, PROFILES["demo"])
-        self.line = AssetLine(self.analysis, 0.0)
+        own = self.meters.of(MOTOR.asset_id)
+        self.analysis = AssetAnalysis(MOTOR, self.source.channels, PROFILES["demo"], own.score)
+        self.line = AssetLine(self.analysis, 0.0, own)
         self.status = MachineStatus(MOTOR, self.source.channels)
+        self.telemetry = Telemetry(
+            TelemetrySettings(),
+            self.meters,
+            name="hall-3",
+            version="0",
+            journal=journal,
+            clock=clock,
+            watch=self.watch,
+            counters=self.counters,
+            lines=[self.line],
+            sources=[self.source],
+            silence_s={},
+        )
         self.station = Station(
             "hall-3",
             [self.status],
@@ -88,6 +107,7 @@ class House:
             audience=self.station,
             counter_period_s=3600.0,
             workers=1,
+            meters=self.meters,
         )
         self.pipeline.connect(self.source)
         alarms = self.desk.restore()
@@ -119,6 +139,7 @@ class House:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         self.pipeline.close()
+        self.telemetry.close()
         await self.journal.close()
 
 
@@ -138,6 +159,14 @@ async def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
     async with asyncio.timeout(limit_s):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+async def stored_gaps(journal: Journal, channel_id: str, n: int) -> list[StoredGap]:
+    """The channel's gaps, once the disk has at least `n`; more are given, too."""
+    async with asyncio.timeout(30.0):
+        while len(gaps := await journal.gaps(channel_id, *ALL_TIME)) < n:
+            await asyncio.sleep(0.01)
+    return gaps
 
 
 @contextlib.contextmanager

@@ -166,3 +166,15 @@ def test_replay_clock_stands_where_it_is_put() -> None:
 def test_boot_id_is_the_kernels() -> None:
     assert re.fullmatch(r"[0-9a-f-]{32,36}", kernel_boot_id())
     assert kernel_boot_id() == kernel_boot_id()
+
+
+def test_a_clock_that_falls_to_1970_while_running_counts_on_from_its_last_good_time() -> None:
+    """Not from the newest record at the start, which may be weeks old."""
+    host = Host()
+    clock = host.clock()
+    clock.not_before(NOON_NS - 30 * 86_400 * SECOND_NS)
+    assert clock.wall(host.monotonic_ns).trusted
+    host.pass_time(60 * SECOND_NS)
+    host.wall_ns, host.discipline = 0, Discipline(False)
+    now = clock.wall(host.monotonic_ns)
+    assert (now.time_ns, now.trusted) == (NOON_NS + 60 * SECOND_NS, False)

@@ -194,6 +194,7 @@ def _sample_tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
         (config.StationSettings, document["station"]),
         (config.WebSettings, document["web"]),
         (config.JournalSettings, document["journal"]),
+        (config.TelemetrySettings, document["telemetry"]),
         (config.AssetSettings, asset),
         (config.BearingSettings, asset["bearing"]),
         (config.SerialSettings, serial),
@@ -250,3 +251,21 @@ def test_a_bearing_of_the_catalogue_needs_its_designation_alone(tmp_path: Path) 
     (problem,) = problems(tmp_path, file.read_text().replace("6205", "6299"))
     assert problem.key == "assets[0].bearing.designation"
     assert "catalogue" in problem.reason
+
+
+def test_a_scraper_s_token_must_be_there_and_kept(tmp_path: Path) -> None:
+    text = GOOD + '\n[metrics]\ntoken_file = "token"\n'
+    token = tmp_path / "token"
+    missing = one_problem(tmp_path, text)
+    assert missing.key == "metrics.token_file"
+    assert "no file" in missing.reason
+    assert "openssl rand" in missing.remedy
+    token.write_text("0123456789abcdef0123\n")
+    token.chmod(0o644)
+    assert "mode is 0644" in one_problem(tmp_path, text).reason
+    token.chmod(0o600)
+    path = tmp_path / "stethos.toml"
+    path.write_text(text)
+    settings = load_settings(path)
+    assert settings.metrics is not None
+    assert settings.metrics.token_file == token

@@ -18,7 +18,7 @@ from appliance.journal.record import RecordKind
 from appliance.pipeline import AssetLine
 from appliance.sources.source import LinkState, SourceLost
 from dsp.samples import Gap, GapCause, SourceItem
-from tests.appliance.house import House, ScriptedSource, hanging_disk, house, running, until
+from tests.appliance.house import House, ScriptedSource, hanging_disk, house, running, stored_gaps, until
 from tests.appliance.journal.builders import ALL_TIME, START_NS
 from tests.appliance.journal.test_damage import garble_in_place
 from tests.fakes.machine_items import LOW_RATE_HZ, MOTOR, block, channels, tag
@@ -42,9 +42,11 @@ async def test_windows_reach_the_journal_and_the_station(tmp_path: Path) -> None
         one.start()
         await feed_all(one, running(6.0))
         await until(lambda: bool(one.journal.latest(RecordKind.FEATURES)))
-        await asyncio.sleep(0.1)
-        times_ns, values = await one.journal.features("motor-1.x", "rms_mps2", *ALL_TIME)
-        assert len(values) >= 7  # a window each 0.64 s after the first 1.28 s
+        async with asyncio.timeout(30.0):  # a window each 0.64 s after the first 1.28 s
+            times_ns, values = await one.journal.features("motor-1.x", "rms_mps2", *ALL_TIME)
+            while len(values) < 7 or len((await one.journal.tags("motor-1.speed", *ALL_TIME))[0]) < 6:
+                await asyncio.sleep(0.01)
+                times_ns, values = await one.journal.features("motor-1.x", "rms_mps2", *ALL_TIME)
         assert np.all(np.isfinite(values))
         assert np.all(np.diff(times_ns) > 0)
         _, speeds = await one.journal.tags("motor-1.speed", *ALL_TIME)
@@ -139,8 +141,7 @@ async def test_overfull_queue_drops_counts_and_tells(tmp_path: Path) -> None:
         one.tasks.append(asyncio.create_task(one.watch.run()))
         await one.settle()
         await until(lambda: one.desk.get("appliance.overload.sensor") is not None)
-        await asyncio.sleep(0.1)
-        gaps = await one.journal.gaps("motor-1.x", *ALL_TIME)
+        gaps = await stored_gaps(one.journal, "motor-1.x", 2)
         assert {gap.cause for gap in gaps} == {GapCause.OVERLOAD, GapCause.SENSOR_FAULT}  # a flat line
         (gap,) = (gap for gap in gaps if gap.cause is GapCause.OVERLOAD)
         assert gap.samples_missing == 50 * 640
@@ -170,8 +171,7 @@ async def test_gap_of_a_source_is_stored_and_counted(tmp_path: Path) -> None:
         await feed_all(one, batches[:20])
         one.feed([Gap("motor-1.x", 2 * S, 3 * S, GapCause.SERIAL_LOSS, None)])
         await feed_all(one, batches[30:])
-        await asyncio.sleep(0.1)
-        (gap,) = await one.journal.gaps("motor-1.x", *ALL_TIME)
+        (gap,) = await stored_gaps(one.journal, "motor-1.x", 1)
         assert (gap.cause, gap.end_ns - gap.start_ns) == (GapCause.SERIAL_LOSS, S)
         assert one.counters.value(Counter.GAPS, "motor-1.x") == 1
 
@@ -197,8 +197,7 @@ async def test_analysis_that_fails_costs_its_batch_and_says_so(
             await one.pipeline.run_asset("motor-1")
         one.start()  # as the supervisor would
         await feed_all(one, batches[1:])
-        await asyncio.sleep(0.1)
-        (gap,) = await one.journal.gaps("motor-1.x", *ALL_TIME)
+        (gap,) = await stored_gaps(one.journal, "motor-1.x", 1)
         assert gap.cause is GapCause.OVERLOAD
         assert one.station.machines()[0].velocity_rms_mm_s is not None
 

@@ -17,7 +17,7 @@ from appliance.station_values import SILENT_NS, STALE_NS, StationValues, applian
 from dsp.extractor import TrendExtractor
 from dsp.samples import Quality
 from models.detector import AnomalyScore
-from tests.appliance.house import House, house, until
+from tests.appliance.house import House, hanging_disk, house, until
 from tests.appliance.journal.builders import vector
 from tests.fakes.machine_items import LOW_RATE_HZ, tag
 
@@ -130,6 +130,19 @@ async def test_an_alarm_is_shown_once_the_journal_has_it(tmp_path: Path) -> None
         now = shown(values)
         assert (now[f"{ALARM}/state"].value, now[f"{ALARM}/acknowledged_by"].value) == (2, "ada")
         assert now[f"{machine_path('motor-1')}/unacknowledged_alarms"].value == 0
+
+
+async def test_an_alarm_that_a_broken_disk_did_not_take_is_shown_at_once_and_marked(tmp_path: Path) -> None:
+    async with house(tmp_path) as inside:
+        inside.start()
+        values = values_of(inside)
+        with hanging_disk(inside.journal):
+            await inside.desk.publish([raised(inside)])
+            now = shown(values)
+            assert (now[f"{ALARM}/state"].value, now[f"{ALARM}/durable"].value) == (1, False)
+            assert now[f"{ALARM}/state"].status is ValueStatus.GOOD
+        await until(lambda: shown(values)[f"{ALARM}/durable"].value is True)
+        assert shown(values)[f"{ALARM}/state"].value == 1
 
 
 class _Kept:

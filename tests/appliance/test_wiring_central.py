@@ -36,7 +36,9 @@ async def test_a_refusing_centre_is_an_alarm_that_clears_and_arrives_there_itsel
         async with journal_in(tmp_path, clock) as journal:
             desk = AlarmDesk(journal, clock)
             watch = SystemWatch(desk, journal, clock)
-            central = Central(settings, tmp_path, journal=journal, watch=watch, channels=channels)
+            central = Central(
+                settings, tmp_path, journal=journal, watch=watch, channels=channels, clock=clock
+            )
             await everything(journal, clock)
             running = asyncio.create_task(central.courier.run())
             await _until(lambda: desk.get("appliance.central-refuses") is not None)
@@ -78,7 +80,12 @@ async def test_a_secret_that_cannot_be_read_stops_the_courier_and_not_the_applia
     async with journal_in(tmp_path, clock) as journal:
         desk = AlarmDesk(journal, clock)
         central = Central(
-            settings, tmp_path, journal=journal, watch=SystemWatch(desk, journal, clock), channels=[]
+            settings,
+            tmp_path,
+            journal=journal,
+            watch=SystemWatch(desk, journal, clock),
+            channels=[],
+            clock=clock,
         )
         await everything(journal, clock)
         running = asyncio.create_task(central.courier.run())
@@ -97,7 +104,7 @@ async def test_a_ca_file_that_is_none_is_told_at_the_start(tmp_path: Path) -> No
     async with journal_in(tmp_path) as journal:
         watch = SystemWatch(AlarmDesk(journal, ReplayClock()), journal, ReplayClock())
         with pytest.raises(Fatal, match="ca_file"):
-            Central(settings, tmp_path, journal=journal, watch=watch, channels=[])
+            Central(settings, tmp_path, journal=journal, watch=watch, channels=[], clock=ReplayClock())
 
 
 async def _until(condition: object, limit_s: float = 30.0) -> None:

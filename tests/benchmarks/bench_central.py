@@ -26,7 +26,8 @@ from appliance.journal.features import decode_record, features_record
 from appliance.journal.journal import Journal
 from appliance.journal.record import Record, RecordClass, RecordKind
 from appliance.journal.retention import Budgets
-from appliance.sinks.courier import Courier, Pace
+from appliance.sinks.courier import Courier
+from appliance.sinks.courier_needs import Pace
 from appliance.sinks.influx import Influx1Writer, InfluxSink
 from appliance.sinks.outbox import Outbox
 from appliance.sinks.points import encode

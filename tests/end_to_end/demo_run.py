@@ -1,7 +1,7 @@
 """`stethos demo`, started as `make demo` does, with its JSON lines instead of the words for people.
 
-Duty: its address, first password and processes; the moments of its story. The demo is held by its process
-group: whatever it starts is ended with it.
+Duty: its address, first password and processes; the moments of its story. Its peers (SCADA, receiver, centre)
+are part of it where a real influxd can be had.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SEED = 7
 class DemoRun:
     """One run of the demo. Its clock, `at_s` in every line, starts with it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.state_dir = folder / "state"
         self.mark = new_mark()
         self.process = ToldProcess(
@@ -28,7 +28,7 @@ class DemoRun:
             folder / "demo.stderr",
             "appliance",
             *("demo", "--json", "--state-dir", str(self.state_dir), "--port", str(free_port())),
-            *("--seed", str(SEED)),
+            *("--seed", str(SEED), *options),
         )
 
     def wait_for(self, kind: str, patience_s: float = 60.0, **fields: object) -> Line:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "STETHOS_TEST_MARK"
+PROGRAM = "STETHOS_TEST_PROGRAM"  # starts a module in place of `python -m`: the command in its root
 PATIENCE_S = 60.0
 
 _libc = ctypes.CDLL(None)
@@ -77,7 +79,7 @@ class ToldProcess:
         self._news = threading.Condition()
         with log.open("ab") as log_file:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                [*(shlex.split(os.environ.get(PROGRAM, "")) or (sys.executable, "-m")), module, *arguments],
                 cwd=ROOT,
                 env={**os.environ, MARK: mark},
                 stdin=subprocess.PIPE,

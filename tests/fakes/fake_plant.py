@@ -197,7 +197,7 @@ class FakeMachine:
         self, channel_id: str, feature: str, start_s: float, end_s: float, max_points: int, zero_ms: float
     ) -> TrendView:
         """The feature between two times in seconds after the start."""
-        start_s, end_s = max(start_s, -HISTORY_S), max(start_s, end_s, -HISTORY_S)
+        start_s = max(start_s, -HISTORY_S)
         first, last = math.ceil(start_s / HOP_S), math.floor(end_s / HOP_S)
         stride = max(1, math.ceil((last - first + 1) / max_points))
         times_s = [step * HOP_S for step in range(first, last + 1, stride)]

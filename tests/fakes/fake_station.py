@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Literal
 
+from tests.fakes.fake_health import FakeHealth
+from tests.fakes.fake_letters import FakeLetters
 from tests.fakes.fake_plant import FEATURES, PLANT, FakeMachine
 from web.app import create_app
 from web.auth import FIRST_USER, AuthStore
@@ -26,6 +28,7 @@ from web.schemas import (
     BacklogView,
     ClockView,
     CounterView,
+    DeadLetterPage,
     DiskView,
     LinkView,
     MachineDetail,
@@ -60,6 +63,8 @@ class FakeStation:
         self._changes = 0
         self.followers = 0
         self.durable = True
+        self.own_health = FakeHealth(wall_s)
+        self.refused = FakeLetters(1000.0 * self.zero_s)
 
     # -- StationView ------------------------------------------------------------------------------------
 
@@ -172,10 +177,19 @@ class FakeStation:
             ),
             journal_durable=self.durable,
             central="not configured: everything is kept here",
+            dead_letters=self.refused.tallies(),
         )  # fmt: skip
+
+    async def dead_letters(self, destination: str | None, offset: int, limit: int) -> DeadLetterPage:
+        return self.refused.page(destination, offset, limit)
+
+    async def redrive(self, destination: str, letter_ids: list[str] | None, user: str) -> int:
+        return self.refused.redrive(destination, letter_ids, user)
 
     async def updates(self, after_sequence: int | None) -> AsyncIterator[LiveUpdate]:
         sequence = len(self.journal) if after_sequence is None else after_sequence
+        if sequence > len(self.journal):  # of another journal: all is news
+            sequence = 0
         self.followers += 1
         try:
             while True:
@@ -291,7 +305,7 @@ async def serve(host: str, port: int, password: str, must_change: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         auth = AuthStore.open(Path(folder) / "auth.json")
         auth.reset_password(FIRST_USER, password, must_change=must_change)
-        server = WebServer(create_app(station, auth))
+        server = WebServer(create_app(station, auth, health=station.own_health))
         sockets = [listening_socket(host, port)]
         print(
             f"http://{host}:{sockets[0].getsockname()[1]}/  user {FIRST_USER}, password {password}",

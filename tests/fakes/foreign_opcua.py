@@ -1,15 +1,12 @@
 """node-opcua as a foreign peer: its client in a process of its own, installed on demand from its lock file.
 
-`npm` is the one that builds the page (`tools/npm.sh` finds it); packages are installed into
-`tests/node_opcua` once per lock file.
+`tools/scada.sh` installs the packages into `tests/node_opcua`, once per lock file.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -32,21 +29,7 @@ def node_environment() -> dict[str, str]:
 
 def install() -> None:
     """Install node-opcua unless the lock file's packages are there already."""
-    stamp = FOLDER / "node_modules" / ".installed"
-    wanted = hashlib.sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()
-    with (FOLDER / ".lock").open("w") as lock:  # tests run in several processes
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if stamp.is_file() and stamp.read_text() == wanted:
-            return
-        subprocess.run([ROOT / "tools" / "npm.sh", "--version"], check=True, stdout=subprocess.DEVNULL)
-        environment = node_environment()
-        npm = shutil.which("npm", path=environment["PATH"])
-        assert npm, "neither the system nor the virtual environment has npm"
-        subprocess.run(
-            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"],
-            cwd=FOLDER, env=environment, check=True, timeout=300,
-        )  # fmt: skip
-        stamp.write_text(wanted)
+    subprocess.run([ROOT / "tools" / "scada.sh", "--install"], check=True, stdout=subprocess.DEVNULL)
 
 
 class PeerError(Exception):

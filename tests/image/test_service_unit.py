@@ -46,3 +46,50 @@ def test_what_numba_needs_is_said_beside_its_line() -> None:
     )
     assert "WatchdogSec=30" in lines
     assert "Type=notify" in lines
+
+
+def calls_of(word: str) -> set[str]:
+    """The system calls of a word in SystemCallFilter: one call, or a group with the groups in it."""
+    if not word.startswith("@"):
+        return {word}
+    done = subprocess.run(
+        ["systemd-analyze", "syscall-filter", word], capture_output=True, text=True, check=True, timeout=60
+    )
+    lines = [line.strip() for line in done.stdout.splitlines()[1:]]
+    return set().union(*(calls_of(line) for line in lines if line and not line.startswith("#")))
+
+
+def allowed_calls() -> set[str]:
+    """What the filter's lines leave, one after the other: each adds to or takes from those before."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("NOT TESTED: systemd-analyze is not installed (Debian package systemd)")
+    allowed = calls_of("@default")
+    for words in re.findall(r"^SystemCallFilter=(.+)$", UNIT.read_text(encoding="utf-8"), re.MULTILINE):
+        calls = set().union(*(calls_of(word) for word in words.removeprefix("~").split()))
+        allowed = allowed - calls if words.startswith("~") else allowed | calls
+    return allowed
+
+
+def test_what_the_service_asks_of_the_kernel_is_allowed_whatever_line_takes_it_away() -> None:
+    allowed = allowed_calls()
+    # The clock's discipline (glibc asks by the second), the reader's priority and its limit, files, sockets.
+    asked = {
+        "adjtimex",
+        "clock_adjtime",
+        "sched_setscheduler",
+        "setpriority",
+        "prlimit64",
+        "fdatasync",
+        "ioctl",
+    }
+    assert asked <= allowed
+    assert (
+        not {"clock_settime", "settimeofday", "mount", "reboot", "ptrace", "init_module", "chown"} & allowed
+    )
+
+
+def test_it_needs_no_capability() -> None:
+    lines = UNIT.read_text(encoding="utf-8").splitlines()
+    assert "CapabilityBoundingSet=" in lines
+    assert not any(line.startswith("AmbientCapabilities") for line in lines)
+    assert {"LimitRTPRIO=1", "LimitNICE=-10"} <= set(lines)

@@ -15,6 +15,7 @@ from tests.fakes.fake_station import FakeStation
 from web.app import create_app
 from web.auth import AuthStore
 from web.passwords import PasswordHashing
+from web.scrape_token import ScrapeToken
 
 PASSWORD = "correct horse battery"
 
@@ -50,6 +51,7 @@ class Site:
 
     def __post_init__(self) -> None:
         self.station = FakeStation(self.clock.wall_s)
+        self.token_file: Path | None = None
         self.auth = self.open_auth()
         self.auth.reset_password("admin", PASSWORD, must_change=False)
         self.static = self.folder / "static"
@@ -64,7 +66,16 @@ class Site:
         )
 
     def app(self) -> FastAPI:
-        return create_app(self.station, self.auth, hosts=["stethos.plant"], static_folder=self.static)
+        token = ScrapeToken(self.token_file, self.clock.monotonic_s) if self.token_file else None
+        return create_app(
+            self.station,
+            self.auth,
+            health=self.station.own_health,
+            scrape_token=token,
+            monotonic_s=self.clock.monotonic_s,
+            hosts=["stethos.plant"],
+            static_folder=self.static,
+        )
 
     def client(
         self, app: FastAPI | None = None, address: str = "10.1.2.3", base_url: str = "http://stethos.plant"

@@ -75,7 +75,7 @@ async def test_a_hole_in_the_guard_is_still_no_way_in(site: Site) -> None:
 async def test_every_change_needs_the_csrf_token(site: Site, signed_in: httpx.AsyncClient) -> None:
     right = signed_in.headers["X-CSRF-Token"]
     changes = [r for r in every_route(site.app()) if r[0] != "GET" and r not in OPEN]
-    assert len(changes) == 3
+    assert len(changes) == 4
     for wrong in (None, "", "x", right[:-1], right + "0", right.upper(), "é"):
         signed_in.headers.pop("X-CSRF-Token", None)
         headers = {} if wrong is None else {"X-CSRF-Token": wrong.encode("latin-1")}
@@ -145,7 +145,8 @@ async def test_only_our_names_are_answered(host: str, admitted: bool, anonymous:
 
 
 async def test_a_host_name_is_answered_in_its_mdns_form_too(site: Site) -> None:
-    app = create_app(site.station, site.auth, hosts=["Gateway-7"], static_folder=site.static)
+    health = site.station.own_health
+    app = create_app(site.station, site.auth, health=health, hosts=["Gateway-7"], static_folder=site.static)
     async with site.client(app, base_url="http://gateway-7.local") as client:
         assert (await client.get("/api/health")).status_code == 200
         assert (await client.get("/api/health", headers={"Host": "gateway-8.local"})).status_code == 400

@@ -17,7 +17,7 @@ from web.errors import not_signed_in
 from web.live import LiveHub
 from web.schemas import Problem
 from web.sessions import Session
-from web.station_view import StationView
+from web.station_view import HealthProvider, StationView
 
 
 async def station_of(request: Request) -> StationView:
@@ -30,6 +30,10 @@ async def auth_of(request: Request) -> AuthStore:
 
 async def live_of(request: Request) -> LiveHub:
     return cast(LiveHub, request.app.state.live)
+
+
+async def health_of(request: Request) -> HealthProvider:
+    return cast(HealthProvider, request.app.state.health)
 
 
 async def session_of(request: Request) -> Session:
@@ -46,6 +50,7 @@ async def token_of(request: Request) -> str:
 
 
 Station = Annotated[StationView, Depends(station_of)]
+Health = Annotated[HealthProvider, Depends(health_of)]
 Auth = Annotated[AuthStore, Depends(auth_of)]
 Live = Annotated[LiveHub, Depends(live_of)]
 SignedIn = Annotated[Session, Depends(session_of)]

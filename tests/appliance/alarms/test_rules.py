@@ -7,7 +7,7 @@ import pytest
 
 from appliance.alarms.lifecycle import Alarm, AlarmTransition, Severity
 from appliance.alarms.register import AlarmRegister
-from appliance.alarms.rules import CheckSensorRule, MachineConditionRule, RuleSettings, WindowJudgement
+from appliance.alarms.rules import MachineConditionRule, RuleSettings, WindowJudgement
 from models.diagnosis import Diagnosis, RankedFault, Verdict
 
 S = 1_000_000_000
@@ -281,36 +281,3 @@ def test_a_restored_alarm_clears_where_its_channel_is_gone_or_nothing_is_learned
     assert unlearned.told == []
     unlearned.windows(1, None)
     assert unlearned.whats() == ["cleared"]
-
-
-def test_a_broken_sensor_is_told_once_and_clears() -> None:
-    rule = CheckSensorRule("pump-1", "pump-1.x", RuleSettings())
-    register = AlarmRegister()
-    told = []
-    for i, verdict in enumerate([None] * 5 + ["clipped"] + [None] * 5 + ["clipped"] * 50 + [None] * 20):
-        transition = rule.observe(
-            register, i * HOP_NS, verdict, "all samples at the stop", "Set a wider range."
-        )
-        if transition is not None:
-            told.append((i, transition))
-    assert [(i, t.what) for i, t in told] == [(12, "raised"), (75, "cleared")]
-    alarm = told[0][1].alarm
-    assert alarm.alarm_id == "pump-1.check-sensor.x"
-    assert alarm.rule == "check sensor"
-    assert alarm.channel_id == "pump-1.x"
-    assert alarm.severity is Severity.NOT_RATED
-    assert alarm.reason == "check sensor pump-1.x: all samples at the stop. Set a wider range."
-    for i in range(40):  # from its edge on, a cut cable shows first as something else
-        verdict = ("dropouts", "flat line")[i > 2]
-        transition = rule.observe(register, (100 + i) * HOP_NS, verdict, verdict)
-        if transition is not None:
-            told.append((i, transition))
-    assert [(t.what, t.alarm.evidence["verdict"]) for _, t in told[2:]] == [
-        ("re-raised", "dropouts"),
-        ("updated", "flat line"),
-    ]
-    fresh = CheckSensorRule("pump-1", "pump-1.x", RuleSettings())
-    fresh.restore([alarm])
-    register.restore([alarm])
-    assert fresh.observe(register, 0, None) is None
-    assert register.active(alarm.alarm_id)

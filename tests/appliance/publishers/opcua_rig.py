@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -98,13 +98,18 @@ class Rig:
 
 @contextlib.asynccontextmanager
 async def serving(
-    folder: Path, *, any_client: bool = True, bounds: Bounds | None = None, of: list[UaNode] | None = None
+    folder: Path,
+    *,
+    any_client: bool = True,
+    bounds: Bounds | None = None,
+    of: list[UaNode] | None = None,
+    utc: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> AsyncIterator[Rig]:
     """Our server, listening, with one user."""
     set_password(folder / "users.json", USER, PASSWORD, PasswordHashing(QUICK_HASH))
     users = UserFile(folder / "users.json", PasswordHashing(QUICK_HASH))
     gate = TrustGate(ClientTrust(folder, any_client=any_client), users, lambda: datetime.now(UTC))
-    server = OpcUaServer("127.0.0.1", 0, of or nodes(), own_certificate(folder), gate, bounds=bounds)
+    server = OpcUaServer("127.0.0.1", 0, of or nodes(), own_certificate(folder), gate, bounds=bounds, utc=utc)
     rig = Rig(folder, server)
     try:
         await rig.start()

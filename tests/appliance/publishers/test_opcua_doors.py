@@ -181,3 +181,22 @@ async def _connections(client: Client) -> int:
     port = protocol.transport.get_extra_info("peername")[1]
     found = psutil.Process().net_connections("tcp")
     return sum(one.status == "ESTABLISHED" and one.laddr.port == port for one in found)
+
+
+async def test_what_is_not_served_is_said_so_and_nothing_can_be_made_or_unmade(tmp_path: Path) -> None:
+    async with serving(tmp_path / "ua") as rig:
+        rig.server.publish([good(RMS, 1.5)])
+        async with client_of(rig, tmp_path / "client") as client:
+            node = client.get_node(f"ns=2;s={RMS}")
+            with pytest.raises(UaError, match="BadHistoryOperationUnsupported"):
+                await node.read_raw_history()
+            for attempt in (
+                client.nodes.objects.add_object(2, "more"),
+                client.delete_nodes([node]),
+                node.add_reference(client.nodes.objects, ua.ObjectIds.HasComponent),
+            ):
+                with pytest.raises(UaError, match="BadUserAccessDenied"):
+                    await attempt
+            async with asyncio.timeout(10):
+                while await node.read_value() != 1.5:
+                    await asyncio.sleep(0.02)

@@ -27,7 +27,9 @@ class Contract:
         default_factory=list
     )  # given once each, first first
     most_lines: int = 1 << 30
+    odd: str = ""  # what is said of a batch with an "odd" line, none of which is stored
     requests: int = 0
+    stored: int = 0  # points, those that overwrote themselves too
     too_large: int = 0
     url: str = ""
     _runner: web.AppRunner | None = None
@@ -61,15 +63,18 @@ class Contract:
                 return _answer(401, "unauthorized access")
             if (request.query["org"], request.query["bucket"]) != (ORG, BUCKET):
                 return _answer(404, f'bucket "{request.query["bucket"]}" not found')
-        lines = body.split(b"\n")
+        lines = [line for line in body.split(b"\n") if line and not line.startswith(b"#")]
         if len(lines) > self.most_lines:
             self.too_large += 1
             return _answer(413, "Request Entity Too Large")
+        if self.odd and any(b"odd" in line for line in lines):
+            return _answer(400, self.odd)
         refused = [line for line in lines if b"poison" in line]
         for line in lines:
             if b"poison" not in line:
                 head, _, time_ns = line.rpartition(b" ")
                 self.points[head.split(b" ", 1)[0], int(time_ns)] = head
+                self.stored += 1
         if refused:
             return _answer(422, "failure writing points to database: partial write: poison dropped=0")
         return web.Response(status=204)

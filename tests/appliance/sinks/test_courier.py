@@ -25,8 +25,10 @@ from tests.appliance.sinks.way import (
     everything,
     flushed,
     journal_in,
+    spoil_score_type,
     stored,
     telemetry,
+    until,
     way,
 )
 
@@ -82,13 +84,13 @@ async def test_an_outage_under_load_loses_and_doubles_nothing(tmp_path: Path, in
 
         loading = asyncio.create_task(load())
         for stop in (influxd.stop, influxd.kill):
-            await _until(lambda: one.courier.report().state == "connected")
+            await until(lambda: one.courier.report().state == "connected")
             await stop()
-            await _until(lambda: one.courier.report().state == "not reachable")
+            await until(lambda: one.courier.report().state == "not reachable")
             await asyncio.sleep(0.5)
             assert "not reachable" in one.courier.report().text
             await influxd.start()
-        await _until(lambda: one.courier.report().state == "connected")
+        await until(lambda: one.courier.report().state == "connected")
         ended.set()
         await loading
         await asyncio.sleep(0.2)  # the group commit of the last telemetry
@@ -106,12 +108,12 @@ async def test_new_alarms_overtake_the_backlog(tmp_path: Path, influxd: LocalInf
         telemetry(journal, 0, 200)
         await flushed(journal, RecordKind.TAG, 200)
         async with way(journal, tmp_path, influxd, pace=pace) as one:
-            await _until(lambda: one.courier.report().delivered >= 20)
+            await until(lambda: one.courier.report().delivered >= 20)
             await journal.commit([alarms(journal, clock)(1, 500 * SECOND_NS)])
             telemetry(journal, 600, 1)
             await flushed(journal, RecordKind.TAG, 201)
-            await _until(lambda: one.courier.lanes[RecordClass.ALARM].delivered == 1)
-            await _until(lambda: one.courier.lanes[RecordClass.TELEMETRY].live >= journal.last_sequence)
+            await until(lambda: one.courier.lanes[RecordClass.ALARM].delivered == 1)
+            await until(lambda: one.courier.lanes[RecordClass.TELEMETRY].live >= journal.last_sequence)
             (newest,) = await asyncio.to_thread(influxd.ask, "SELECT last(value) FROM process_value")
             assert newest["time"] == START_NS + 600 * SECOND_NS
             assert one.courier.lanes[RecordClass.TELEMETRY].stretches, "the backlog had drained already"
@@ -171,7 +173,7 @@ async def test_a_refused_record_becomes_a_dead_letter_and_stops_nothing(
     tmp_path: Path, influxd: LocalInflux
 ) -> None:
     clock = ReplayClock(START_NS)
-    await asyncio.to_thread(_spoil_score_type, influxd)
+    await asyncio.to_thread(spoil_score_type, influxd)
     async with journal_in(tmp_path, clock) as journal, way(journal, tmp_path, influxd) as one:
         telemetry(journal, 1, 20)
         await flushed(journal, RecordKind.TAG, 20)
@@ -189,6 +191,29 @@ async def test_a_refused_record_becomes_a_dead_letter_and_stops_nothing(
         assert (there["features"], there["process_value"]) == (20, 20)
 
 
+async def test_the_age_of_what_waits_is_told(tmp_path: Path, influxd: LocalInflux) -> None:
+    clock = ReplayClock(START_NS)
+    wall_ns = lambda: clock.wall(clock.monotonic_ns()).time_ns  # noqa: E731
+    async with (
+        journal_in(tmp_path, clock) as journal,
+        way(journal, tmp_path, influxd, wall_ns=wall_ns) as one,
+    ):
+        make = alarms(journal, clock)
+        await journal.commit([make(1, SECOND_NS)])
+        await one.drained()
+        assert one.courier.report().oldest_s is None
+        await influxd.stop()
+        await journal.commit([make(2, 2 * SECOND_NS)])
+        await journal.commit([make(3, 90 * SECOND_NS)])
+        await until(lambda: one.courier.report().oldest_s is not None)
+        clock.set(302 * SECOND_NS)
+        assert one.courier.report().oldest_s == pytest.approx(300.0)
+        assert "wait, the oldest for 5 min, kept here" in one.courier.report().text
+        await influxd.start()
+        await one.drained()
+        assert one.courier.report().oldest_s is None
+
+
 async def test_a_missing_database_keeps_everything_and_raises_the_alarm_until_it_is_there(
     tmp_path: Path, influxd: LocalInflux
 ) -> None:
@@ -196,7 +221,7 @@ async def test_a_missing_database_keeps_everything_and_raises_the_alarm_until_it
     await asyncio.to_thread(influxd.ask, "DROP DATABASE stethos")
     async with journal_in(tmp_path, clock) as journal, way(journal, tmp_path, influxd) as one:
         await everything(journal, clock)
-        await _until(lambda: one.courier.report().state == "stopped")
+        await until(lambda: one.courier.report().state == "stopped")
         assert "404" in one.courier.report().text
         assert one.watch.said[0].startswith("refuses: the centre answers 404")
         await asyncio.to_thread(influxd.ask, "CREATE DATABASE stethos")
@@ -239,22 +264,6 @@ def test_a_channel_keeps_the_machine_it_was_first_sent_with(tmp_path: Path) -> N
     assert [owners.asset_of("x", sequence) for sequence in (3, 19, 20)] == ["pump", "pump", "fan"]
     assert owners.asset_of("unknown", 1) == ""
     outbox.close()
-
-
-def _spoil_score_type(server: LocalInflux) -> None:
-    """Somebody else has written the field as text: its type is taken for ever (within the shard)."""
-    import urllib.request
-
-    tags = f"device_id={DEVICE},asset=pump-1,channel={CHANNEL}"
-    body = f'score,{tags} value="text" {START_NS}'.encode()
-    urllib.request.urlopen(f"{server.url}/write?db=stethos&precision=ns", data=body, timeout=10).close()
-
-
-async def _until(condition: object, limit_s: float = 30.0) -> None:
-    assert callable(condition)
-    async with asyncio.timeout(limit_s):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def test_cursors_outlive_a_replaced_journal_and_end_with_an_emptied_one(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ gives the answer. Everything else runs against a real influxd.
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -109,12 +110,74 @@ async def test_what_passes_by_itself_is_told_with_the_server_s_wish(
     assert contract.requests == 2, "no retries of anybody else"
 
 
+@pytest.mark.parametrize("number", [1, 8, 500])
 async def test_a_proxy_that_refuses_everything_does_not_empty_the_journal(
-    contract: Contract, sink: InfluxSink
+    contract: Contract, sink: InfluxSink, number: int
 ) -> None:
     contract.answers = [(400, "Bad Request", {})] * 40
     with pytest.raises(SinkStopped, match="refuses every record"):
-        await sink.deliver(batch(8))
+        await sink.deliver(batch(number))
+    assert contract.requests < 20, "the first line that stands alone is enough"
+    contract.answers = [(400, "Bad Request", {}), (503, "busy", {})]
+    with pytest.raises(SinkUnavailable, match="503"):
+        await sink.deliver(batch(1))
+
+
+async def test_a_refusal_in_unknown_words_costs_only_its_record(contract: Contract, sink: InfluxSink) -> None:
+    contract.odd = "value of the third kind"
+    lines = [
+        EncodedRecord(i, i, b"%b,t=a value=1 %d" % (b"odd" if i in (3, 9) else b"m", i)) for i in range(16)
+    ]
+    receipt = await sink.deliver(OutboxBatch.of_lines(RecordClass.ALARM, lines))
+    assert [refusal.sequence for refusal in receipt.rejected] == [3, 9]
+    assert "third kind" in receipt.rejected[0].reason
+    assert len(contract.points) == 14
+
+
+async def test_words_inside_a_refused_line_are_not_the_server_s_verdict(
+    contract: Contract, sink: InfluxSink
+) -> None:
+    """The server quotes the line that it refuses, and what a technician reads may say anything."""
+    contract.odd = "partial write: unable to parse 'odd reason=\"dropped=4\"'" + " " * 5000 + "dropped=0"
+    lines = [EncodedRecord(i, i, b"%b,t=a value=1 %d" % (b"odd" if i == 2 else b"m", i)) for i in range(4)]
+    receipt = await sink.deliver(OutboxBatch.of_lines(RecordClass.ALARM, lines))
+    assert [refusal.sequence for refusal in receipt.rejected] == [2]
+    assert len(receipt.rejected[0].reason) < 400
+
+
+async def test_one_body_that_is_too_large_does_not_make_all_others_small(
+    contract: Contract, sink: InfluxSink
+) -> None:
+    contract.answers = [(413, "Request Entity Too Large", {})]
+    text = random.Random(1).randbytes(20_000).hex().encode()
+    lines = [EncodedRecord(i, i, b'm,t=a document="%b" %d' % (text, i)) for i in range(4)]
+    assert (await sink.deliver(OutboxBatch.of_lines(RecordClass.LIMIT, lines))).accepted == 4
+    contract.requests = 0
+    assert (await sink.deliver(batch(200))).accepted == 200
+    assert contract.requests == 1
+
+
+@pytest.mark.parametrize("secret", ["to\x00ken", "to\rken"])
+async def test_a_secret_that_no_header_can_carry_stops_the_sink(contract: Contract, secret: str) -> None:
+    sink = InfluxSink(Influx2Writer(contract.url, ORG, BUCKET, token=lambda: secret))
+    with pytest.raises(SinkStopped, match="cannot be sent") as caught:
+        await sink.deliver(batch(3))
+    assert "ken" not in str(caught.value).replace("token", "")
+    await sink.close()
+    sink = InfluxSink(Influx1Writer(contract.url, "plant", credentials=lambda: ("a:b", "x")))
+    with pytest.raises(SinkStopped, match="cannot be sent"):
+        await sink.deliver(batch(3))
+    await sink.close()
+
+
+async def test_a_date_to_come_again_counts_from_the_server_s_clock(
+    contract: Contract, sink: InfluxSink
+) -> None:
+    dates = {"Date": formatdate(3e9, usegmt=True), "Retry-After": formatdate(3e9 + 40, usegmt=True)}
+    contract.answers = [(503, "busy", dates)]
+    with pytest.raises(SinkUnavailable) as caught:
+        await sink.deliver(batch(3))
+    assert caught.value.retry_after_s == 40.0
 
 
 async def test_a_rotated_token_needs_no_restart(contract: Contract) -> None:

@@ -15,7 +15,7 @@ from appliance.journal.record import Record, RecordClass, RecordKind
 from appliance.sinks.courier import KINDS
 from appliance.sinks.points import SCHEMA, WANTED, encode, event_time_ns
 from tests.appliance.journal.builders import START_NS
-from tests.appliance.sinks.way import DEVICE, everything, journal_in
+from tests.appliance.sinks.way import DEVICE, everything, journal_in, own_health
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "influx-schema.md"
 
@@ -59,6 +59,7 @@ async def test_every_line_has_the_tags_and_fields_of_its_measurement_and_no_othe
     seen: dict[str, set[str]] = {}
     async with journal_in(tmp_path, clock) as journal:
         await everything(journal, clock)
+        await own_health(journal)
         for record in await journal.read(0, None, 10_000):
             names = None
             if record.kind is RecordKind.FEATURES:

@@ -6,11 +6,12 @@ import asyncio
 import socket
 from pathlib import Path
 
+import psutil
 import pytest
 
 from appliance.errors import Rejected
 from appliance.sinks.webhook_message import MAX_BODY_BYTES, Message, message_id, probe_message
-from appliance.sinks.webhook_post import Endpoint, WebhookPost, own_addresses, read_secrets, retry_after_s
+from appliance.sinks.webhook_post import Endpoint, WebhookPost, own_among, read_secrets, retry_after_s
 from appliance.sinks.webhook_targets import parse_target
 from tests.appliance.sinks.receiver import receiver, write_secret
 
@@ -44,6 +45,37 @@ def secret(tmp_path: Path) -> Path:
     return write_secret(tmp_path / "secret")
 
 
+def cards() -> list[str]:
+    families = (socket.AF_INET, socket.AF_INET6)
+    return [one.address for card in psutil.net_if_addrs().values() for one in card if one.family in families]
+
+
+def test_the_box_knows_its_own_addresses_without_listing_its_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hardened service may not open AF_NETLINK, which every listing of network cards needs."""
+    own = [one for one in cards() if not one.startswith("fe80:")]
+    foreign = ["192.0.2.7", "8.8.8.8", "2001:db8::7", "::ffff:192.0.2.7"]
+    plain = socket.socket
+
+    def confined(family: int = socket.AF_INET, *rest: int, **named: int) -> socket.socket:
+        if family not in (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6):
+            raise OSError(97, "Address family not supported by protocol")
+        return plain(family, *rest, **named)
+
+    monkeypatch.setattr(socket, "socket", confined)
+    monkeypatch.setattr(psutil, "net_if_addrs", lambda: pytest.fail("it lists the cards"))
+    assert own_among([*own, *foreign, "::ffff:127.0.0.1", "127.8.9.10"]) == [
+        *own,
+        "::ffff:127.0.0.1",
+        "127.8.9.10",
+    ]
+
+
+def test_where_any_address_can_be_bound_the_cards_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket.socket, "bind", lambda self, address: None)
+    assert "192.0.2.7" not in own_among(["192.0.2.7"])
+    assert "127.0.0.1" in own_among(["192.0.2.7"])
+
+
 @pytest.mark.parametrize(
     "address", ["127.0.0.1", "::1", "169.254.169.254", "::ffff:127.0.0.1", "0.0.0.0", "169.254.7.7"]
 )
@@ -60,7 +92,7 @@ async def test_a_name_that_leads_to_the_box_is_refused_before_a_byte_is_sent(
 
 
 async def test_every_address_of_the_box_is_known_as_its_own(secret: Path) -> None:
-    outside = [one for one in own_addresses() if ":" not in one and not one.startswith("127.")]
+    outside = [one for one in cards() if ":" not in one and not one.startswith("127.")]
     for address in outside or ["127.0.0.1"]:
         _, reason = await post("http://cmms.example:9/", secret, Names(address), allow_http=True)
         assert "this box itself" in reason

@@ -11,11 +11,13 @@ from appliance.sinks.webhook_message import Message
 from appliance.sinks.webhook_queue import Fate, Settled
 from appliance.sinks.webhook_store import StoredMessage, WebhookStore, read_states
 
-DEAD = Settled(Fate.DEAD, 9, 3600.0, 0.0)
-
 
 def message(sequence: int) -> Message:
     return Message(f"msg_{sequence}", "a", sequence, "raised", b"{}")
+
+
+def dead(sequence: int) -> Settled:
+    return Settled(message(sequence), Fate.DEAD, 9, 3600.0, 0.0)
 
 
 async def test_of_too_many_dead_letters_the_oldest_leave_counted(
@@ -26,9 +28,9 @@ async def test_of_too_many_dead_letters_the_oldest_leave_counted(
     for hook in ("cmms", "other"):
         store.begin(hook, 0)
         for sequence in range(1, 6):
-            await store.take(hook, message(sequence), 1, sequence)
+            await store.take(hook, message(sequence), ("a", 1), sequence)
     for sequence in range(1, 6):
-        await store.settle("cmms", message(sequence), DEAD, "status 500", sequence)
+        await store.settle("cmms", dead(sequence), "status 500", sequence)
     assert store.counts("cmms") == (3, 2)
     assert store.counts("other") == (0, 0)
     store.close()

@@ -70,7 +70,9 @@ def test_metadata_services_cannot_be_allowed(address: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "LOCALHOST.", "a.localhost", "0.0.0.0",
-                                  "169.254.169.254", "[::ffff:7f00:1]"])  # fmt: skip
+                                  "169.254.169.254", "[::ffff:7f00:1]",
+                                  "127.1", "2130706433", "0177.0.0.1", "017700000001",
+                                  "127.0.0.1.", "0"])  # fmt: skip
 def test_a_url_that_names_the_box_is_refused_at_once(host: str) -> None:
     with pytest.raises(Rejected):
         parse_target(f"https://{host}/hook")

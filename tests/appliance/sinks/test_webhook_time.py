@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from appliance.backoff import Backoff
-from appliance.clock import SystemClock
+from appliance.clock import EARLIEST_PLAUSIBLE_NS
 from appliance.journal.journal import Journal
 from appliance.sinks.webhook_queue import Schedule
 from tests.appliance.journal.builders import QUICK, SMALL
 from tests.appliance.sinks.receiver import Plant, answers, receiver, sending
+from tests.fakes.set_clock import HOUR_NS, SetClock
 
 PATIENT = Schedule(Backoff(0.02, 0.1, 0.01), give_up_s=1e6)
 YEAR_NS = 365 * 86_400 * 1_000_000_000
-
-
-class SetClock:
-    """The host's clocks, moved by a test."""
-
-    def __init__(self) -> None:
-        self.monotonic_ahead_ns = 0
-        self.wall_ahead_ns = 0
-        self.clock = SystemClock(
-            lambda: time.monotonic_ns() + self.monotonic_ahead_ns,
-            lambda: time.time_ns() + self.wall_ahead_ns,
-        )
-
-    def set_wall(self, ahead_ns: int) -> None:
-        """Set the wall clock; the appliance's clock looks at it once a second."""
-        self.wall_ahead_ns = ahead_ns
-        self.monotonic_ahead_ns += 2_000_000_000
 
 
 @pytest.fixture
@@ -62,6 +45,45 @@ async def test_a_clock_that_is_set_while_sending_gives_nothing_up(plant: Plant, 
                 await cmms.until(lambda: sink.report().delivered == 2)
                 assert sink.report().dead_letters == 0
     assert [what for _, what in cmms.steps("a")] == ["raised", "cleared", "re-raised", "cleared"]
+
+
+async def test_a_set_clock_neither_hastens_nor_holds_up_a_repeat(plant: Plant, host: SetClock) -> None:
+    """Hours forward and back while the repeat waits: waits are monotonic, order and ids stay."""
+    async with receiver() as cmms:
+        cmms.misbehave = [answers(500)] * 4
+        async with sending(plant, cmms.target(), schedule=PATIENT) as sink:
+            await plant.raised("a")
+            for hours in (5, -7, 5):
+                tried = len(cmms.seen)
+                await cmms.until(lambda tried=tried: len(cmms.seen) > tried)  # type: ignore[misc]
+                host.wall_ahead_ns = hours * HOUR_NS
+            host.set_wall(0)
+            await plant.cleared("a")
+            await cmms.until(lambda: sink.report().delivered == 2)
+            assert sink.report().dead_letters == 0
+    ids = [one["webhook-id"] for one in cmms.seen]
+    assert len(set(ids)) == 2
+    assert ids == sorted(ids, key=ids.index), "another message came in between"
+    assert [what for _, what in cmms.steps("a")] == ["raised", "cleared"]
+
+
+async def test_a_clock_at_1970_still_signs_what_a_receiver_takes(plant: Plant, host: SetClock) -> None:
+    """Time counts on from the last that was known: within the tolerance, marked as not trusted."""
+    host.disciplined = True
+    host.set_wall(0)
+    async with receiver() as cmms, sending(plant, cmms.target()) as sink:
+        await plant.raised("a")
+        await cmms.until(lambda: sink.report().delivered == 1)
+        host.lose_battery()
+        await plant.cleared("a")
+        await cmms.until(lambda: sink.report().delivered == 2)
+    assert len(cmms.seen) == 2, "the first signature was not taken"
+    trusted = [one["data"]["time_trusted"] for one in cmms.accepted]  # type: ignore[index]
+    assert trusted == [True, False]
+    for one in cmms.accepted:
+        assert str(one["timestamp"]) > "2025"
+    records = await plant.journal.read(0)
+    assert min(record.time_ns for record in records) >= EARLIEST_PLAUSIBLE_NS
 
 
 async def test_five_minutes_without_success_are_an_alarm_and_one_success_ends_it(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import time
+import urllib.request
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -21,14 +23,17 @@ from appliance.journal.features import features_record
 from appliance.journal.journal import Journal
 from appliance.journal.record import NewRecord, Record, RecordClass, RecordKind
 from appliance.journal.series import score_record, tag_record
-from appliance.sinks.courier import Courier, Pace
+from appliance.sinks.courier import Courier
+from appliance.sinks.courier_needs import Pace
 from appliance.sinks.influx import Influx1Writer, InfluxSink
 from appliance.sinks.outbox import Outbox
 from appliance.sinks.points import encode
 from appliance.sinks.sink import Sink
+from appliance.telemetry.record import health_records
 from dsp.samples import Gap, GapCause
 from models.detector import AnomalyScore
 from tests.appliance.journal.builders import QUICK, SECOND_NS, SMALL, START_NS, vector
+from tests.appliance.telemetry_reports import full_report
 
 DEVICE = "0123456789abcdef0123456789abcdef"
 CHANNEL, ASSET = "pump-1.de.x", "pump-1"
@@ -106,6 +111,7 @@ async def way(
     sink: Sink | None = None,
     pace: Pace = FAST,
     send_provisional: bool = False,
+    wall_ns: Callable[[], int] = time.time_ns,
 ) -> AsyncIterator[Way]:
     """A running courier; its file is in `folder`, so that the next one goes on where this one ended."""
     outbox = Outbox(folder / "central" / "outbox.sqlite")
@@ -127,6 +133,7 @@ async def way(
         pace=pace,
         send_provisional=send_provisional,
         chance=lambda: 0.5,
+        wall_ns=wall_ns,
     )
     running = Way(journal, outbox, sink, courier, watch)
     try:
@@ -173,7 +180,7 @@ def telemetry(journal: Journal, first: int, number: int) -> None:
 
 
 async def everything(journal: Journal, clock: ReplayClock) -> None:
-    """Records of every kind: 40 s of telemetry, 50 alarms at one instant, counters, a limit, gaps."""
+    """Records of the plant: 40 s of telemetry, 50 alarms at one instant, counters, a limit, gaps."""
     telemetry(journal, 0, 40)
     make = alarms(journal, clock)
     await journal.commit([make(number, 5 * SECOND_NS) for number in range(50)])
@@ -192,6 +199,16 @@ async def everything(journal: Journal, clock: ReplayClock) -> None:
     for cause in (GapCause.SERIAL_LOSS, GapCause.OVERLOAD):
         journal.record_gap(Gap(CHANNEL, 10 * SECOND_NS, 11 * SECOND_NS, cause, 100))
     await flushed(journal, RecordKind.GAP, 2)
+
+
+async def own_health(journal: Journal) -> list[NewRecord]:
+    """Three reports of the appliance's own health, a minute apart; returns their records."""
+    reports = [full_report(minute * 60 * SECOND_NS) for minute in (1, 2, 3)]
+    records = [record for report in reports for record in health_records(report)]
+    for record in records:
+        journal.submit(record)
+    await flushed(journal, RecordKind.HEALTH, len(records))
+    return records
 
 
 async def flushed(journal: Journal, kind: RecordKind, least: int) -> list[Record]:
@@ -222,3 +239,21 @@ async def at_centre(server: LocalInflux) -> dict[str, int]:
         rows = await asyncio.to_thread(server.ask, f'SELECT count("{field}") FROM "{measurement}"')
         counts[measurement] = int(rows[0]["count"]) if rows else 0
     return counts
+
+
+def spoil_score_type(server: LocalInflux, time_ns: int = START_NS) -> None:
+    """Somebody else has written scores as text."""
+    spoil(server, "score", "value", time_ns)
+
+
+def spoil(server: LocalInflux, measurement: str, field: str, time_ns: int) -> None:
+    """Somebody else has written the field as text: its type is taken in the week around that time."""
+    body = f'{measurement},device_id={DEVICE},asset={ASSET},channel={CHANNEL} {field}="text" {time_ns}'
+    url = f"{server.url}/write?db=stethos&precision=ns"
+    urllib.request.urlopen(url, data=body.encode(), timeout=10).close()
+
+
+async def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
+    async with asyncio.timeout(limit_s):
+        while not condition():
+            await asyncio.sleep(0.01)

@@ -104,3 +104,24 @@ def test_a_sidecar_that_cannot_be_used_is_named(tmp_path: Path, content: bytes) 
     (tmp_path / "a.toml").write_bytes(content)
     with pytest.raises(RecordingError, match=r"a\.toml"):
         read_notes(tmp_path / "a.wav", "m")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("MANIFEST.json", "[" * 100_000),
+        ("a.npz.toml", "a = " + "[" * 100_000),
+        ("MANIFEST.json", "[" + " " * (17 * 1024 * 1024) + "]"),
+        ("a.npz.toml", "#" * (17 * 1024 * 1024)),
+    ],
+    ids=["deep manifest", "deep sidecar", "huge manifest", "huge sidecar"],
+)
+def test_notes_that_would_exhaust_the_reader_are_refused(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(RecordingError, match="mend or remove it"):
+        read_notes(tmp_path / "a.npz", "asset")
+
+
+def test_a_name_that_no_file_can_have_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "MANIFEST.json").write_text(json.dumps([{"file": "a\0b"}, {"file": "a.npz", "unit": "g"}]))
+    assert read_notes(tmp_path / "a.npz", "asset").unit == "g"

@@ -202,3 +202,28 @@ def test_real_recordings_survive(data_dir: Path, tmp_path: Path, kind: str) -> N
         for one, other in zip(copy.segments, original.segments, strict=True):
             np.testing.assert_array_equal(one.samples, other.samples)
     assert len(seen) >= 3
+
+
+@pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "+1", "-x", "@sum(a1)", "\uff1d1+1"])
+def test_a_heading_of_csv_is_no_formula(tmp_path: Path, name: str) -> None:
+    samples = np.arange(8, dtype=np.float32)[:, None]
+    recording = Recording(tmp_path / "a", (name,), "m/s2", 100.0, (Segment(0.0, samples),), ())
+    write_recording(recording, tmp_path / "a.csv")
+    heading = (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert heading == f'"time_s","gap","\'{name} [m/s2]"'
+    again = read_recording(tmp_path / "a.csv")
+    assert again.channel_names == (f"'{name}",)
+    np.testing.assert_array_equal(again.segments[0].samples, samples)
+
+
+@pytest.mark.parametrize("rate_hz", [1000, 25_600, 48_000])
+def test_times_of_day_state_the_rate_to_the_last_digit(tmp_path: Path, rate_hz: int) -> None:
+    """Seconds since 1970 as a float are a quarter of a microsecond coarse: bearing lines would move."""
+    at = np.arange(2000) / rate_hz
+    date = np.datetime64("2026-10-21T07:28:00", "ns") + np.round(at * 1e9).astype("timedelta64[ns]")
+    for name, times in (("text", date.astype(str)), ("number", 1_792_567_680 + at)):
+        rows = "\n".join(f"{time},{i}" for i, time in enumerate(times.tolist()))
+        (tmp_path / f"{name}.csv").write_text(f"time,x\n{rows}\n")
+        recording = read_recording(tmp_path / f"{name}.csv")
+        assert recording.sample_rate_hz == pytest.approx(rate_hz, rel=1e-5), name
+        assert recording.n_samples == 2000

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from appliance.demo_config import MACHINE_ID
+from tests.appliance.sinks.influx_server import influxd_binary
 from tests.end_to_end.api_client import NEW_PASSWORD
 from tests.end_to_end.demo_run import DemoRun
 from tests.end_to_end.story.moments import (
@@ -23,16 +26,44 @@ from tests.end_to_end.story.moments import (
     service_starts,
 )
 from tests.end_to_end.technician import Technician
-from tests.end_to_end.told_process import until
+from tests.end_to_end.told_process import PROGRAM, ROOT, until
+from tests.fakes.foreign_opcua import install
+from tests.image.package_root import PackageRoot, outside, package
 
 LONG_MS = 120_000
 GROWN = re.compile(r"\b(1[2-9]|[2-9]\d) dB over baseline")
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoRun]:
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PackageRoot | None]:
+    """The installed package that all processes of ours come from, where `make deb-check` asks for it."""
+    if not os.environ.get("STETHOS_STORY_FROM_PACKAGE"):
+        yield None
+        return
+    root = PackageRoot(tmp_path_factory.mktemp("clean"))
+    root.install(package())
+    before = root.listing()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PROGRAM, shlex.join(root.command("stethos", "-m", user="root:root")))
+        yield root
+    assert root.listing() == before, "something was written into the read-only root"
+
+
+@pytest.fixture(scope="module")
+def central(packaged: PackageRoot | None, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The options of `make demo CENTRAL=1`, with a short pull; a loud skip where there is no influxd."""
+    influxd, scada = influxd_binary(), ROOT / "tools" / "scada.sh"
+    install()
+    if packaged is not None:  # the peers are strangers: they stay outside
+        folder = tmp_path_factory.mktemp("peers")
+        influxd, scada = (outside(program, folder / program.name) for program in (influxd, scada))
+    return ["--central", str(influxd), "--scada", str(scada), "--outage-s", "15"]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory, central: list[str]) -> Iterator[DemoRun]:
     """The demo, ended whatever happens."""
-    run = DemoRun(tmp_path_factory.mktemp("demo"))
+    run = DemoRun(tmp_path_factory.mktemp("demo"), *central)
     try:
         yield run
     finally:

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from appliance.demo_config import MACHINE_ID
+from appliance.demo_ways import Way
 from dsp.samples import GapCause
 from firmware_bridge.simulated_machine import SimulatedMachine
 from tests.end_to_end.api_client import points
@@ -19,6 +20,8 @@ from tests.end_to_end.demo_run import SEED, DemoRun
 from tests.end_to_end.rig import AXES, PLC, SENSOR
 from tests.end_to_end.story.moments import ALARM, COMMENT, SPEED, Alarmed, Learned, Restarted
 from tests.end_to_end.technician import Technician
+from tests.end_to_end.told_process import marked_processes, until
+from tests.image.package_root import PackageRoot
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(300)]
 
@@ -225,6 +228,67 @@ def test_one_kill_is_one_restart(demo: DemoRun, restarted: Restarted) -> None:
     """It died of the kill, and of nothing else; the next start was the last."""
     assert [line["code"] for line in demo.process.lines("died")] == [-signal.SIGKILL]
     assert len(demo.lives()) == 2
+
+
+# -- chapter 7: the ways out --
+
+
+@pytest.mark.parametrize("way", list(Way))
+def test_alarm_arrived_on_every_way(demo: DemoRun, alarmed: Alarmed, way: Way) -> None:
+    """The same transition, each time after its commit."""
+    arrival = demo.wait_for("arrival", way=way)
+    assert arrival["late_s"] is not None, f"nothing has arrived: {demo.process.lines('failed')}"
+    print(f"{way}: {arrival['late_s'] * 1000:.0f} ms after the commit, {arrival['words']}")
+    raised = next(line for line in demo.process.lines("alarm") if line.get("fault"))
+    assert arrival["sequence"] == raised["sequence"]
+
+
+def test_scada_is_foreign_and_was_trusted_by_hand(demo: DemoRun, alarmed: Alarmed) -> None:
+    """node-opcua's client, refused with its unknown certificate, then let in."""
+    told = demo.process.lines("scada")  # refused also means that nothing listens yet
+    trusted = [number for number, line in enumerate(told) if line.get("trusted")]
+    subscribed = [number for number, line in enumerate(told) if line["state"] == "subscribed"]
+    assert len(trusted) == 1, told
+    assert trusted[0] < subscribed[0]
+    assert "BadCertificateUntrusted" in told[trusted[0]]["reason"]
+    assert "node-opcua" in demo.wait_for("scada", state="subscribed")["client"]
+
+
+def test_webhooks_were_verified_by_a_library_of_others(
+    demo: DemoRun, alarmed: Alarmed, packaged: PackageRoot | None
+) -> None:
+    """Each message that was told was signed. The package holds no test library: there the demo does."""
+    found = demo.wait_for("webhook")
+    library = "the standardwebhooks library" if packaged is None else "the receiver's own code"
+    assert found["verified_by"] == library
+    assert found["message"]["data"]["asset_id"] == MACHINE_ID
+
+
+def test_no_secret_stands_in_a_list_of_processes(demo: DemoRun, alarmed: Alarmed) -> None:
+    """Neither a password nor the receiver's secret."""
+    ready = demo.lives()[0]
+    secret = (demo.state_dir / "receiver" / "webhook-secret").read_text().strip()
+    commands = " ".join(marked_processes(demo.mark).values())
+    assert "influxd" in commands
+    assert not [one for one in (ready["password"], ready["scada"]["password"], secret) if one in commands]
+
+
+def test_scada_comes_back_after_the_kill(demo: DemoRun, restarted: Restarted) -> None:
+    """By itself, with the same certificate."""
+    until(
+        lambda: [1 for line in demo.lines_after("died") if line.get("state") == "subscribed"], "SCADA is back"
+    )
+
+
+def test_centre_agrees_after_it_was_pulled(demo: DemoRun, restarted: Restarted) -> None:
+    """Stopped for a while, the appliance killed besides: counted and summed, both are equal."""
+    agreement = demo.wait_for("agreement", patience_s=120.0)
+    assert max(line["waiting"] for line in demo.process.lines("backlog")) > 100
+    assert agreement["differences"] == []
+    assert agreement["agrees"] is True
+    assert agreement["points"]["features"] > 100
+    assert agreement["transitions"] >= 2
+    assert agreement["counters"] > 5
 
 
 # -- the end --

@@ -82,6 +82,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/appliance/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Appliance Health
+         * @description How the appliance itself is: stages, scores, errors, load, temperatures, disk, flash, clock, links.
+         */
+        get: operations["get_appliance_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/channels/{channel_id}/spectrum": {
         parameters: {
             query?: never;
@@ -116,6 +136,46 @@ export interface paths {
         get: operations["get_trend"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Dead Letters
+         * @description Records and messages that their receiver refused for good, the latest refusal first.
+         */
+        get: operations["list_dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dead-letters/redrive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redrive Dead Letters
+         * @description Lets dead letters be sent again; the log says who asked. Asking twice changes nothing.
+         */
+        post: operations["redrive_dead_letters"];
         delete?: never;
         options?: never;
         head?: never;
@@ -327,6 +387,34 @@ export interface components {
             /** Time Trusted */
             time_trusted: boolean;
         };
+        /**
+         * ApplianceHealthView
+         * @description How the appliance itself is; at most a second old.
+         */
+        ApplianceHealthView: {
+            clock: components["schemas"]["ClockHealthView"];
+            disk: components["schemas"]["DiskHealthView"];
+            /** Links */
+            links: components["schemas"]["LinkHealthView"][];
+            load: components["schemas"]["LoadView"];
+            /** Parts */
+            parts: components["schemas"]["PartErrorsView"][];
+            /** Period S */
+            period_s: number;
+            /** Scores */
+            scores: components["schemas"]["ScoreHealthView"][];
+            /** Stages */
+            stages: components["schemas"]["StageHealthView"][];
+            /** Temperatures */
+            temperatures: components["schemas"]["TemperatureView"][];
+            /** Time Ms */
+            time_ms: number;
+            /** Trends */
+            trends: components["schemas"]["LatencyTrendView"][];
+            /** Uptime S */
+            uptime_s: number;
+            wear: components["schemas"]["WearView"];
+        };
         /** ApplianceView */
         ApplianceView: {
             /** Backlog */
@@ -340,6 +428,8 @@ export interface components {
             counters: components["schemas"]["CounterView"][];
             /** Cpu Percent */
             cpu_percent: number;
+            /** Dead Letters */
+            dead_letters: components["schemas"]["DeadLetterTallyView"][];
             disk: components["schemas"]["DiskView"];
             /** Journal Durable */
             journal_durable: boolean;
@@ -401,6 +491,30 @@ export interface components {
             /** Unit */
             unit: string;
         };
+        /** ClassWearView */
+        ClassWearView: {
+            /** Record Class */
+            record_class: string;
+            /** Written Bytes */
+            written_bytes: number;
+            /** Written Bytes Per Day */
+            written_bytes_per_day: number;
+        };
+        /** ClockHealthView */
+        ClockHealthView: {
+            /** Last Step S */
+            last_step_s: number | null;
+            /** Source */
+            source: string;
+            /** Steps */
+            steps: number;
+            /** Text */
+            text: string;
+            /** Trusted */
+            trusted: boolean;
+            /** Untrusted S */
+            untrusted_s: number;
+        };
         /** ClockView */
         ClockView: {
             /** Now Ms */
@@ -423,6 +537,46 @@ export interface components {
             /** Value */
             value: number;
         };
+        /**
+         * DeadLetterPage
+         * @description Dead letters, the latest refusal first; `total` of the destinations that were asked for.
+         */
+        DeadLetterPage: {
+            /** Letters */
+            letters: components["schemas"]["DeadLetterView"][];
+            /** Total */
+            total: number;
+        };
+        /**
+         * DeadLetterTallyView
+         * @description What one destination refused for good.
+         */
+        DeadLetterTallyView: {
+            /** Destination */
+            destination: string;
+            /** Dropped */
+            dropped: number;
+            /** Refused */
+            refused: number;
+        };
+        /**
+         * DeadLetterView
+         * @description One record or message that its receiver refused for good.
+         */
+        DeadLetterView: {
+            /** Destination */
+            destination: string;
+            /** Kind */
+            kind: string;
+            /** Letter Id */
+            letter_id: string;
+            /** Reason */
+            reason: string;
+            /** Record Id */
+            record_id: string;
+            /** Refused Ms */
+            refused_ms: number | null;
+        };
         /** DiagnosisView */
         DiagnosisView: {
             /** Channel Id */
@@ -443,6 +597,22 @@ export interface components {
              * @enum {string}
              */
             verdict: "healthy" | "fault" | "abstain";
+        };
+        /**
+         * DiskHealthView
+         * @description The file system of the journal.
+         */
+        DiskHealthView: {
+            /** Free Bytes */
+            free_bytes: number;
+            /** Journal Bytes */
+            journal_bytes: number;
+            /** Path */
+            path: string;
+            /** Total Bytes */
+            total_bytes: number;
+            /** Used Percent */
+            used_percent: number;
         };
         /** DiskView */
         DiskView: {
@@ -498,6 +668,26 @@ export interface components {
             status: "ok" | "degraded";
         };
         /**
+         * LatencyTrendView
+         * @description A stage's latency beside its own week; `factor` null: not judged yet, `text` says why.
+         */
+        LatencyTrendView: {
+            /** Doubled */
+            doubled: boolean;
+            /** Factor */
+            factor: number | null;
+            /** Instance */
+            instance: string;
+            /** Now P50 S */
+            now_p50_s: number | null;
+            /** Stage */
+            stage: string;
+            /** Text */
+            text: string;
+            /** Week P50 S */
+            week_p50_s: number | null;
+        };
+        /**
          * LearningView
          * @description How much of a machine's baseline is learned.
          */
@@ -510,6 +700,21 @@ export interface components {
             provisional: boolean;
             /** Text */
             text: string;
+        };
+        /** LinkHealthView */
+        LinkHealthView: {
+            /** Connected */
+            connected: boolean;
+            /** Kind */
+            kind: string;
+            /** Name */
+            name: string;
+            /** Reason */
+            reason: string;
+            /** Silent S */
+            silent_s: number | null;
+            /** State */
+            state: string;
         };
         /** LinkView */
         LinkView: {
@@ -533,6 +738,23 @@ export interface components {
             source_id: string;
             /** State */
             state: string;
+        };
+        /** LoadView */
+        LoadView: {
+            /** Load 1Min */
+            load_1min: number;
+            /** Memory Available Bytes */
+            memory_available_bytes: number;
+            /** Memory Total Bytes */
+            memory_total_bytes: number;
+            /** N Cpus */
+            n_cpus: number;
+            /** Process Cpu Percent */
+            process_cpu_percent: number;
+            /** Rss Bytes */
+            rss_bytes: number;
+            /** System Cpu Percent */
+            system_cpu_percent: number;
         };
         /** LoginRequest */
         LoginRequest: {
@@ -586,6 +808,18 @@ export interface components {
             /** Velocity Rms Mm S */
             velocity_rms_mm_s: number | null;
         };
+        /**
+         * PartErrorsView
+         * @description A part that wrote errors into the log, or had to be started again, since the start.
+         */
+        PartErrorsView: {
+            /** Errors */
+            errors: number;
+            /** Part */
+            part: string;
+            /** Restarts */
+            restarts: number;
+        };
         /** PasswordChange */
         PasswordChange: {
             /** New Password */
@@ -618,6 +852,48 @@ export interface components {
             dropped: number;
             /** Name */
             name: string;
+        };
+        /**
+         * RedriveRequest
+         * @description Which dead letters of a destination are to be sent again; null: all of them.
+         */
+        RedriveRequest: {
+            /** Destination */
+            destination: string;
+            /** Letter Ids */
+            letter_ids: string[] | null;
+        };
+        /**
+         * RedriveView
+         * @description How many dead letters wait to be sent again because of this request.
+         */
+        RedriveView: {
+            /** Destination */
+            destination: string;
+            /** Sent Again */
+            sent_again: number;
+        };
+        /**
+         * ScoreHealthView
+         * @description Anomaly scores of one machine over the last period (1.0 = limit).
+         */
+        ScoreHealthView: {
+            /** Asset Id */
+            asset_id: string;
+            /** Bounds */
+            bounds: number[];
+            /** Counts */
+            counts: number[];
+            /** N */
+            n: number;
+            /** Over Limit */
+            over_limit: number;
+            /** P50 */
+            p50: number | null;
+            /** P90 */
+            p90: number | null;
+            /** P99 */
+            p99: number | null;
         };
         /** SessionView */
         SessionView: {
@@ -653,6 +929,41 @@ export interface components {
             values: number[];
         };
         /**
+         * StageHealthView
+         * @description One stage of the appliance's work. Quantiles are over `ApplianceHealthView.period_s`; null: none.
+         */
+        StageHealthView: {
+            /** Capacity */
+            capacity: number | null;
+            /** Depth */
+            depth: number | null;
+            /** Dropped */
+            dropped: number;
+            /** Errors */
+            errors: number;
+            /** Instance */
+            instance: string;
+            /** P50 S */
+            p50_s: number | null;
+            /** P99 S */
+            p99_s: number | null;
+            /** Processed */
+            processed: number;
+            /** Stage */
+            stage: string;
+        };
+        /** TemperatureView */
+        TemperatureView: {
+            /** Critical Degc */
+            critical_degc: number | null;
+            /** Degc */
+            degc: number;
+            /** High Degc */
+            high_degc: number | null;
+            /** Sensor */
+            sensor: string;
+        };
+        /**
          * TrendView
          * @description One feature over time. A gap is a null between its neighbours; never interpolated.
          */
@@ -673,6 +984,29 @@ export interface components {
             unit: string;
             /** Values */
             values: (number | null)[];
+        };
+        /**
+         * WearView
+         * @description How the flash wears; null where nothing is known.
+         */
+        WearView: {
+            /** Classes */
+            classes: components["schemas"]["ClassWearView"][];
+            /** Days Left */
+            days_left: number | null;
+            /** Device */
+            device: string;
+            /** Device Written Bytes */
+            device_written_bytes: number | null;
+            /** Journal Bytes Per Day */
+            journal_bytes_per_day: number;
+            /** Life Used Percent */
+            life_used_percent: number | null;
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "eMMC register" | "declared endurance" | "unknown";
         };
     };
     responses: never;
@@ -954,6 +1288,53 @@ export interface operations {
             };
         };
     };
+    get_appliance_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApplianceHealthView"];
+                };
+            };
+            /** @description The host or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Wrong CSRF token or origin, or the password must be changed first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_spectrum: {
         parameters: {
             query?: {
@@ -1086,6 +1467,180 @@ export interface operations {
             };
             /** @description A field is missing or wrong */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_dead_letters: {
+        parameters: {
+            query?: {
+                destination?: string | null;
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterPage"];
+                };
+            };
+            /** @description The host or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Wrong CSRF token or origin, or the password must be changed first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unknown id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is missing or wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible at present */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    redrive_dead_letters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RedriveRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RedriveView"];
+                };
+            };
+            /** @description The host or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Wrong CSRF token or origin, or the password must be changed first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unknown id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is missing or wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible at present */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

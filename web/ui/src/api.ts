@@ -2,10 +2,13 @@
 import type {
   AlarmTransitionView,
   AlarmView,
+  ApplianceHealthView,
   ApplianceView,
+  DeadLetterPage,
   MachineDetail,
   MachineSummary,
   Problem,
+  RedriveView,
   SessionView,
   SpectrumKind,
   SpectrumView,
@@ -83,6 +86,21 @@ export class Api {
 
   appliance(): Promise<ApplianceView> {
     return this.request("GET", "/api/appliance");
+  }
+
+  health(): Promise<ApplianceHealthView> {
+    return this.request("GET", "/api/appliance/health");
+  }
+
+  /** What receivers refused for good, the latest refusal first. */
+  deadLetters(destination: string, limit: number): Promise<DeadLetterPage> {
+    const query = new URLSearchParams({ destination, limit: String(limit) });
+    return this.request("GET", `/api/dead-letters?${query}`);
+  }
+
+  /** Null: all of the destination. */
+  redrive(destination: string, letterIds: string[] | null): Promise<RedriveView> {
+    return this.request("POST", "/api/dead-letters/redrive", { destination, letter_ids: letterIds });
   }
 
   alarms(includeClosed: boolean, limit = 200): Promise<AlarmView[]> {

@@ -9,6 +9,7 @@ import "./styles/tables.css";
 import "./styles/machines.css";
 import "./styles/alarms.css";
 import "./styles/appliance.css";
+import "./styles/health.css";
 import "./styles/plots.css";
 import "./styles/narrow.css";
 

@@ -38,6 +38,17 @@ describe("requests", () => {
     expect(JSON.parse(String(asked[2]?.init.body))).toEqual({ activation: 3, comment: "seen" });
   });
 
+  it("send refused records again: some by their ids, or all of a destination", async () => {
+    const { api, asked } = answering(json({}), json({}), json({}));
+    await api.deadLetters("webhook cmms", 20);
+    await api.redrive("webhook cmms", ["msg_1"]);
+    await api.redrive("central", null);
+    expect(asked[0]?.path).toBe("/api/dead-letters?destination=webhook+cmms&limit=20");
+    expect(asked[1]?.path).toBe("/api/dead-letters/redrive");
+    expect(JSON.parse(String(asked[1]?.init.body))).toEqual({ destination: "webhook cmms", letter_ids: ["msg_1"] });
+    expect(JSON.parse(String(asked[2]?.init.body))).toEqual({ destination: "central", letter_ids: null });
+  });
+
   it("ask for a trend by whole milliseconds, and leave out an open end", async () => {
     const { api, asked } = answering(json({}), json({}));
     await api.trend("a", "rms_mps2", 10.7, 20.2, 100);

@@ -10,13 +10,18 @@ export type LinkTone = "good" | "doubt" | "bad";
 const TONES: Record<string, LinkTone> = {
   connected: "good",
   streaming: "good",
+  listening: "good",
   finished: "good",
   connecting: "doubt",
   identifying: "doubt",
   starting: "doubt",
 };
 
-export const linkTone = (link: Pick<LinkView, "state">): LinkTone => TONES[link.state] ?? "bad";
+/** A server of ours that listens and yet has something to say (nobody can sign in, a client waits) wants a look. */
+export function linkTone(link: Pick<LinkView, "state" | "reason">): LinkTone {
+  const tone = TONES[link.state] ?? "bad";
+  return link.state === "listening" && link.reason !== "" ? "doubt" : tone;
+}
 
 export function LinkCard({ link }: { link: LinkView }) {
   const tone = linkTone(link);

@@ -3,6 +3,8 @@ import type { ComponentChildren } from "preact";
 import { Bar } from "../components/bars";
 import { inOrderOfAttention, isOpen } from "../alarm_book";
 import { AlarmCard } from "../components/alarm_card";
+import { DeadLetters } from "../components/dead_letters";
+import { Health } from "../components/health";
 import { LinkCard, linkTone } from "../components/link_card";
 import { Empty } from "../components/notice";
 import { BacklogTable, CounterTable, QueueTable } from "../components/tables";
@@ -31,6 +33,8 @@ function Parts({ appliance: a }: { appliance: ApplianceView }) {
   return (
     <>
       <OwnAlarms />
+      <Health />
+      <DeadLetters tallies={a.dead_letters} />
       <section aria-labelledby="links">
         <h2 id="links">{t.links}</h2>
         {a.links.length === 0 ? (

@@ -1,0 +1,83 @@
+"""Builds sources from their settings.
+
+Duty: units, channels and secrets of what is under [[sources]]. Holds no logic of any part.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from appliance.config import UNITS, OpcUaSettings, SerialSettings
+from appliance.config_base import Settings
+from appliance.errors import Fatal
+from appliance.sources.opcua_client import OpcUaSource
+from appliance.sources.opcua_values import OpcUaTag
+from appliance.sources.serial_blocks import AxisChannel
+from appliance.sources.serial_bridge import SerialSource
+from appliance.sources.source import Source
+from dsp.samples import Channel, Measurand
+
+STANDARD_GRAVITY_MPS2 = 9.80665
+
+
+def _serial_source(settings: SerialSettings) -> SerialSource:
+    full_scale_mps2 = settings.range_g * STANDARD_GRAVITY_MPS2
+    axes = tuple(
+        AxisChannel(
+            "xyz".index(axis.axis),
+            Channel(
+                axis.channel,
+                axis.asset,
+                Measurand.ACCELERATION,
+                "m/s2",
+                settings.sample_rate_hz,
+                full_scale_mps2,
+            ),
+        )
+        for axis in settings.axes
+    )
+    return SerialSource(
+        settings.id,
+        str(settings.device),
+        axes,
+        baud=settings.baud,
+        serial_number=settings.serial_number,
+        silence_s=settings.silence_s,
+    )
+
+
+def _opcua_source(settings: OpcUaSettings) -> OpcUaSource:
+    tags = []
+    for tag in settings.tags:
+        factor, unit = UNITS[tag.measurand][tag.unit]
+        channel = Channel(tag.channel, tag.asset, Measurand(tag.measurand), unit, 0.0, math.inf)
+        tags.append(OpcUaTag(tag.node, channel, factor))
+    return OpcUaSource(
+        settings.id,
+        settings.url,
+        tuple(tags),
+        user=settings.user,
+        password=_secret(settings.password_file),
+        publish_interval_ms=settings.publish_interval_ms,
+        silence_s=settings.silence_s,
+    )
+
+
+SOURCE_BUILDERS: dict[type[Settings], Callable[[Any], Source]] = {
+    SerialSettings: _serial_source,
+    OpcUaSettings: _opcua_source,
+}
+"""What is built for which kind of entry under [[sources]]."""
+
+
+def _secret(path: Path | None) -> str:
+    """The first line of a secret's file. Raises Fatal if it cannot be read."""
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8").splitlines()[0].strip()
+    except (OSError, UnicodeDecodeError, IndexError) as error:
+        raise Fatal(f"the secret in {path} cannot be read: {error}") from error

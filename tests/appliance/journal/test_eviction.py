@@ -1,0 +1,98 @@
+"""Telemetry that leaves before the centre has it is told as lost, once, and only where a centre waits."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from appliance.journal.features import DURATION, encode, features_record, part_duration_ns
+from appliance.journal.journal import Journal
+from appliance.journal.record import GapState, Record, RecordClass, RecordKind
+from appliance.journal.series import tag_record
+from dsp.samples import GapCause
+from tests.appliance.journal.builders import ALL_TIME, SECOND_NS, START_NS, alarm, budgets, vector
+from tests.appliance.journal.conftest import OpenJournal
+
+SMALL_TELEMETRY = budgets(telemetry=60_000)
+CHANNEL = "pump-1.de.x"
+
+
+async def filled(open_journal: OpenJournal, delivered: int | None, first: int = 0, n: int = 1_000) -> Journal:
+    """A journal after so many seconds of two channels, much more than its budget, and every trim."""
+    journal = await open_journal(budgets=SMALL_TELEMETRY)
+    if delivered is not None:
+        journal.mark_delivered(RecordClass.TELEMETRY, delivered)
+    for second in range(first, first + n):
+        journal.submit(features_record(vector(second * SECOND_NS, channel_id=CHANNEL, duration_s=1.0)))
+        journal.submit(tag_record("speed", second * SECOND_NS, 24.5, "Hz"))
+    await journal.close()
+    journal = await open_journal(budgets=SMALL_TELEMETRY)
+    await journal.commit([alarm(first + n)])  # one more round, with its trim
+    await journal.close()
+    return await open_journal(budgets=SMALL_TELEMETRY)
+
+
+async def told(journal: Journal) -> list[dict[str, object]]:
+    records = await journal.read(0, {RecordKind.GAP}, 10_000)
+    return [{"channel": record.subject, **orjson.loads(record.payload)} for record in records]
+
+
+async def kept(journal: Journal, kind: RecordKind) -> list[Record]:
+    return await journal.read(0, {kind}, 10_000)
+
+
+async def test_what_left_unsent_is_one_lost_gap_of_each_channel(open_journal: OpenJournal) -> None:
+    journal = await filled(open_journal, delivered=0)
+    gaps = await told(journal)
+    assert {gap["channel"] for gap in gaps} == {CHANNEL, "speed"}
+    assert {(gap["cause"], gap["state"]) for gap in gaps} == {("backpressure", "lost")}
+    for channel, kind in ((CHANNEL, RecordKind.FEATURES), ("speed", RecordKind.TAG)):
+        newest = [gap for gap in gaps if gap["channel"] == channel][-1]
+        first_kept = (await kept(journal, kind))[0]
+        assert newest["start_ns"] == START_NS
+        assert first_kept.time_ns - SECOND_NS <= newest["end_ns"] <= first_kept.time_ns  # type: ignore[operator]
+        entries = [
+            one for one in await journal.gaps(channel, *ALL_TIME) if one.cause is GapCause.BACKPRESSURE
+        ]
+        assert [(one.start_ns, one.end_ns, one.state) for one in entries] == [
+            (START_NS, newest["end_ns"], GapState.LOST)
+        ]
+
+
+async def test_without_a_centre_nothing_is_told(open_journal: OpenJournal) -> None:
+    journal = await filled(open_journal, delivered=None)
+    assert len(await kept(journal, RecordKind.FEATURES)) < 900
+    assert await told(journal) == []
+
+
+async def test_what_the_centre_has_is_not_told(open_journal: OpenJournal) -> None:
+    journal = await filled(open_journal, delivered=400)  # two records a second: 200 s
+    for gap in await told(journal):
+        assert gap["start_ns"] >= START_NS + 200 * SECOND_NS  # type: ignore[operator]
+    journal.mark_delivered(RecordClass.TELEMETRY, journal.last_sequence)
+    await journal.close()
+    before = len(await told(journal := await open_journal(budgets=SMALL_TELEMETRY)))
+    await journal.close()
+    journal = await filled(open_journal, delivered=1 << 40, first=2_000)
+    assert len(await told(journal)) <= before
+
+
+async def test_a_long_outage_ends_as_one_entry_however_many_steps_it_took(open_journal: OpenJournal) -> None:
+    for part in range(4):
+        journal = await filled(open_journal, delivered=0, first=part * 1_000)
+        await journal.close()
+    journal = await open_journal(budgets=SMALL_TELEMETRY)
+    entries = await journal.gaps(CHANNEL, *ALL_TIME)
+    lost = [one for one in entries if one.cause is GapCause.BACKPRESSURE]
+    assert lost[0].start_ns == START_NS
+    covered_s = sum(one.end_ns - one.start_ns for one in lost) / 1e9
+    first_kept = (await kept(journal, RecordKind.FEATURES))[0]
+    assert covered_s == pytest.approx((first_kept.time_ns - START_NS) / 1e9, abs=4.0)
+    assert len(lost) <= 4, "one for each life of the service at most"
+
+
+def test_the_duration_is_read_from_its_place() -> None:
+    payload = encode(vector(0, duration_s=2.5))
+    assert part_duration_ns(payload[DURATION]) == 2_500_000_000
+    for nonsense in (b"", b"\x00\x00\xc0\x7f", b"\x00\x00\x80\xff", b"\xff\xff\x7f\x7f"):
+        assert part_duration_ns(nonsense) == 0

@@ -1,0 +1,105 @@
+"""The page for Prometheus, read by somebody else's parser."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from appliance.counters import Counter, CounterTotal
+from appliance.telemetry.distribution import LATENCY_BOUNDS_S, SCORE_BOUNDS
+from appliance.telemetry.metrics import COUNTERS, LATENCY_LE_S, METRICS, SCORE_LE, render
+from tests.appliance.telemetry_reports import NASTY, full_report
+
+TOTALS = [CounterTotal(counter, "motor-1", 2.5) for counter in Counter]
+
+
+def families(page: bytes) -> dict[str, Metric]:
+    return {family.name: family for family in text_string_to_metric_families(page.decode())}
+
+
+def samples(page: bytes) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in families(page).values()
+        for sample in family.samples
+    }
+
+
+def test_every_metric_arrives_with_type_help_and_its_labels() -> None:
+    read = families(render(full_report(), TOTALS))
+    assert set(read) == {name.removesuffix("_total") for name in METRICS}
+    for name, info in METRICS.items():
+        family = read[name.removesuffix("_total")]
+        assert family.type == info.type
+        assert family.documentation == info.meaning
+        for sample in family.samples:
+            assert set(sample.labels) - {"le"} == set(info.labels)
+
+
+def test_values_arrive_as_they_are() -> None:
+    report = full_report()
+    read = samples(render(report, TOTALS))
+
+    def value(name: str, **labels: str) -> float:
+        return read[name, frozenset(labels.items())]
+
+    assert value("stethos_uptime_seconds") == 60.0
+    assert value("stethos_stage_depth", stage="source queue", instance="sensor > motor-1") == 3
+    assert value("stethos_stage_dropped_total", stage="source queue", instance="sensor > motor-1") == 2
+    assert value("stethos_system_cpu_ratio") == 0.4
+    assert value("stethos_disk_used_ratio") == 0.75
+    assert value("stethos_flash_life_left_seconds", device="mmcblk0") == 800 * 86_400
+    assert value("stethos_clock_trusted") == 0
+    assert value("stethos_link_connected", link="central", kind="central") == 0
+    assert value("stethos_machine_running_seconds_total", asset="motor-1") == 9_000
+    assert value("stethos_dropped_blocks_total", source="motor-1") == 2.5
+
+
+def test_names_from_outside_come_back_unchanged() -> None:
+    read = samples(render(full_report()))
+    assert read["stethos_stage_depth", frozenset({("stage", "webhook"), ("instance", NASTY)})] == 0
+
+
+def test_buckets_are_cumulative_and_lose_nothing() -> None:
+    report = full_report()
+    stage = report.stages[0]
+    read = samples(render(report))
+    labels = {("stage", str(stage.stage)), ("instance", stage.instance)}
+    counts = [
+        read["stethos_stage_latency_seconds_bucket", frozenset(labels | {("le", repr(bound))})]
+        for bound in LATENCY_LE_S
+    ]
+    assert counts == sorted(counts)
+    assert dict(zip(LATENCY_LE_S, counts, strict=True))[0.002] == 2  # of 1, 2, 3 and 500 ms
+    assert read["stethos_stage_latency_seconds_bucket", frozenset(labels | {("le", "+Inf")})] == 4
+    assert read["stethos_stage_latency_seconds_count", frozenset(labels)] == 4
+    assert math.isclose(read["stethos_stage_latency_seconds_sum", frozenset(labels)], 0.506)
+
+
+def test_exposed_bounds_are_bounds_of_the_meters() -> None:
+    assert set(LATENCY_LE_S) <= set(LATENCY_BOUNDS_S)
+    assert set(SCORE_LE) <= set(SCORE_BOUNDS)
+
+
+def test_what_is_not_known_has_no_sample() -> None:
+    report = full_report()
+    wear = dataclasses.replace(report.wear, life_used_percent=None, days_left=None)
+    page = render(dataclasses.replace(report, wear=wear, temperatures=(), scores=()))
+    read = families(page)
+    for name in ("flash_life_used_ratio", "flash_life_left_seconds", "temperature_celsius", "anomaly_score"):
+        assert f"stethos_{name}" not in read
+    assert page.endswith(b"\n")
+    assert b"\n\n" not in page
+
+
+def test_every_counter_has_its_metric_and_names_follow_the_conventions() -> None:
+    assert set(COUNTERS) == set(Counter)
+    assert {name for name, _ in COUNTERS.values()} <= set(METRICS)
+    for name, info in METRICS.items():
+        assert re.fullmatch(r"stethos_[a-z0-9]+(_[a-z0-9]+)*", name)
+        assert name.endswith("_total") is (info.type == "counter"), name
+        assert not {"_ms", "_percent", "_hours", "_mb"} & set(re.findall(r"_[a-z]+$", name))
