@@ -93,21 +93,25 @@ def channel_report(
     shaft = shaft_hz or machine.nominal_shaft_hz
     checks = [_checked(window, shaft) for window in _windows(channel, segments, sample_rate_hz)]
     refused = [check for check in checks if not check.usable]
+    believed = len(refused) < len(checks)
     worst = max(refused or checks[:1], key=lambda check: check.affected_share)
     origin = "stated"
-    if shaft is None:
+    if shaft is None and not believed:
+        origin = "unknown: the sensor cannot be believed"
+    elif shaft is None:
         shaft, origin = _estimated_speed(longest, sample_rate_hz, machine)
     settings = settings_at_speed(settings or DiagnosisSettings(), machine.bearing, shaft)
     levels = _levels(segments, sample_rate_hz, unit, shaft)
     diagnoser, diagnosis, evidence = _diagnose(
         channel, segments, sample_rate_hz, machine, shaft_hz=shaft, settings=settings
     )
-    if checks and len(refused) == len(checks):
+    if not believed:
         diagnosis = _abstention(machine, channel, f"check sensor: {worst.verdict}")
     used_hz = evidence.shaft_hz if evidence is not None else shaft
-    figures, remarks = (
-        ({}, ()) if used_hz is None else machine_lines(longest, sample_rate_hz, machine, used_hz)
-    )
+    figures: dict[str, float] = {}
+    remarks: tuple[str, ...] = ()
+    if believed and used_hz is not None:
+        figures, remarks = machine_lines(longest, sample_rate_hz, machine, used_hz)
     refined = evidence is not None and evidence.speed_refined
     envelope = None if evidence is not None else _plain_envelope(longest, sample_rate_hz)
     segment = min(len(longest), round(_SPECTRUM_S * sample_rate_hz))
@@ -148,9 +152,13 @@ def _checked(window: Window, shaft_hz: float | None) -> SensorCheck:
 def _estimated_speed(samples: Float32Array, rate_hz: float, machine: Machine) -> tuple[float | None, str]:
     """Speed from vibration where nobody noted it, and where it is from."""
     record = samples[: round(_SPEED_RECORD_S * rate_hz)]
-    low_hz = max(SEARCH_RANGE_HZ[0], 20.001 * rate_hz / len(record))
+    low_hz = max(SEARCH_RANGE_HZ[0], 20.001 * rate_hz / max(1, len(record)))
+    high_hz = min(SEARCH_RANGE_HZ[1], 0.09 * rate_hz)
+    if low_hz >= 0.8 * high_hz:
+        seconds = len(record) / rate_hz
+        return None, f"unknown: {seconds:.3g} s at {rate_hz:g} Hz are too short or too slow to find it"
     try:
-        found = estimated_shaft_speed(record, rate_hz, machine.bearing, (low_hz, SEARCH_RANGE_HZ[1]))
+        found = estimated_shaft_speed(record, rate_hz, machine.bearing, (low_hz, high_hz))
     except DspError as error:
         return None, f"unknown: {error}"
     if found.shaft_hz is None:
@@ -261,7 +269,9 @@ def _plain_envelope(samples: Float32Array, rate_hz: float) -> EnvelopeSpectrum |
 def _kurtogram(samples: Float32Array, rate_hz: float) -> Kurtogram | None:
     if len(samples) < WINDOW_SAMPLES or not np.isfinite(samples).all() or float(np.ptp(samples)) == 0.0:
         return None
-    return kurtogram(np.ascontiguousarray(samples[: round(_KURTOGRAM_S * rate_hz)]), rate_hz)
+    return kurtogram(
+        np.ascontiguousarray(samples[: max(WINDOW_SAMPLES, round(_KURTOGRAM_S * rate_hz))]), rate_hz
+    )
 
 
 def _abstention(machine: Machine, channel: str, reason: str) -> Diagnosis:

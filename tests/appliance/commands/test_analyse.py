@@ -177,6 +177,21 @@ def test_each_channel_has_its_own_lines_and_picture(
         png_size(tmp_path / f"two-{channel}.png")
 
 
+@pytest.mark.parametrize(
+    ("rate_hz", "n"), [(1.0, 12_000), (50.0, 3_000), (200.0, 20_000), (1_000.0, 200), (1e5, 9_000)]
+)
+def test_slow_channels_and_short_stretches_are_told_not_crashed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rate_hz: float, n: int
+) -> None:
+    path = tmp_path / "slow.npz"
+    np.savez(path, x=np.random.default_rng(1).normal(size=n).astype(np.float32), fs=rate_hz)
+    (found,) = analysed(capsys, str(path), "--plot", str(tmp_path / "slow.png"))
+    assert found["shaft"]["speed_hz"] is None
+    assert "range_hz" not in found["shaft"]["origin"]
+    assert found["levels"]["rms"] == pytest.approx(1.0, rel=0.2)
+    assert png_size(tmp_path / "slow.png")[0] > 1200
+
+
 @pytest.mark.parametrize("x", [np.zeros(0), np.full(60_000, np.nan), np.zeros(60_000), np.ones(40)])
 def test_odd_recordings_are_told_not_crashed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], x: np.ndarray
