@@ -8,12 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
+from appliance.asset_line import AssetLine
 from appliance.clock import Clock
 from appliance.config_telemetry import TelemetrySettings
 from appliance.counters import Counters
 from appliance.health_watch import HealthWatch
 from appliance.journal.journal import Journal
-from appliance.pipeline import AssetLine
 from appliance.sinks.courier_report import CourierState
 from appliance.sinks.webhook import MAX_WAITING
 from appliance.sources.source import LinkReport, LinkState, Source

@@ -17,7 +17,7 @@ LINE_LIMIT = 400
 APPLIANCE_RANK = {
     "__main__": 7, "commands": 6, "wiring": 5, "demo_plant": 5, "demo_config": 6, "demo_central": 6,
     "demo_receiver": 6, "demo": 6,
-    "config": 4, "machine_facts": 4, "pipeline": 4,
+    "config": 4, "machine_facts": 4, "pipeline": 4, "asset_line": 4,
     "station": 3, "sinks": 3, "reconcile": 3, "update": 3, "supervisor": 3, "analysis": 3, "telemetry": 3,
     "alarm_desk": 3, "system_watch": 3, "health_watch": 3, "machine_status": 3, "appliance_view": 3,
     "trend_view": 3, "dead_letters": 3,
