@@ -23,7 +23,7 @@ APPLIANCE_RANK = {
     "trend_view": 3, "dead_letters": 3,
     "alarms": 2, "alarm_records": 2, "counters": 2, "machine_usage": 2, "source_queue": 2, "tls_files": 2,
     "journal": 1, "sources": 1, "publishers": 1, "clock": 0, "backoff": 0, "errors": 0,
-    "service_notifier": 0, "device_identity": 2,
+    "service_notifier": 0, "device_identity": 2, "secret_file": 1,
     "processor_level": 0, "installation": 1, "package_start": 7, "kernel": 2, "kernel_exercise": 4,
 }  # fmt: skip
 ADAPTERS = ("sources", "journal", "publishers", "sinks")
