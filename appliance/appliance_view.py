@@ -10,7 +10,6 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 
@@ -21,6 +20,7 @@ from appliance.journal.journal import Journal
 from appliance.source_queue import SourceQueue
 from appliance.sources.source import LinkReport, Source
 from appliance.station_views import backlog_view, link_view, queue_view
+from appliance.telemetry.box import folder_bytes
 from web.schemas import ApplianceView, ClockView, CounterView, DeadLetterTallyView, DiskView
 
 _UNITS = {Counter.RUNNING_HOURS.value: "h"}
@@ -132,16 +132,6 @@ class ApplianceFigures:
             path=str(folder),
             total_bytes=usage.total,
             free_bytes=usage.free,
-            journal_bytes=_folder_bytes(folder),
+            journal_bytes=folder_bytes(folder),
             reserve_bytes=self._journal.reserve.held_bytes,
         )
-
-
-def _folder_bytes(folder: Path) -> int:
-    total = 0
-    for entry in folder.iterdir():
-        try:
-            total += entry.stat().st_size if entry.is_file() else 0
-        except OSError:  # a file of the store may vanish between the two
-            continue
-    return total

@@ -21,6 +21,7 @@ from appliance.alarms.clock_rule import ClockRule
 from appliance.analysis import AssetAnalysis
 from appliance.analysis_settings import PROFILES
 from appliance.appliance_view import ApplianceFigures, Identity
+from appliance.asset_line import AssetLine
 from appliance.backoff import Backoff
 from appliance.clock import Clock, SystemClock
 from appliance.config import (
@@ -36,7 +37,7 @@ from appliance.journal.journal import Journal
 from appliance.journal.retention import MIB, Budgets, ClassBudget
 from appliance.machine_facts import build_machine
 from appliance.machine_status import MachineStatus
-from appliance.pipeline import AssetLine, Pipeline
+from appliance.pipeline import Pipeline
 from appliance.service_notifier import ServiceNotifier
 from appliance.sources.source import LinkReport
 from appliance.station import Station

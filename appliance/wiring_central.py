@@ -19,6 +19,7 @@ from appliance.errors import Fatal
 from appliance.journal.features import NameList
 from appliance.journal.journal import Journal
 from appliance.journal.record import Record
+from appliance.secret_file import secret_of
 from appliance.sinks.courier import KINDS, Courier
 from appliance.sinks.courier_needs import Pace
 from appliance.sinks.influx import Influx1Writer, Influx2Writer, InfluxSink, Writer
@@ -102,7 +103,7 @@ def _writer(settings: CentralSettings) -> Writer:
             settings.url,
             settings.org,
             settings.bucket,
-            token=lambda: _secret(token_file),
+            token=lambda: secret_of(token_file),
             tls=tls,
             timeout_s=settings.timeout_s,
         )
@@ -110,7 +111,7 @@ def _writer(settings: CentralSettings) -> Writer:
         settings.url,
         settings.database,
         retention_policy=settings.retention_policy,
-        credentials=None if not settings.user else lambda: (settings.user, _secret(password_file)),
+        credentials=None if not settings.user else lambda: (settings.user, secret_of(password_file)),
         tls=tls,
         timeout_s=settings.timeout_s,
     )
@@ -123,13 +124,3 @@ def _tls(settings: CentralSettings) -> ssl.SSLContext | None:
         return ssl.create_default_context(cafile=None if settings.ca_file is None else str(settings.ca_file))
     except (OSError, ValueError) as error:
         raise Fatal(f"central.ca_file {settings.ca_file} cannot be used: {error}") from error
-
-
-def _secret(path: Path | None) -> str:
-    """The first line of a secret's file, read anew each time: it may be rotated. Raises Fatal."""
-    if path is None:
-        return ""
-    try:
-        return path.read_text(encoding="utf-8").splitlines()[0].strip()
-    except (OSError, UnicodeDecodeError, IndexError) as error:
-        raise Fatal(f"the secret in {path} cannot be read: {error}") from error

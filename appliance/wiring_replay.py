@@ -13,11 +13,12 @@ from pathlib import Path
 
 from appliance.alarm_desk import AlarmDesk
 from appliance.analysis import AssetAnalysis, Findings
+from appliance.asset_line import AssetLine
 from appliance.clock import ReplayClock
 from appliance.counters import Counters
 from appliance.journal.journal import Journal
 from appliance.journal.retention import Budgets
-from appliance.pipeline import AssetLine, Pipeline
+from appliance.pipeline import Pipeline
 from appliance.sources.source import Source
 from appliance.system_watch import SystemWatch
 from dsp.samples import SampleBlock

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from appliance.config import UNITS, OpcUaSettings, SerialSettings
 from appliance.config_base import Settings
-from appliance.errors import Fatal
+from appliance.secret_file import secret_of
 from appliance.sources.opcua_client import OpcUaSource
 from appliance.sources.opcua_values import OpcUaTag
 from appliance.sources.serial_blocks import AxisChannel
@@ -60,7 +59,7 @@ def _opcua_source(settings: OpcUaSettings) -> OpcUaSource:
         settings.url,
         tuple(tags),
         user=settings.user,
-        password=_secret(settings.password_file),
+        password=secret_of(settings.password_file),
         publish_interval_ms=settings.publish_interval_ms,
         silence_s=settings.silence_s,
     )
@@ -71,13 +70,3 @@ SOURCE_BUILDERS: dict[type[Settings], Callable[[Any], Source]] = {
     OpcUaSettings: _opcua_source,
 }
 """What is built for which kind of entry under [[sources]]."""
-
-
-def _secret(path: Path | None) -> str:
-    """The first line of a secret's file. Raises Fatal if it cannot be read."""
-    if path is None:
-        return ""
-    try:
-        return path.read_text(encoding="utf-8").splitlines()[0].strip()
-    except (OSError, UnicodeDecodeError, IndexError) as error:
-        raise Fatal(f"the secret in {path} cannot be read: {error}") from error

@@ -5,15 +5,14 @@ Duty: which meter goes where, and where each figure of the report comes from. Ho
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 
+from appliance.asset_line import AssetLine
 from appliance.clock import Clock
 from appliance.config_telemetry import TelemetrySettings
 from appliance.counters import Counters
 from appliance.health_watch import HealthWatch
 from appliance.journal.journal import Journal
-from appliance.pipeline import AssetLine
 from appliance.sinks.courier_report import CourierState
 from appliance.sinks.webhook import MAX_WAITING
 from appliance.sources.source import LinkReport, LinkState, Source
@@ -24,7 +23,7 @@ from appliance.telemetry.error_tally import ErrorTally
 from appliance.telemetry.health import LinkHealth, PartErrors, Stage
 from appliance.telemetry.health_view import health_view
 from appliance.telemetry.metrics import render
-from appliance.telemetry.reporter import FRESH_S, Reporter, Sources, StageProbe
+from appliance.telemetry.reporter import Reporter, Sources, StageProbe
 from appliance.telemetry.silence import SilenceWatch
 from appliance.telemetry.stage_meter import Meters
 from appliance.wiring_central import Central
@@ -69,8 +68,6 @@ class Telemetry:
         self._tally = ErrorTally()
         self._tally.__enter__()
         self._dropped_before = sum(one.dropped for one in journal.backlog())
-        self._page = b""
-        self._page_s = float("-inf")
         journal.watch_flushes(meters.journal_commit.done)
         if opcua_server is not None:
             opcua_server.server.on_written = meters.opcua_server.done
@@ -116,11 +113,8 @@ class Telemetry:
         return health_view(self.reporter.report())
 
     def metrics(self) -> bytes:
-        """The page for Prometheus, rendered at most about once a second."""
-        now_s = time.monotonic()
-        if now_s - self._page_s >= FRESH_S:
-            self._page, self._page_s = render(self.reporter.report(), self._counters.committed()), now_s
-        return self._page
+        """The page for Prometheus, rendered; the web floor asks once a second at most."""
+        return render(self.reporter.report(), self._counters.committed())
 
     # -- where the figures come from --
 

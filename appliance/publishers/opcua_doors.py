@@ -6,7 +6,9 @@ Duty: bounds and checks that asyncua 2.1.0 leaves out, each by overriding the on
   (asyncua judges the certificate that CreateSession names, and serves sessions on a plain channel);
 - passwords are judged off the event loop (asyncua asks for an answer at once);
 - sessions and connections per address are bounded, and those that nobody uses end;
-- a client that does not read is cut off once `MOST_UNSENT_BYTES` wait for it: it delays nobody else;
+- no request asks for more than `opcua_limits` allow, large ones are answered in slices, and each connection
+  gives way after every message;
+- a client that does not read is cut off once too much waits for it: it delays nobody else;
 - no other server can register itself here.
 
 What a session may hold is `opcua_sessions`' duty, what there is to read `opcua_server`'s.
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -35,6 +38,13 @@ from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.ua_binary import struct_from_binary
 
 from appliance.publishers.opcua_certificates import Trust
+from appliance.publishers.opcua_limits import (
+    BoundedTransport,
+    answer_in_slices,
+    check_size,
+    is_sliced,
+    published_limits,
+)
 from appliance.publishers.opcua_sessions import Bounds, ReadingSession, Subscriptions
 from appliance.publishers.opcua_users import SignInResult
 
@@ -42,7 +52,6 @@ logger = logging.getLogger(__name__)
 
 MOST_CHUNK_BYTES = 65_535
 MOST_MESSAGE_BYTES = 1_048_576
-MOST_UNSENT_BYTES = 2_097_152  # a whole browse of a large plant fits
 LONGEST_SESSION_TIMEOUT_MS = 120_000.0
 ACTIVATION_WAIT_S = 30.0
 SWEEP_S = 5.0
@@ -114,41 +123,30 @@ class GuardedInternalServer(InternalServer):
         return list(self._external_sessions.values())
 
 
-class _BoundedTransport:
-    """Writes to a client until too much waits for it; then the connection is cut."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-
-    def write(self, data: bytes) -> None:
-        if self._transport.is_closing():
-            return
-        if self._transport.get_write_buffer_size() + len(data) > MOST_UNSENT_BYTES:
-            logger.warning("OPC UA client does not read, cut off peer=%s", self.get_extra_info("peername"))
-            self._transport.abort()
-            return
-        self._transport.write(data)
-
-    def get_extra_info(self, name: str) -> Any:
-        return self._transport.get_extra_info(name)
-
-    def close(self) -> None:
-        self._transport.close()
-
-
 class _Processor(UaProcessor):
     """Judges who comes before a session is made or taken up."""
 
     iserver: GuardedInternalServer
 
     def __init__(
-        self, server: GuardedInternalServer, transport: _BoundedTransport, limits: TransportLimits,
+        self, server: GuardedInternalServer, transport: BoundedTransport, limits: TransportLimits,
         connected: Callable[[], set[InternalSession]],
     ) -> None:  # fmt: skip
         super().__init__(server, transport, limits)
         self._connected = connected
 
     async def _process_message(self, typeid: ua.NodeId, requesthdr: Any, seqhdr: Any, body: Buffer) -> Any:
+        session = self.session
+        signed_in = session is not None and session.is_activated()
+        check_size(typeid, body, signed_in=signed_in)
+        if session is not None and signed_in and is_sliced(typeid):
+            self._touch(session, typeid, body)
+            answer = await answer_in_slices(session, typeid, requesthdr.RequestHandle, body)
+            kind: Any = ua.MessageType.SecureMessage
+            self._transport.write(
+                self._connection.message_to_binary(answer, message_type=kind, request_id=seqhdr.RequestId)
+            )
+            return True
         if typeid == _CREATE_SESSION:
             asked = struct_from_binary(ua.CreateSessionParameters, body.copy())
             self._check_channel(str(asked.ClientDescription.ApplicationUri or ""))
@@ -169,6 +167,14 @@ class _Processor(UaProcessor):
             return await super()._process_message(typeid, requesthdr, seqhdr, body)  # type: ignore[no-untyped-call]
         finally:
             _admitted.set("")
+
+    def _touch(self, session: InternalSession, typeid: ua.NodeId, body: Buffer) -> None:
+        """What asyncua does before each service: the user's rights, and a session in use does not end."""
+        permissions: Any = self._connection.security_policy.permissions
+        if permissions is not None and permissions.check_validity(session.user, typeid, body) is False:
+            raise ServiceError(StatusCodes.BadUserAccessDenied)
+        self.session_last_activity = time.monotonic()
+        session.touch()
 
     def _check_channel(self, application_uri: str | None) -> None:
         policy = self._connection.security_policy
@@ -232,7 +238,7 @@ class _Connection(OPCUAProtocol):
         super().connection_made(transport)
         if self.transport is not None:
             self.processor = _Processor(
-                self.iserver, _BoundedTransport(transport), self.limits, self._connected_sessions
+                self.iserver, BoundedTransport(transport), self.limits, self._connected_sessions
             )
             self.processor.set_policies(self.policies)  # type: ignore[no-untyped-call]
 
@@ -259,7 +265,9 @@ class _Connection(OPCUAProtocol):
 
     async def _process_one_msg(self, header: Any, buf: Buffer) -> bool:
         try:
-            return await super()._process_one_msg(header, buf)
+            going_on = await super()._process_one_msg(header, buf)
+            await asyncio.sleep(0)  # its queue may be full of messages; others have their turn in between
+            return going_on
         except (
             Exception
         ) as error:  # bytes that are no OPC UA, or of another channel: the specification says close
@@ -315,6 +323,8 @@ class GuardedServer(Server):
         """Listen. Raises OSError where the address cannot be used."""
         await self._setup_server_nodes()
         await self.iserver.start()
+        for result in await self.iserver.isession.write(ua.WriteParameters(published_limits())):
+            result.check()
         host, port = self._get_bind_socket_info()
         listener = _Listener(self.iserver, host or "", port or 0, self.limits)
         listener.set_policies(self._policies)

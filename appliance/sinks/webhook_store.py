@@ -50,6 +50,7 @@ _BEYOND = (  # dead letters over their limit, the oldest
 _COUNT_BEYOND = f"UPDATE cursor SET dropped=dropped+(SELECT count(*) FROM {_BEYOND}) WHERE hook=?"  # noqa: S608
 _DROP_BEYOND = f"DELETE FROM message WHERE hook=? AND sequence IN {_BEYOND}"  # noqa: S608
 _Answer = TypeVar("_Answer")
+_Found = TypeVar("_Found")
 _Change = tuple[str, tuple[object, ...]]
 
 
@@ -216,42 +217,26 @@ class HookState:
 
 def read_states(folder: Path) -> list[HookState]:
     """All receivers of a file, which a service may have open. Empty where there is none. Raises Fatal."""
-    path = folder / FILE_NAME
-    if not path.exists():
-        return []
-    try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5.0)
-        try:
-            rows = connection.execute("SELECT hook, sequence, dropped FROM cursor ORDER BY hook").fetchall()
-            return [
-                HookState(
-                    hook,
-                    sequence,
-                    dropped,
-                    tuple(_messages(connection, hook, dead=False)),
-                    tuple(_messages(connection, hook, dead=True)),
-                )
-                for hook, sequence, dropped in rows
-            ]
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise Fatal(f"the webhooks' file {path} cannot be read: {error}") from error
+
+    def states(connection: sqlite3.Connection) -> list[HookState]:
+        rows = connection.execute("SELECT hook, sequence, dropped FROM cursor ORDER BY hook").fetchall()
+        return [
+            HookState(
+                hook,
+                sequence,
+                dropped,
+                tuple(_messages(connection, hook, dead=False)),
+                tuple(_messages(connection, hook, dead=True)),
+            )
+            for hook, sequence, dropped in rows
+        ]
+
+    return _read(folder, states)
 
 
 def read_dead(folder: Path, hook: str, limit: int) -> list[StoredMessage]:
     """The dead letters of a receiver, the latest given up first, without their bodies. Raises Fatal."""
-    path = folder / FILE_NAME
-    if not path.exists():
-        return []
-    try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5.0)
-        try:
-            return _messages(connection, hook, dead=True, newest=limit)
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise Fatal(f"the webhooks' file {path} cannot be read: {error}") from error
+    return _read(folder, lambda connection: _messages(connection, hook, dead=True, newest=limit))
 
 
 def redrive(folder: Path, hook: str, message_ids: Collection[str]) -> int:
@@ -276,6 +261,20 @@ def redrive(folder: Path, hook: str, message_ids: Collection[str]) -> int:
             connection.close()
     except sqlite3.Error as error:
         raise Fatal(f"the webhooks' file {path} cannot be written: {error}") from error
+
+
+def _read(folder: Path, question: Callable[[sqlite3.Connection], list[_Found]]) -> list[_Found]:
+    path = folder / FILE_NAME
+    if not path.exists():
+        return []
+    try:
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5.0)
+        try:
+            return question(connection)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise Fatal(f"the webhooks' file {path} cannot be read: {error}") from error
 
 
 def _messages(

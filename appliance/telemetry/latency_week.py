@@ -4,7 +4,8 @@ Duty: keep the history of one median per period as one median per hour, and comp
 week before it. Pure: times are arguments, and the history comes from the journal after a restart.
 
 The hour is what makes a burst harmless, the medians what makes an outlier harmless. A change that stays
-becomes the new normal after half a week: by then it has been an alarm for days.
+becomes the new normal after half a week: by then it has been an alarm for days. A stage that then has nothing
+to do (a receiver in a quiet plant) is slow for a day more.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ NEEDED_PERIODS = (
     15  # in the last hour: a service that just started, or a stage that seldom works, is not judged
 )
 MOST_PER_HOUR = 3_600
+FORGET_NS = 24 * HOUR_NS  # what has had too little to do for so long is not slow any more
 DOUBLED = 2.0
 NO_LONGER = 1.5
 
@@ -57,6 +59,7 @@ class LatencyWeek:
             maxlen=MOST_PER_HOUR
         )  # (UTC ns, median) of the last hour
         self._doubled = False
+        self._judged_ns = 0  # UTC ns
 
     def add(self, time_ns: int, p50_s: float) -> None:
         """The median latency of one period that ended at this time (UTC ns)."""
@@ -78,9 +81,10 @@ class LatencyWeek:
         now_s = median(recent) if recent else None
         week_s = median(past) if past else None
         if len(past) < NEEDED_HOURS:
-            return self._unjudged(now_s, week_s, f"{len(past)} of {NEEDED_HOURS} hours of history")
+            return self._unjudged(now_ns, now_s, week_s, f"{len(past)} of {NEEDED_HOURS} hours of history")
         if now_s is None or week_s is None or len(recent) < NEEDED_PERIODS:
-            return self._unjudged(now_s, week_s, "too little happened in the last hour")
+            return self._unjudged(now_ns, now_s, week_s, "too little happened in the last hour")
+        self._judged_ns = now_ns
         factor = now_s / week_s if week_s > 0.0 else 1.0
         if factor >= DOUBLED and now_s >= NOTICEABLE_S[self.stage]:
             self._doubled = True
@@ -89,7 +93,9 @@ class LatencyWeek:
         text = f"{now_s:.3g} s in the last hour, {week_s:.3g} s in the week before"
         return LatencyTrend(self.stage, self.instance, now_s, week_s, factor, self._doubled, text)
 
-    def _unjudged(self, now_s: float | None, week_s: float | None, why: str) -> LatencyTrend:
+    def _unjudged(self, now_ns: int, now_s: float | None, week_s: float | None, why: str) -> LatencyTrend:
+        if now_ns - self._judged_ns >= FORGET_NS:
+            self._doubled = False
         text = f"not judged yet: {why}"
         return LatencyTrend(self.stage, self.instance, now_s, week_s, None, self._doubled, text)
 

@@ -15,6 +15,7 @@ from appliance.alarm_desk import AlarmDesk
 from appliance.analysis import AssetAnalysis
 from appliance.analysis_settings import PROFILES
 from appliance.appliance_view import ApplianceFigures, Identity
+from appliance.asset_line import AssetLine
 from appliance.clock import ReplayClock
 from appliance.config_telemetry import TelemetrySettings
 from appliance.counters import Counters
@@ -22,7 +23,7 @@ from appliance.journal.journal import Journal
 from appliance.journal.record import StoredGap
 from appliance.journal.store import FILE_NAME
 from appliance.machine_status import MachineStatus
-from appliance.pipeline import AssetLine, Pipeline
+from appliance.pipeline import Pipeline
 from appliance.sources.source import LinkReport, LinkState, SourceLost
 from appliance.station import Station
 from appliance.system_watch import SystemWatch

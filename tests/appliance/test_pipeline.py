@@ -12,10 +12,10 @@ import pytest
 from appliance.alarm_records import StoredTransition
 from appliance.alarms.lifecycle import Condition, Severity, raise_alarm
 from appliance.analysis import PROFILES, AssetAnalysis, Findings
+from appliance.asset_line import AssetLine
 from appliance.clock import ReplayClock
 from appliance.counters import Counter
 from appliance.journal.record import RecordKind
-from appliance.pipeline import AssetLine
 from appliance.sources.source import LinkState, SourceLost
 from dsp.samples import Gap, GapCause, SourceItem
 from tests.appliance.house import House, ScriptedSource, hanging_disk, house, running, stored_gaps, until

@@ -20,11 +20,12 @@ from scipy import signal, stats
 
 from appliance.alarm_desk import AlarmDesk
 from appliance.analysis import PROFILES, AssetAnalysis, Findings
+from appliance.asset_line import AssetLine
 from appliance.clock import SystemClock
 from appliance.counters import Counters
 from appliance.journal.journal import Journal
 from appliance.journal.retention import Budgets
-from appliance.pipeline import AssetLine, Pipeline
+from appliance.pipeline import Pipeline
 from appliance.sources.recordings import Recording, Segment
 from appliance.sources.replay import ReplaySource
 from appliance.system_watch import SystemWatch

@@ -1,4 +1,4 @@
-"""What the appliance's own telemetry costs: a measurement, a page for a scraper, a record for the journal.
+"""What the appliance's own telemetry costs: a measurement, a page for a scraper, its records in the journal.
 
 The alternative is Prometheus' own Python client, with the buckets that our page shows and the same labels.
 """
@@ -21,6 +21,7 @@ from appliance.telemetry.metrics import LATENCY_LE_S, render
 from appliance.telemetry.record import health_records
 from appliance.telemetry.stage_meter import StageMeter
 from tests.appliance.telemetry_reports import full_report
+from tests.benchmarks import journalled_health
 
 ROUNDS = 7
 N_ADDED = 50_000
@@ -88,4 +89,5 @@ def run() -> list[dict[str, Any]]:
         row("page, size", "kB", len(render(report)) / 1e3, len(generate_latest(registry)) / 1e3),
         row("records of a report", "ms", 1e3 * recorded_s),
         row("look at the box (in a thread)", "ms", 1e3 * looked_s),
+        *journalled_health.rows(),
     ]

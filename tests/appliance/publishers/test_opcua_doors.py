@@ -14,7 +14,7 @@ from asyncua.client.ua_client import UaClient
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 from asyncua.ua.uaerrors import UaError
 
-from appliance.publishers import opcua_doors
+from appliance.publishers import opcua_limits
 from appliance.publishers.opcua_certificates import OwnCertificate, own_certificate
 from appliance.publishers.opcua_sessions import SHORTEST_PUBLISH_MS, Bounds
 from tests.appliance.publishers.opcua_rig import PASSWORD, RMS, USER, Rig, good, serving
@@ -150,7 +150,7 @@ async def test_what_a_client_does_not_read_is_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A signed-in client asks and asks and never reads an answer: it is cut off, another is served on."""
-    monkeypatch.setattr(opcua_doors, "MOST_UNSENT_BYTES", 300_000)
+    monkeypatch.setattr(opcua_limits, "MOST_UNSENT_BYTES", 300_000)
     async with (
         serving(tmp_path / "ua") as rig,
         client_of(rig, tmp_path / "a") as deaf,

@@ -83,6 +83,16 @@ def test_a_change_that_stays_becomes_normal_after_half_a_week() -> None:
     assert 3 <= (over - raised) / 24 <= 4
 
 
+def test_a_stage_that_then_has_nothing_to_do_is_slow_for_a_day_and_no_longer() -> None:
+    week = lived(72)
+    judged_ns = go_on(week, 72, 60, 0.5)
+    assert week.trend(judged_ns).doubled
+    for hours, doubled in ((2, True), (23, True), (25, False), (60, False)):
+        trend = week.trend(judged_ns + hours * HOUR_NS)
+        assert trend.factor is None
+        assert trend.doubled is doubled, f"{hours} h later"
+
+
 def test_a_clock_that_is_set_back_forgets_the_future() -> None:
     week = lived(72)
     week.add(T0 + 30 * HOUR_NS, 0.2)

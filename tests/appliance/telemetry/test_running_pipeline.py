@@ -35,7 +35,7 @@ def stage(report: HealthReport, wanted: Stage) -> StageHealth:
 
 def value(one: House, name: str, **labels: str) -> float:
     """A figure as a scraper reads it."""
-    one.telemetry._page_s, one.telemetry.reporter._made = float("-inf"), None
+    one.telemetry.reporter._made = None
     for family in text_string_to_metric_families(one.telemetry.metrics().decode()):
         for sample in family.samples:
             if sample.name == name and labels.items() <= sample.labels.items():

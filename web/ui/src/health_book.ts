@@ -39,8 +39,8 @@ export function hottest(health: ApplianceHealthView): ApplianceHealthView["tempe
 }
 
 /**
- * What is wrong now. Errors and restarts since the start are not: they stand in their table, and a technician at
- * night must not look for what went by last week.
+ * What is wrong now. What was dropped, errors and restarts since the start are not: they stand in their tables, and a
+ * technician at night must not look for what went by last week.
  */
 export function troubles(health: ApplianceHealthView): Trouble[] {
   const found = [
@@ -83,11 +83,9 @@ function ofClock({ clock }: ApplianceHealthView): Trouble[] {
 
 function ofStages({ stages }: ApplianceHealthView): Trouble[] {
   return stages.flatMap((stage): Trouble[] => {
-    const found: Trouble[] = [];
-    if (stage.depth !== null && stage.capacity !== null && stage.depth > FULL_QUEUE * stage.capacity)
-      found.push({ tone: "bad", text: t.queueFull(stageName(stage), count(stage.depth), count(stage.capacity)), hint: t.queueHint });
-    if (stage.dropped > 0) found.push({ tone: "doubt", text: t.dropped(stageName(stage), count(stage.dropped)), hint: t.droppedHint });
-    return found;
+    if (stage.depth === null || stage.capacity === null || stage.depth <= FULL_QUEUE * stage.capacity) return [];
+    const text = t.queueFull(stageName(stage), count(stage.depth), count(stage.capacity));
+    return [{ tone: "bad", text, hint: t.queueHint }];
   });
 }
 
