@@ -144,6 +144,8 @@ class Appliance:
             watch=self._watch,
             meters=meters,
         )
+        to_centre = {} if self._central is None else self._central.claims()
+        journal.deliveries.sinks_are({**to_centre, **self._webhooks.claims()})
         self._opcua_server = self._build_opcua_server(clock)
         self.telemetry = Telemetry(
             settings.telemetry,

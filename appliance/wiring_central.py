@@ -18,7 +18,7 @@ from appliance.device_identity import device_id
 from appliance.errors import Fatal
 from appliance.journal.features import NameList
 from appliance.journal.journal import Journal
-from appliance.journal.record import Record
+from appliance.journal.record import CENTRAL, Record, SinkClaim
 from appliance.secret_file import secret_of
 from appliance.sinks.courier import KINDS, Courier
 from appliance.sinks.courier_needs import Pace
@@ -80,6 +80,10 @@ class Central:
     def text(self) -> str:
         """The line "central" of the appliance page."""
         return self.courier.report().text
+
+    def claims(self) -> dict[str, SinkClaim]:
+        """What the centre takes over from the journal, by its name there."""
+        return {CENTRAL: self.courier.claim}
 
     def confirmed(self) -> int:
         """Up to this journal sequence every record is at the centre, or refused for good."""

@@ -13,7 +13,8 @@ from appliance.config_webhooks import WebhookSettings
 from appliance.dead_letters import WebhookLetters
 from appliance.errors import Fatal, Rejected
 from appliance.journal.journal import Journal
-from appliance.sinks.webhook import WebhookReport, WebhookSink
+from appliance.journal.record import SinkClaim
+from appliance.sinks.webhook import HOLDS_BACK, WebhookReport, WebhookSink
 from appliance.sinks.webhook_message import Choice
 from appliance.sinks.webhook_post import Endpoint, WebhookPost
 from appliance.sinks.webhook_queue import BACKOFF, Schedule
@@ -62,6 +63,10 @@ class Webhooks:
             watch.desk.listen(sink.alarm_held)
 
         self.letters = [WebhookLetters(journal.folder, sink.name, sink.report) for sink in self.sinks]
+
+    def claims(self) -> dict[str, SinkClaim]:
+        """What the receivers hold back in the journal, by their names there."""
+        return {sink.claimant: HOLDS_BACK for sink in self.sinks}
 
     def supervise(self, supervisor: Supervisor) -> None:
         """One task per receiver, and one that ends alarms of receivers that are configured no more."""

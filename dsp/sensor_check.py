@@ -106,7 +106,8 @@ def check_sensor(window: Window, full_scale: float = math.inf) -> SensorCheck:
     - bias lost: the mean lies beyond 0.9 x full scale (needs a known full scale).
     - clipped: 0.1 % of the samples (at least 8) lie within 0.1 % of full scale, or equal the window's
       greatest or least value where that value occurs more than 6 times as often as either of the next two;
-      in both cases the next value must be near, within 2 % of the other samples' range.
+      in both cases the next value must be near, within 2 % of the other samples' range (a
+      clipped tone locked to the sampling clock may have none so near, and is then not seen).
     - dropouts: a run of equal samples so long that the sensor's own noise shows it less than once in 10^6
       windows, entered or left by a leap of more than 8 converter steps.
     """

@@ -9,29 +9,28 @@ from __future__ import annotations
 import sqlite3
 
 from appliance.journal import schema
+from appliance.journal.deliveries import Deliveries
 from appliance.journal.record import Record, RecordClass
 from appliance.journal.retention import Accounts, stored_bytes
-
-NOBODY = -1  # no sink has ever asked for records of the class
 
 
 class Books:
     """The accounts of one open file."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, deliveries: Deliveries) -> None:
         self._connection = connection
         self.accounts = Accounts()
         self.oldest_ns: dict[RecordClass, int | None] = {}
-        # Sequence up to which every record of the class is confirmed elsewhere. Saved with the accounts: what
-        # a crash forgets is delivered again, which changes nothing.
-        self.delivered: dict[RecordClass, int] = dict.fromkeys(RecordClass, NOBODY)
+        self.deliveries = deliveries  # how far each sink is; saved with the accounts
         self.evicted_until_ns: dict[str, int] = {}  # by channel: end of what last left without delivery
 
     def load(self, through: int) -> None:
         """Read what was saved with sequence `through`, and count what came after it."""
         self.accounts = Accounts()
-        for record_class in RecordClass:
-            self.delivered[record_class] = int(self._meta(f"delivered/{record_class}") or NOBODY)
+        self.deliveries.restore(
+            (sink, schema.CLASS_OF_CODE[code], mark)
+            for sink, code, mark in self._connection.execute("SELECT sink, class, sequence FROM delivered")
+        )
         for code, *figures in self._connection.execute("SELECT * FROM account"):
             account = self.accounts[schema.CLASS_OF_CODE[code]]
             account.records, account.stored_bytes, account.dropped = figures[0], figures[1], figures[2]
@@ -66,9 +65,11 @@ class Books:
                 for record_class, account in self.accounts.by_class.items()
             ],
         )
-        for record_class, delivered in self.delivered.items():
-            if delivered != NOBODY:
-                self._set_meta(f"delivered/{record_class}", str(delivered))
+        self._connection.execute("DELETE FROM delivered")
+        self._connection.executemany(
+            "INSERT INTO delivered VALUES (?,?,?)",
+            [(sink, schema.CLASS_CODES[one], mark) for sink, one, mark in self.deliveries.rows()],
+        )
         self._set_meta("accounts_through", str(sequence))
 
     def count(self, record: Record) -> None:
@@ -94,10 +95,6 @@ class Books:
                 )
             row = self._connection.execute(sql, (code,)).fetchone()
             self.oldest_ns[record_class] = None if row is None else row[0]
-
-    def _meta(self, name: str) -> str | None:
-        row = self._connection.execute("SELECT value FROM meta WHERE name=?", (name,)).fetchone()
-        return None if row is None else str(row[0])
 
     def _set_meta(self, name: str, value: str) -> None:
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (name, value))

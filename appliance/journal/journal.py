@@ -20,6 +20,7 @@ from appliance.clock import Clock, kernel_boot_id
 from appliance.errors import Fatal
 from appliance.journal.absence import Absence, channels_last_seen
 from appliance.journal.admission import check
+from appliance.journal.deliveries import Deliveries
 from appliance.journal.durability import Durability, DurabilityCallback
 from appliance.journal.errors import JournalRejected
 from appliance.journal.ledger import first_state
@@ -61,7 +62,8 @@ class Journal:
         self._timing = timing
         self._lock = lock
         self._loop = asyncio.get_running_loop()
-        self._recovery = Recovery(folder, self.boot_id, self._wall_now)
+        self.deliveries = Deliveries()  # tell it which sinks are configured: until then nothing unsent leaves
+        self._recovery = Recovery(folder, self.boot_id, self._wall_now, self.deliveries)
         self.queries = self._queries = Queries(folder / FILE_NAME, self._suspect)
         self._writer = Writer(
             self._recovery.open_store,
@@ -215,11 +217,10 @@ class Journal:
         wall = self._clock.wall(now_ns)
         self._writer.add_gap(PendingGapState(gap_id, state, wall.time_ns, wall.trusted, now_ns))
 
-    def mark_delivered(self, record_class: RecordClass, sequence: int) -> None:
-        """Every sink has confirmed the class's records up to here: they may leave when the budget asks."""
-        store = self._writer.store
-        if store is not None:
-            store.delivered[record_class] = max(sequence, store.delivered[record_class])
+    def mark_delivered(self, sink: str, record_class: RecordClass, sequence: int) -> None:
+        """The sink needs the class's records up to here no more, whatever happens to the box: once every sink
+        says so they may leave when the budget asks."""
+        self.deliveries.mark(sink, record_class, sequence)
 
     def latest(self, kind: RecordKind) -> list[Record]:
         """The newest committed record of every subject of a kind, in order of sequence."""

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from dsp.samples import GapCause
 
+CENTRAL = "central"  # the central InfluxDB as a sink, by name
+
 
 class RecordClass(StrEnum):
     """Pressure in one class never evicts another; alarm, counter and limit are never evicted while unsent."""
@@ -111,6 +113,14 @@ class CommitResult:
 
     records: tuple[Record, ...]
     durable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SinkClaim:
+    """What a configured sink wants. `keeps`: all records of the classes, so that they are safe with it."""
+
+    classes: frozenset[RecordClass]
+    keeps: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from appliance.journal import schema
+from appliance.journal.deliveries import Deliveries
 from appliance.journal.errors import JournalLocked
 from appliance.journal.record import DamageReport
 from appliance.journal.salvage import Salvage, salvage_into
@@ -31,11 +32,18 @@ CHECK_AT_ONCE_BYTES = 256 * 1024 * 1024  # about a second; a larger file would d
 class Recovery:
     """Opens the store of one folder, as often as it must be."""
 
-    def __init__(self, folder: Path, boot_id: str, wall_now: Callable[[], tuple[int, bool]]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        boot_id: str,
+        wall_now: Callable[[], tuple[int, bool]],
+        deliveries: Deliveries,
+    ) -> None:
         self._folder = folder
         self._path = folder / FILE_NAME
         self._boot_id = boot_id
         self._wall_now = wall_now
+        self._deliveries = deliveries
         self._lock = threading.Lock()
         self._replaced = False
         self._unchecked_bytes = 0
@@ -54,7 +62,7 @@ class Recovery:
         damage = str(error) if error is not None else self._damage(thorough)
         if damage is None:
             try:
-                store = Store(self._path, self._boot_id, self.incarnation)
+                store = Store(self._path, self._boot_id, self.incarnation, deliveries=self._deliveries)
             except sqlite3.Error as failure:
                 if not schema.is_damage(failure):
                     raise
@@ -106,7 +114,7 @@ class Recovery:
                 part.rename(aside.with_name(aside.name + suffix))
         life = self._next_life()
         self.incarnation = str(uuid.uuid4())
-        store = Store(self._path, self._boot_id, self.incarnation, life)
+        store = Store(self._path, self._boot_id, self.incarnation, life, deliveries=self._deliveries)
         salvaged = salvage_into(store, aside)
         with self._lock:
             self._replaced = True

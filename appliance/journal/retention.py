@@ -30,7 +30,8 @@ def stored_bytes(key_bytes: int, subject_bytes: int, payload_bytes: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ClassBudget:
-    """What one class may keep. `keep_unsent`: nothing leaves that no sink has confirmed."""
+    """What one class may keep. `keep_unsent`: nothing leaves before a sink keeps it and none needs
+    it from here any more (`deliveries`); without such a sink all stays, beyond the budget, too."""
 
     budget_bytes: int
     max_age_s: float | None

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from appliance.errors import Fatal
-from appliance.journal.record import Record, RecordClass, RecordKind
+from appliance.journal.record import CENTRAL, Record, RecordClass, RecordKind
 
 PAGE_BYTES = 4096
 Row = tuple[int, int, int, int, int, int, int, int, str, str, bytes]  # as RECORD_COLUMNS
@@ -95,8 +95,26 @@ CREATE TABLE account (
 );
 """
 
+
+def _marks_of_every_sink(connection: sqlite3.Connection) -> None:
+    """Version 2: marks by sink and class; those of version 1 were the centre's."""
+    connection.execute(
+        "CREATE TABLE delivered (sink TEXT, class INTEGER, sequence INTEGER NOT NULL, "
+        "PRIMARY KEY (sink, class)) WITHOUT ROWID"
+    )
+    for record_class, code in CLASS_CODES.items():
+        connection.execute(
+            "INSERT INTO delivered SELECT ?, ?, CAST(value AS INTEGER) FROM meta WHERE name=?",
+            (CENTRAL, code, f"delivered/{record_class}"),
+        )
+    connection.execute("DELETE FROM meta WHERE name LIKE 'delivered/%'")
+
+
 # Step i brings a file of version i to i + 1. A new step is appended, an old one is never changed.
-MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (_VERSION_1,)
+MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
+    _VERSION_1,
+    _marks_of_every_sink,
+)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 RECORD_COLUMNS = "sequence, class, kind, boot, monotonic_ns, time_ns, trusted, crc, subject, key, payload"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from appliance.journal import ledger, schema
 from appliance.journal.books import Books
+from appliance.journal.deliveries import Deliveries
 from appliance.journal.features import NAMES_ID, seen_name_list
 from appliance.journal.pending import GapEntry, PendingGap, PendingRecord
 from appliance.journal.record import NewRecord, Record, RecordClass, RecordKind
@@ -31,8 +32,17 @@ LIFE_STEP = 1 << 40
 class Store:
     """An open journal file. `incarnation` names this life of it."""
 
-    def __init__(self, path: Path, boot_id: str, incarnation: str | None = None, life: int = 0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        boot_id: str,
+        incarnation: str | None = None,
+        life: int = 0,
+        *,
+        deliveries: Deliveries | None = None,
+    ) -> None:
         """Open or create. A new file gets `incarnation` (or a fresh one) and numbers from `life`.
+        `deliveries` outlive the store and take up the marks that it holds.
 
         Raises sqlite3.Error, OSError or appliance.errors.Fatal (written by a newer release).
         """
@@ -47,7 +57,7 @@ class Store:
         self._sequence = 0
         self.incarnation = ""
         self.life = life
-        self.books = Books(self._connection)
+        self.books = Books(self._connection, deliveries or Deliveries())
         self._times = SeriesTimes(self._connection)
         try:
             with self.transaction():
@@ -73,9 +83,9 @@ class Store:
         return self.books.oldest_ns
 
     @property
-    def delivered(self) -> dict[RecordClass, int]:
-        """Sequence up to which every record of a class is confirmed elsewhere; -1: nobody asked for any."""
-        return self.books.delivered
+    def deliveries(self) -> Deliveries:
+        """How far each sink has taken over the records."""
+        return self.books.deliveries
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:

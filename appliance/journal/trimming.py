@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from appliance.journal import schema
-from appliance.journal.books import NOBODY
+from appliance.journal.deliveries import NOBODY
 from appliance.journal.features import DURATION, part_duration_ns
 from appliance.journal.pending import PendingGap
 from appliance.journal.record import GapState, RecordClass, RecordKind
@@ -148,13 +148,13 @@ def trim(
 
 
 def _may_leave_through(store: Store, record_class: RecordClass, budgets: Budgets) -> int:
-    """The last sequence that may leave: all, or what every sink has confirmed.
+    """The last sequence that may leave: all, or what is sent: kept by a sink, and needed by none.
 
     A counter's older values may always leave: the newest of the same key, which never does, contains them.
     """
     if record_class is RecordClass.COUNTER or not budgets.of(record_class).keep_unsent:
         return store.last_sequence
-    return store.delivered[record_class]
+    return store.deliveries.sent(record_class)
 
 
 def _tell_unsent(store: Store, chosen: Sequence[_Leaving]) -> None:
@@ -163,7 +163,7 @@ def _tell_unsent(store: Store, chosen: Sequence[_Leaving]) -> None:
     Only where a sink has ever asked for telemetry. What leaves step by step becomes one gap of a channel.
     """
     books = store.books
-    delivered = books.delivered[RecordClass.TELEMETRY]
+    delivered = books.deliveries.confirmed(RecordClass.TELEMETRY)
     if delivered == NOBODY:
         return
     if chosen[0].sequence <= delivered:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 from appliance.errors import Fatal
 from appliance.journal.features import NameList
-from appliance.journal.record import Record, RecordClass, RecordKind
+from appliance.journal.record import CENTRAL, Record, RecordClass, RecordKind, SinkClaim
 from appliance.sinks.courier_encoding import BatchEncoder, Encoder
 from appliance.sinks.courier_needs import CourierWatch, JournalFeed, Pace
 from appliance.sinks.courier_report import CourierReport, CourierState
@@ -98,6 +98,11 @@ class Courier:
         self._state, self._error, self._wait_s = CourierState.STARTING, "", 0.0
         self._kinds = {cls: kinds & sink.wants for cls, kinds in KINDS.items() if kinds & sink.wants}
         self._confirm()
+
+    @property
+    def claim(self) -> SinkClaim:
+        """What the centre takes: all of these classes."""
+        return SinkClaim(frozenset(self._kinds), keeps=True)
 
     @property
     def lanes(self) -> dict[RecordClass, Lane]:
@@ -336,7 +341,8 @@ class Courier:
         Telemetry held back for its time counts as dealt with: its class's budget never waits for it.
         """
         bulk = lane.record_class is RecordClass.TELEMETRY
-        self._journal.mark_delivered(lane.record_class, lane.sent if bulk else lane.confirmed)
+        upto = lane.sent if bulk else lane.confirmed
+        self._journal.mark_delivered(CENTRAL, lane.record_class, upto)
 
     def _confirm(self) -> None:
         for record_class in self._kinds:

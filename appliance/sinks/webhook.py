@@ -2,6 +2,8 @@
 
 Duty: the shell between journal, queue, file and network. Follows the journal from its cursor, so that nothing
 leaves before it is durable and nothing is missed; the queue decides what goes when; the file remembers.
+What is on the disk in that file counts as taken over, and the journal is told so: it need not keep an alarm
+until a dead receiver has it, but keeps what was not taken in yet (MAX_WAITING) or what the disk refused.
 
 Only where the disk is broken does an alarm go ahead of its commit (`alarm_held`), and then not again with it.
 Sending never waits for a disk: what reads the journal or the file is tried again beside it.
@@ -21,7 +23,7 @@ from typing import Protocol
 from appliance.alarm_records import StoredTransition, stored_transition
 from appliance.clock import Clock
 from appliance.errors import Rejected, Retryable
-from appliance.journal.record import Record, RecordKind
+from appliance.journal.record import Record, RecordClass, RecordKind, SinkClaim
 from appliance.sinks.webhook_early import EarlyMessages
 from appliance.sinks.webhook_message import Choice, Message, alarm_message, message_id
 from appliance.sinks.webhook_post import WebhookPost
@@ -37,6 +39,9 @@ FAILING_S = 300.0  # nothing accepted for this long while something waits: an al
 _KINDS = frozenset({RecordKind.ALARM_TRANSITION})
 
 
+HOLDS_BACK = SinkClaim(frozenset({RecordClass.ALARM}), keeps=False)  # a choice of them is no copy
+
+
 class TransitionLog(Protocol):
     """The journal, as far as a webhook needs it."""
 
@@ -46,6 +51,8 @@ class TransitionLog(Protocol):
     def follow(
         self, after_sequence: int, kinds: Collection[RecordKind] | None = None
     ) -> AsyncIterator[Record]: ...
+
+    def mark_delivered(self, sink: str, record_class: RecordClass, sequence: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +171,32 @@ class WebhookSink:
     def _begin(self) -> None:
         cursor = self._store.cursor(self.name)
         if cursor is None and not self._store.replaced:
-            self._store.begin(self.name, self._log.last_sequence)
+            cursor = self._log.last_sequence
+            self._store.begin(self.name, cursor)
         elif cursor is None or cursor > self._log.last_sequence:
             # The file or the journal is not what it was: rather twice, with the same ids, than never.
             logger.warning("webhook cursor lost, recent transitions are sent again webhook=%s", self.name)
             self._store.begin(self.name, 0)
+            self._mark(0)
             self._oldest_ns = self._wall_ns() - round(self._schedule.give_up_s * 1e9)
             return
+        self._mark(cursor)
         self._oldest_ns = 0
+
+    @property
+    def claimant(self) -> str:
+        """The name under which it holds alarms back in the journal."""
+        return f"webhook/{self.name}"
+
+    def _mark(self, sequence: int) -> None:
+        self._log.mark_delivered(self.claimant, RecordClass.ALARM, sequence)
+
+    async def _remember(
+        self, message: Message | None, announced: tuple[str, int] | None, sequence: int
+    ) -> None:
+        """Write down that everything up to a sequence was taken in; the journal may let go of it then."""
+        if await self._store.take(self.name, message, announced, sequence):
+            self._mark(sequence)
 
     async def _kept(self, part: Callable[[], Awaitable[None]]) -> None:
         """Run what needs the disk, again whenever the disk refuses: sending goes on."""
@@ -225,7 +250,7 @@ class WebhookSink:
             if not await self._take(record):
                 noted += 1
                 if noted % CURSOR_STEP == 0:
-                    await self._store.take(self.name, None, None, record.sequence)
+                    await self._remember(None, None, record.sequence)
             self._cursor = record.sequence
 
     async def _take(self, record: Record) -> bool:
@@ -245,14 +270,14 @@ class WebhookSink:
             return False
         self._announced[alarm.alarm_id] = alarm.activation
         if arrived:
-            await self._store.take(self.name, None, known, record.sequence)
+            await self._remember(None, known, record.sequence)
             return True
         if message.message_id in self._queue:
             message = self._queue.renumber(message.message_id, record.sequence)
         else:
             self._queue.add(message, self._clock.monotonic_ns())
         self._work.set()
-        await self._store.take(self.name, message, known, record.sequence)
+        await self._remember(message, known, record.sequence)
         return True
 
     async def _send(self, group: asyncio.TaskGroup) -> None:

@@ -1,8 +1,11 @@
 """What webhooks remember across a restart: how far the journal was taken, what waits, what was given up.
 
 Duty: one small SQLite file beside the journal's, written by one thread, flushed at every change. Decides
-nothing. A disk that refuses does not stop alarms from being sent: changes are held in memory and written when
-it takes them again; should the appliance die before, messages are sent once more, with the same ids.
+nothing. What is on its disk the journal may let go of; it is bounded: of each receiver, what the sender takes
+in to wait (`webhook.MAX_WAITING`) and MAX_DEAD dead letters.
+
+A disk that refuses does not stop alarms from being sent: changes are held in memory and written when it takes
+them again; should the appliance die before, messages are sent once more, with the same ids.
 """
 
 from __future__ import annotations
@@ -137,10 +140,11 @@ class WebhookStore:
 
     async def take(
         self, hook: str, message: Message | None, announced: tuple[str, int] | None, sequence: int
-    ) -> None:
+    ) -> bool:
         """Everything up to `sequence` was taken, `message` with it (None: nothing is to be sent).
 
-        `announced`: the alarm and the activation that the receiver is told of.
+        `announced`: the alarm and the activation that the receiver is told of. Returns whether that is on the
+        disk; False: it is held in memory, and the journal must keep what it was made of.
         """
         changes: list[_Change] = []
         if message is not None:
@@ -149,7 +153,7 @@ class WebhookStore:
         if announced is not None:
             changes.append(("INSERT OR REPLACE INTO announced VALUES (?,?,?)", (hook, *announced)))
         changes.append(("UPDATE cursor SET sequence=max(sequence,?) WHERE hook=?", (sequence, hook)))
-        await self._write(changes)
+        return await self._write(changes)
 
     async def settle(self, hook: str, settled: Settled, reason: str, now_time_ns: int) -> None:
         """What became of a message after an attempt."""
@@ -176,17 +180,17 @@ class WebhookStore:
         self._thread.shutdown()
         self._connection.close()
 
-    async def _write(self, changes: Sequence[_Change]) -> None:
+    async def _write(self, changes: Sequence[_Change]) -> bool:
         if len(self._held) > MAX_HELD:
             raise Retryable(f"the webhooks' file {self.path} has not been writable for long")
         self._held.extend(changes)
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._flush)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._flush)
 
-    def _flush(self) -> None:
-        """In the store's thread: write what is held, in order, in one transaction."""
+    def _flush(self) -> bool:
+        """In the store's thread: write what is held, in order, in one transaction. False if refused."""
         count = len(self._held)
         if not count:
-            return
+            return True
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             for index in range(count):
@@ -198,10 +202,11 @@ class WebhookStore:
             if not self._refusing:
                 logger.error("webhook file refuses, changes held path=%s reason=%s", self.path, error)
             self._refusing = True
-            return
+            return False
         self._refusing = False
         for _ in range(count):
             self._held.popleft()
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from appliance.backoff import Backoff
 from appliance.clock import SystemClock
 from appliance.config_file import load_settings
 from appliance.config_webhooks import WebhookSettings
+from appliance.journal.deliveries import NOBODY
 from appliance.journal.journal import Journal
+from appliance.journal.record import RecordClass
 from appliance.service_notifier import service_notifier
 from appliance.sinks.webhook_queue import Schedule
 from appliance.sinks.webhook_signature import parse_secrets
@@ -49,6 +51,9 @@ async def test_a_lost_source_reaches_the_receiver_and_the_page_shows_the_link(tm
         try:
             await cmms.until(lambda: bool(cmms.accepted) or task.done())
             assert not task.done(), task.result()
+            # without a centre nothing of the class is sent, however far the receiver is
+            assert appliance.journal.deliveries.sent(RecordClass.ALARM) == NOBODY
+            assert appliance.journal.deliveries.confirmed(RecordClass.ALARM) > 0
             link = next(one for one in appliance.station.appliance().links if one.kind == "webhook")
         finally:
             supervisor.stop()

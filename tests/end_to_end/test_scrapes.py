@@ -99,7 +99,7 @@ def test_a_hundred_scrapes_a_second_hold_up_nobody(rig: Rig) -> None:
     life = closed_life(rig.truth_path)
     assert seen.refused == seen.others_refused == 0
     assert seen.pages > 0.5 * RATE_HZ * SECONDS
-    assert seen.renderings <= SECONDS + 2, "rendered more often than once a second"
+    assert 1 < seen.renderings <= SECONDS + 2, "rendered more often than once a second"
     assert seen.others >= len(OTHERS)
     assert seen.points_after > seen.points_before, "acquisition stood still"
     assert life.overrun == set(), f"{len(life.overrun)} frames were overrun"

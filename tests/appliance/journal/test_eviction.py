@@ -21,7 +21,7 @@ async def filled(open_journal: OpenJournal, delivered: int | None, first: int = 
     """A journal after so many seconds of two channels, much more than its budget, and every trim."""
     journal = await open_journal(budgets=SMALL_TELEMETRY)
     if delivered is not None:
-        journal.mark_delivered(RecordClass.TELEMETRY, delivered)
+        journal.mark_delivered("central", RecordClass.TELEMETRY, delivered)
     for second in range(first, first + n):
         journal.submit(features_record(vector(second * SECOND_NS, channel_id=CHANNEL, duration_s=1.0)))
         journal.submit(tag_record("speed", second * SECOND_NS, 24.5, "Hz"))
@@ -69,7 +69,7 @@ async def test_what_the_centre_has_is_not_told(open_journal: OpenJournal) -> Non
     journal = await filled(open_journal, delivered=400)  # two records a second: 200 s
     for gap in await told(journal):
         assert gap["start_ns"] >= START_NS + 200 * SECOND_NS  # type: ignore[operator]
-    journal.mark_delivered(RecordClass.TELEMETRY, journal.last_sequence)
+    journal.mark_delivered("central", RecordClass.TELEMETRY, journal.last_sequence)
     await journal.close()
     before = len(await told(journal := await open_journal(budgets=SMALL_TELEMETRY)))
     await journal.close()

@@ -8,10 +8,12 @@ import pytest
 
 from appliance.clock import ReplayClock
 from appliance.journal.features import features_record
-from appliance.journal.record import ClassBacklog, RecordClass, RecordKind
+from appliance.journal.record import CENTRAL, ClassBacklog, RecordClass, RecordKind, SinkClaim
 from appliance.journal.retention import Budgets, ClassAccount, ClassBudget, backlog_of
 from tests.appliance.journal.builders import SECOND_NS, START_NS, alarm, budgets, counter, vector
 from tests.appliance.journal.conftest import OpenJournal
+
+WITH_CENTRE = {CENTRAL: SinkClaim(frozenset(RecordClass), keeps=True)}
 
 
 def row(table: list[ClassBacklog], record_class: RecordClass) -> ClassBacklog:
@@ -55,9 +57,10 @@ async def test_delivered_alarms_leave_once_over_budget(open_journal: OpenJournal
     small = budgets(alarm=60_000)
     journal = await open_journal(budgets=small)
     await journal.commit([alarm(n, f"pump-1.{n % 3}") for n in range(200)])
-    journal.mark_delivered(RecordClass.ALARM, 150)
+    journal.mark_delivered(CENTRAL, RecordClass.ALARM, 150)
     await journal.close()
     journal = await open_journal(budgets=small)
+    journal.deliveries.sinks_are(WITH_CENTRE)
     await journal.commit([counter(1)])
     await journal.close()
     journal = await open_journal(budgets=small)
@@ -106,6 +109,8 @@ def test_days_left_follow_from_the_rate() -> None:
     backlog = backlog_of(RecordClass.ALARM, account, ClassBudget(10_600, None, True), 5.0)
     assert backlog.days_left == pytest.approx(1.0)  # 1,000 bytes in a tenth of a day, 10,000 left
     assert backlog.written_bytes_per_day == pytest.approx(90_000)
+    full = replace(account, stored_bytes=20_000)  # unsent, and more than its budget: it stays
+    assert backlog_of(RecordClass.ALARM, full, ClassBudget(10_600, None, True), 5.0).days_left == 0.0
     idle = backlog_of(RecordClass.ALARM, replace(account, active_s=1.0), ClassBudget(10_600, None, True), 5.0)
     assert idle.days_left is None
 

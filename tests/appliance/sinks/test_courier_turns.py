@@ -131,11 +131,11 @@ async def test_a_full_disk_loses_no_dead_letter_and_holds_nothing_up(
         assert not one.task.done()
         assert "cannot be written" in one.courier.report().text
         assert journal._writer.store is not None
-        assert journal._writer.store.delivered[RecordClass.ALARM] == 0, "the journal might let them go"
+        assert journal.deliveries.confirmed(RecordClass.ALARM) == 0, "the journal might let them go"
         monkeypatch.setattr(Outbox, "save", save)
         await journal.commit([make(4, 4 * SECOND_NS)])
         await _until(lambda: len(one.outbox.dead_letters()) == 2)
-        await _until(lambda: journal._writer.store.delivered[RecordClass.ALARM] == 4)  # type: ignore[union-attr]
+        await _until(lambda: journal.deliveries.confirmed(RecordClass.ALARM) == 4)  # type: ignore[union-attr]
 
 
 async def test_a_record_that_cannot_be_encoded_stops_no_other(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ async def test_what_is_held_for_its_time_does_not_make_delivered_telemetry_look_
         assert one.courier.report().held > 0
         assert journal._writer.store is not None
         await _until(
-            lambda: journal._writer.store.delivered[RecordClass.TELEMETRY] == journal.last_sequence  # type: ignore[union-attr]
+            lambda: journal.deliveries.confirmed(RecordClass.TELEMETRY) == journal.last_sequence  # type: ignore[union-attr]
         )
 
 
