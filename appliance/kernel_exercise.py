@@ -7,6 +7,7 @@ kernels has to be kept.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,6 +29,8 @@ from firmware_bridge.simulated_machine import (
 )
 from models.machine import Foundation, Machine
 
+# What the service calls outside of the analysis and what has kernels of its own.
+ALSO_USED = ("firmware_bridge.burst_deframer",)
 ASSET_ID = "exercise"
 RATE_HZ = 6400.0
 SECONDS: dict[ProfileName, float] = {"demo": 60.0, "recording": 12.0, "recording_with_baseline": 12.0}
@@ -53,10 +56,12 @@ _CHANNELS = (
 
 
 def exercise_all() -> int:
-    """All profiles, then `warm_up()` of each module of `dsp` that has one; how many windows were judged."""
+    """All profiles, then `warm_up()` of each module below that has one; how many windows were judged."""
     windows = sum(exercise(profile) for profile in SECONDS)
+    for name in ALSO_USED:
+        importlib.import_module(name)
     for name, module in sorted(sys.modules.items()):
-        warm_up = getattr(module, "warm_up", None) if name.startswith("dsp.") else None
+        warm_up = getattr(module, "warm_up", None) if name.startswith(("dsp.", "firmware_bridge.")) else None
         if callable(warm_up):
             warm_up()
     return windows

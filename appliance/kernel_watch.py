@@ -71,13 +71,15 @@ class KernelWatch(event.Listener):
 
 
 def known_kernels() -> dict[str, Any]:
-    """Every numba function of ours that is loaded, by module and name."""
+    """Every numba function of ours that is loaded and has machine code of its own, by module and name."""
     found = {}
     for module_name, module in sorted(sys.modules.items()):
         if module_name.partition(".")[0] not in PACKAGES:
             continue
         for value in vars(module).values():
-            if isinstance(value, CPUDispatcher) and value.py_func.__module__ == module_name:
+            if not isinstance(value, CPUDispatcher) or value.py_func.__module__ != module_name:
+                continue
+            if value.targetoptions.get("inline") != "always":  # else it is a part of those that call it
                 found[f"{module_name}.{value.py_func.__qualname__}"] = value
     return dict(sorted(found.items()))
 
