@@ -78,6 +78,7 @@ async def test_what_was_refused_appears_and_vanishes_once_it_is_taken(
                 await plant.raised("a")
                 await plant.raised("b")
                 await until(lambda: [tally.refused for tally in letters.tallies()] == [18, 2])
+                await one.drained()  # its file has them, too
                 everything = await letters.page(None, 0, 50)
                 assert len(everything) == 20
                 assert await letters.page(None, 5, 3) == everything[5:8]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import sqlite3
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable
@@ -72,17 +73,29 @@ class Watch:
 class Way:
     """One courier over one journal."""
 
-    def __init__(self, journal: Journal, outbox: Outbox, sink: Sink, courier: Courier, watch: Watch) -> None:
+    def __init__(
+        self, journal: Journal, path: Path, outbox: Outbox, sink: Sink, courier: Courier, watch: Watch
+    ) -> None:
         self.journal, self.outbox, self.sink, self.courier, self.watch = journal, outbox, sink, courier, watch
+        self._path = path
         self.task = asyncio.create_task(courier.run())
 
     async def drained(self, limit_s: float = 30.0) -> None:
-        """Until nothing waits."""
+        """Until nothing waits, and the courier's file says so too: it is written after the receipt."""
         async with asyncio.timeout(limit_s):
-            while self.courier.report().waiting or self.courier.report().state != "connected":
+            while not self._at_rest():
                 if self.task.done():
                     self.task.result()
                 await asyncio.sleep(0.01)
+
+    def _at_rest(self) -> bool:
+        report = self.courier.report()
+        return not report.waiting and report.state == "connected" and self._written() == report.delivered
+
+    def _written(self) -> int:
+        """Records that were delivered, by the courier's file: refusals are written with them."""
+        with contextlib.closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as connection:
+            return int(connection.execute("SELECT total(delivered) FROM lane").fetchone()[0])
 
     async def end(self) -> None:
         self.task.cancel()
@@ -114,7 +127,8 @@ async def way(
     wall_ns: Callable[[], int] = time.time_ns,
 ) -> AsyncIterator[Way]:
     """A running courier; its file is in `folder`, so that the next one goes on where this one ended."""
-    outbox = Outbox(folder / "central" / "outbox.sqlite")
+    path = folder / "central" / "outbox.sqlite"
+    outbox = Outbox(path)
     owners = outbox.owners({CHANNEL: ASSET}, journal.last_sequence + 1)
     watch = Watch()
     if sink is None:
@@ -135,7 +149,7 @@ async def way(
         chance=lambda: 0.5,
         wall_ns=wall_ns,
     )
-    running = Way(journal, outbox, sink, courier, watch)
+    running = Way(journal, path, outbox, sink, courier, watch)
     try:
         yield running
     finally:
