@@ -162,14 +162,7 @@ def kurtogram(samples: Float32Array, sample_rate_hz: float, max_level: int | Non
     `max_level` 1 to 6; by default 6 for a record of a second or more, else 5. A record that holds a sample
     that is no number, or is constant, has no K (NaN) anywhere. Raises DspError for another shape or level.
     """
-    if samples.ndim != 1 or len(samples) < WINDOW_SAMPLES:
-        raise DspError(f"a record of shape {samples.shape}; one row of {WINDOW_SAMPLES} or more is needed")
-    if not (math.isfinite(sample_rate_hz) and sample_rate_hz > 0.0):
-        raise DspError(f"sample_rate_hz is {sample_rate_hz}; a finite figure above 0 is needed")
-    if max_level is None:
-        max_level = MAX_LEVEL if len(samples) >= LEVEL_6_MIN_S * sample_rate_hz else MAX_LEVEL - 1
-    if not 1 <= max_level <= MAX_LEVEL:
-        raise DspError(f"max_level is {max_level}; 1 to {MAX_LEVEL} is right")
+    max_level = checked_level(samples, sample_rate_hz, max_level)
     n_windows = len(samples) // WINDOW_SAMPLES
     windows = samples[: n_windows * WINDOW_SAMPLES].reshape(n_windows, WINDOW_SAMPLES)
     bands = bands_of(max_level)
@@ -179,6 +172,19 @@ def kurtogram(samples: Float32Array, sample_rate_hz: float, max_level: int | Non
     ]
     moments = np.concatenate(parts)
     return Kurtogram(sample_rate_hz, n_windows, bands, kurtosis_of(moments))
+
+
+def checked_level(samples: Float32Array, sample_rate_hz: float, max_level: int | None = None) -> int:
+    """The tree's level for a record: the one asked for, else what its length allows. Raises DspError."""
+    if samples.ndim != 1 or len(samples) < WINDOW_SAMPLES:
+        raise DspError(f"a record of shape {samples.shape}; one row of {WINDOW_SAMPLES} or more is needed")
+    if not (math.isfinite(sample_rate_hz) and sample_rate_hz > 0.0):
+        raise DspError(f"sample_rate_hz is {sample_rate_hz}; a finite figure above 0 is needed")
+    if max_level is None:
+        max_level = MAX_LEVEL if len(samples) >= LEVEL_6_MIN_S * sample_rate_hz else MAX_LEVEL - 1
+    if not 1 <= max_level <= MAX_LEVEL:
+        raise DspError(f"max_level is {max_level}; 1 to {MAX_LEVEL} is right")
+    return max_level
 
 
 def kurtosis_of(moments: Float64Array) -> Float64Array:

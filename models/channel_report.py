@@ -20,7 +20,7 @@ from dsp.envelope_spectrum import EnvelopeSpectrum, envelope_spectrum
 from dsp.errors import DspError
 from dsp.fault_comb import FaultLine
 from dsp.framing import Window, trend_window_samples
-from dsp.kurtogram import WINDOW_SAMPLES, Kurtogram, kurtogram
+from dsp.kurtogram import Kurtogram
 from dsp.samples import Float32Array, Float64Array, Quality, TimeQuality
 from dsp.sensor_check import SensorCheck, check_sensor
 from dsp.sensor_reference import check_hum
@@ -37,6 +37,7 @@ from dsp.time_features import time_features
 from models.diagnosis import Diagnoser, Diagnosis, DiagnosisSettings, Verdict
 from models.machine import Machine
 from models.machine_lines import machine_lines
+from models.record_kurtogram import KurtogramEngine, record_kurtogram
 from models.record_length import settings_at_speed
 from models.recording_records import recording_records
 
@@ -44,7 +45,6 @@ from models.recording_records import recording_records
 _ENVELOPE_MAX_HZ = 1000.0
 _ENVELOPE_FLOOR_HZ = 25.0
 _SPEED_RECORD_S = 10.0
-_KURTOGRAM_S = 4.0
 _SPECTRUM_S = 1.0  # length of the amplitude spectrum's segments
 
 
@@ -85,8 +85,12 @@ def channel_report(
     *,
     shaft_hz: float | None = None,
     settings: DiagnosisSettings | None = None,
+    engine: KurtogramEngine = "lanes",
 ) -> ChannelReport:
-    """Everything about one channel's stretches, each `(n_samples,)`. Raises DspError if none has a sample."""
+    """Everything about one channel's stretches, each `(n_samples,)`. Raises DspError if none has a sample.
+
+    `engine` computes the kurtogram: compiled lanes, or the plain definition.
+    """
     longest = max(segments, key=len, default=np.zeros(0, np.float32))
     if not len(longest):
         raise DspError(f"channel {channel!r} holds no sample")
@@ -136,7 +140,7 @@ def channel_report(
         machine_remarks=remarks,
         orders=diagnoser.orders,
         envelope=envelope,
-        kurtogram=_kurtogram(longest, sample_rate_hz),
+        kurtogram=record_kurtogram(longest, sample_rate_hz, engine),
         longest=longest,
         spectrum_hz=np.arange(len(amplitudes), dtype=np.float64) * np.float64(sample_rate_hz / segment),
         spectrum=amplitudes,
@@ -264,14 +268,6 @@ def _plain_envelope(samples: Float32Array, rate_hz: float) -> EnvelopeSpectrum |
         return envelope_spectrum(samples, rate_hz, max_hz, min(_ENVELOPE_FLOOR_HZ, 0.1 * max_hz))
     except DspError:
         return None
-
-
-def _kurtogram(samples: Float32Array, rate_hz: float) -> Kurtogram | None:
-    if len(samples) < WINDOW_SAMPLES or not np.isfinite(samples).all() or float(np.ptp(samples)) == 0.0:
-        return None
-    return kurtogram(
-        np.ascontiguousarray(samples[: max(WINDOW_SAMPLES, round(_KURTOGRAM_S * rate_hz))]), rate_hz
-    )
 
 
 def _abstention(machine: Machine, channel: str, reason: str) -> Diagnosis:

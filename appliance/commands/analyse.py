@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,25 @@ from rich.console import Console
 from rich.markup import escape
 
 from appliance.bearing_catalogue import find_bearing
+from appliance.commands.analyse_orders import (
+    MeasuredShaft,
+    add_shaft_options,
+    measured_shaft,
+    orders_json,
+    orders_of,
+    print_orders,
+)
 from appliance.commands.analyse_plot import draw_report
 from appliance.commands.replay_plan import PlannedFile, add_machine_options, load, positive
 from appliance.commands.timeline import finite
 from appliance.errors import Rejected
+from appliance.kernel_watch import Compilation, KernelWatch
 from appliance.sources.recordings import RecordingError
 from dsp.errors import DspError
 from models.channel_report import ChannelReport, channel_report
 from models.diagnosis import Verdict
+from models.order_report import OrderReport
+from models.record_kurtogram import KurtogramEngine
 
 _VERDICT_STYLE = {Verdict.FAULT: "bold red", Verdict.HEALTHY: "green", Verdict.ABSTAIN: "yellow"}
 _LEVEL_WORDS = {
@@ -58,14 +70,31 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--line-hz", type=positive, metavar="HZ", help="supply frequency of an induction motor"
     )
+    parser.add_argument(
+        "--engine",
+        choices=("lanes", "scipy"),
+        default="lanes",
+        help="what computes the kurtogram: compiled code (default), or the plain definition",
+    )
+    add_shaft_options(parser)
     add_machine_options(parser)
     parser.set_defaults(run=run)
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysedChannel:
+    """One channel's report, and what it shows over the shaft's angle where that was measured."""
+
+    report: ChannelReport
+    orders: OrderReport | None = None
+    order_remarks: tuple[str, ...] = ()
 
 
 def run(args: argparse.Namespace) -> int:
     """Analyse `args.file`; see `add_parser` for the arguments and exit codes."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     console = Console(highlight=False, soft_wrap=True)
+    KernelWatch(_FirstCompilation(errors)).begin()
     try:
         if args.speed is not None:
             args.rpm = speed_rpm(args.speed)
@@ -77,19 +106,31 @@ def run(args: argparse.Namespace) -> int:
             line_frequency_hz=args.line_hz or machine.line_frequency_hz,
         )
         file = replace(file, notes=replace(file.notes, machine=machine))
-        reports = reports_of(file)
-        for report in reports:
+        channels = analysed(file, measured_shaft(file.recording, args), args.engine)
+        for channel in channels:
             if args.json:
-                console.print(json.dumps(as_json(file, report)), markup=False)
+                console.print(json.dumps(as_json(file, channel)), markup=False)
             else:
-                _print(console, file, report)
+                _print(console, file, channel)
         if args.plot is not None:
-            for report, out in zip(reports, _outputs(args.plot, reports), strict=True):
-                draw_report(report, file.path.name, out)
+            for channel, out in zip(channels, _outputs(args.plot, channels), strict=True):
+                draw_report(channel.report, file.path.name, out, channel.orders)
     except (RecordingError, DspError, Rejected, ValueError) as error:
         errors.print(str(error), style="red", markup=False)
         return 2
     return 0
+
+
+class _FirstCompilation:
+    """Says once why a first start takes seconds."""
+
+    def __init__(self, console: Console) -> None:
+        self._console: Console | None = console
+
+    def __call__(self, found: Compilation) -> None:
+        if self._console is not None:
+            self._console.print("compiling for this processor, once ('stethos warm-up' does it ahead) ...")
+        self._console = None
 
 
 def speed_rpm(text: str) -> float:
@@ -108,33 +149,54 @@ def speed_rpm(text: str) -> float:
     return value
 
 
-def reports_of(file: PlannedFile) -> list[ChannelReport]:
-    """One report for each channel that counts. Raises DspError."""
-    recording = file.recording
-    chosen = range(len(recording.channel_names)) if file.only is None else (file.only,)
-    machine = replace(file.notes.machine, nominal_shaft_hz=file.notes.shaft_hz)
-    return [
-        channel_report(
+def analysed(
+    file: PlannedFile, shaft: MeasuredShaft | None = None, engine: KurtogramEngine = "lanes"
+) -> list[AnalysedChannel]:
+    """Each channel that counts, the shaft's own left out. A measured speed wins over a stated one.
+
+    Raises DspError.
+    """
+    recording, stated_hz = file.recording, file.notes.shaft_hz
+    chosen: Sequence[int] = range(len(recording.channel_names)) if file.only is None else (file.only,)
+    shaft_hz, longest = stated_hz, max(recording.segments, key=lambda one: len(one.samples))
+    if shaft is not None:
+        chosen = [column for column in chosen if column != shaft.column]
+        shaft_hz = shaft.speed_hz or stated_hz
+    if not chosen:
+        raise ValueError("the only channel to analyse is the shaft's; name another with --channel")
+    machine = replace(file.notes.machine, nominal_shaft_hz=shaft_hz)
+    found = []
+    for column in chosen:
+        report = channel_report(
             recording.channel_names[column],
             [segment.samples[:, column] for segment in recording.segments],
             recording.sample_rate_hz,
             recording.unit,
             machine,
-            shaft_hz=file.notes.shaft_hz,
+            shaft_hz=shaft_hz,
+            engine=engine,
         )
-        for column in chosen
-    ]
+        if shaft is None:
+            found.append(AnalysedChannel(report))
+            continue
+        if shaft.speed_hz is not None:
+            report = replace(report, speed_origin=report.speed_origin.replace("stated", "measured"))
+        samples = longest.samples[:, column]
+        orders, remarks = orders_of(shaft, samples, recording.sample_rate_hz, machine.gear_teeth, stated_hz)
+        found.append(AnalysedChannel(report, orders, remarks))
+    return found
 
 
-def _outputs(plot: Path, reports: list[ChannelReport]) -> list[Path]:
+def _outputs(plot: Path, channels: list[AnalysedChannel]) -> list[Path]:
     """One picture per channel: OUT.png, or OUT-CHANNEL.png where there are several."""
-    if len(reports) == 1:
+    if len(channels) == 1:
         return [plot]
-    return [plot.with_name(f"{plot.stem}-{report.channel}{plot.suffix}") for report in reports]
+    return [plot.with_name(f"{plot.stem}-{channel.report.channel}{plot.suffix}") for channel in channels]
 
 
-def as_json(file: PlannedFile, report: ChannelReport) -> dict[str, Any]:
+def as_json(file: PlannedFile, channel: AnalysedChannel) -> dict[str, Any]:
     """A report as `--json` prints it; what cannot be stated is null."""
+    report = channel.report
     diagnosis, rating = report.diagnosis, report.rating
     bearing = report.machine.bearing
     return {
@@ -170,6 +232,7 @@ def as_json(file: PlannedFile, report: ChannelReport) -> dict[str, Any]:
         },
         "machine_lines": {name: finite(value) for name, value in report.machine_lines.items()},
         "machine_remarks": list(report.machine_remarks),
+        "orders": orders_json(channel.orders, channel.order_remarks),
         "impulsive_band": None
         if report.kurtogram is None or report.kurtogram.best is None
         else {
@@ -196,8 +259,8 @@ def as_json(file: PlannedFile, report: ChannelReport) -> dict[str, Any]:
     }
 
 
-def _print(console: Console, file: PlannedFile, report: ChannelReport) -> None:
-    machine = report.machine
+def _print(console: Console, file: PlannedFile, channel: AnalysedChannel) -> None:
+    report, machine = channel.report, channel.report.machine
     console.print(f"[bold]{escape(str(file.path))}[/bold], channel {escape(report.channel)}")
     for remark in file.recording.remarks:
         console.print(f"  remark     {escape(remark)}", style="yellow")
@@ -222,6 +285,7 @@ def _print(console: Console, file: PlannedFile, report: ChannelReport) -> None:
     console.print(f"  levels     {', '.join(levels)}")
     console.print(f"  severity   {report.rating.severity}: {escape(report.rating.reason)}")
     _print_machine(console, report)
+    print_orders(console, channel.orders, channel.order_remarks)
     diagnosis = report.diagnosis
     style = _VERDICT_STYLE[diagnosis.verdict]
     console.print(

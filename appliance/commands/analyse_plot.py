@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from appliance.commands.kurtogram_plot import draw_kurtogram
+from appliance.commands.orders_plot import draw_average, draw_orders
 from appliance.errors import Rejected
 from dsp.bearing import BearingFault, FaultMultipliers
 from dsp.fault_comb import LABELS
 from models.channel_report import ChannelReport
 from models.diagnosis import Verdict
+from models.order_report import OrderReport
 
 LINE_COLOURS = {
     BearingFault.OUTER_RACE: "#d62728",
@@ -35,16 +37,20 @@ MARKED_HARMONICS = 3
 MARKED_SHAFT_HARMONICS = 3
 
 
-def draw_report(report: ChannelReport, name: str, out: Path) -> None:
-    """Write the picture. Raises Rejected without matplotlib, or where `out` cannot be written."""
+def draw_report(report: ChannelReport, name: str, out: Path, orders: OrderReport | None = None) -> None:
+    """Write the picture, with a row over the shaft's angle where that was measured.
+
+    Raises Rejected without matplotlib, or where `out` cannot be written.
+    """
     try:
         import matplotlib as mpl
         from matplotlib.figure import Figure
     except ImportError as error:
         raise Rejected("--plot needs matplotlib; install the extra 'files'") from error
     mpl.use("Agg")
-    figure = Figure(figsize=(16, 10.5), layout="constrained")
-    grid = figure.add_gridspec(3, 12, height_ratios=(1.0, 1.15, 1.35))
+    heights = (1.0, 1.15, 1.35) if orders is None else (1.0, 1.15, 1.35, 1.15)
+    figure = Figure(figsize=(16, 3.0 * sum(heights)), layout="constrained")
+    grid = figure.add_gridspec(len(heights), 12, height_ratios=heights)
     _waveform(figure.add_subplot(grid[0, :8]), report)
     _summary(figure.add_subplot(grid[0, 8:]), report)
     _spectrum(figure.add_subplot(grid[1, :5]), report)
@@ -52,6 +58,9 @@ def draw_report(report: ChannelReport, name: str, out: Path) -> None:
     _low_frequencies(figure.add_subplot(grid[1, 8:]), report)
     _envelope(figure.add_subplot(grid[2, :8]), report)
     _evidence(figure.add_subplot(grid[2, 8:]), report)
+    if orders is not None:
+        draw_orders(figure.add_subplot(grid[3, :8]), orders, _unit(report), report.machine.gear_teeth)
+        draw_average(figure.add_subplot(grid[3, 8:]), orders, _unit(report))
     diagnosis = report.diagnosis
     headline = f"{diagnosis.verdict.value}: {diagnosis.text}  (confidence {diagnosis.confidence:.2f})"
     if report.windows_refused == report.windows:

@@ -50,6 +50,7 @@ class Recording:
     sample_rate_hz: float
     segments: tuple[Segment, ...]
     remarks: tuple[str, ...]
+    factor: float = 1.0  # what the file's figures were multiplied by, all channels alike
 
     @property
     def duration_s(self) -> float:
@@ -84,7 +85,7 @@ def read_recording(path: Path, sample_rate_hz: float | None = None, unit: str | 
     if columns.unit and unit and unit_to_si(unit) != (factor, si_unit):
         remarks.append(f"the file says its unit is {columns.unit}, the notes {unit}: the file is believed")
     segments = _to_segments(path, columns, rate, factor)
-    return Recording(path, columns.names, si_unit, rate, segments, tuple(remarks))
+    return Recording(path, columns.names, si_unit, rate, segments, tuple(remarks), factor)
 
 
 def _settle_rate(path: Path, in_file: float | None, stated: float | None, remarks: list[str]) -> float:

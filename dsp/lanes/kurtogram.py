@@ -19,7 +19,18 @@ import numpy.typing as npt
 from numba import njit
 
 from dsp.errors import DspError
-from dsp.kurtogram import LINES, MAX_LEVEL, MEAN_FOURTH, MEAN_SQUARE, TAPER, WINDOW_SAMPLES, bands_of
+from dsp.kurtogram import (
+    LINES,
+    MAX_LEVEL,
+    MEAN_FOURTH,
+    MEAN_SQUARE,
+    TAPER,
+    WINDOW_SAMPLES,
+    Kurtogram,
+    bands_of,
+    checked_level,
+    kurtosis_of,
+)
 from dsp.lanes.complex_vector import store_complex
 from dsp.lanes.fft import COMPILED, Plan, aligned
 from dsp.lanes.ingest import ingest
@@ -129,6 +140,7 @@ class LaneKurtogram:
     def __init__(self, max_level: int = MAX_LEVEL - 1) -> None:
         if not 1 <= max_level <= MAX_LEVEL:
             raise DspError(f"max_level is {max_level}; 1 to {MAX_LEVEL} is right")
+        self.max_level = max_level
         self.bands = bands_of(max_level)
         self._tables = _tables(max_level)
         self._scratch = _scratch()
@@ -138,6 +150,18 @@ class LaneKurtogram:
         """Compile for float32 and int16, or load from the cache, ahead of data."""
         self.band_moments(np.zeros((1, WINDOW_SAMPLES), np.float32))
         self.band_moments(np.zeros((1, WINDOW_SAMPLES), np.int16))
+
+    def kurtogram(self, samples: Float32Array, sample_rate_hz: float) -> Kurtogram:
+        """`dsp.kurtogram.kurtogram` of a record `(n_samples,)` at this object's levels, a window per lane.
+
+        Magnitudes above 1e30 are taken for no number, as in every engine of lanes. Raises DspError for
+        another shape or type.
+        """
+        checked_level(samples, sample_rate_hz, self.max_level)
+        n_windows = len(samples) // WINDOW_SAMPLES
+        windows = samples[: n_windows * WINDOW_SAMPLES].reshape(n_windows, WINDOW_SAMPLES)
+        kurtosis = kurtosis_of(self.band_moments(windows))
+        return Kurtogram(sample_rate_hz, n_windows, self.bands, kurtosis)
 
     def band_moments(self, windows: Float32Array | npt.NDArray[np.int16]) -> Float64Array:
         """Means of |c|^2 and |c|^4 `(n_windows, n_bands, 2)` of contiguous windows `(n_windows, 8192)`.

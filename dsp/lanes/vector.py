@@ -48,7 +48,7 @@ def _lane_count() -> int:
     name = settings.CPU_NAME
     if name in (None, "host"):
         return 16 if binding.get_host_cpu_features().get("avx512f") else 8
-    return 16
+    return 16 if any(wide in name for wide in _WIDE) else 8
 
 
 LANES: int = _lane_count()
