@@ -52,10 +52,7 @@ class WindowExtractor:
 
     def warm_up(self) -> None:
         """Compile the kernels, or load them from the cache, ahead of the first window."""
-        if self.engine is Engine.LANES:
-            engine = self._take()
-            engine.warm_up()
-            self._idle.append(engine)
+        self.values(np.zeros((1, WINDOW_SAMPLES), np.float32))
 
     def extract(self, windows: WindowBatch) -> list[FeatureVector]:
         """One vector per window of the batch, in its order; values float32.
@@ -74,7 +71,7 @@ class WindowExtractor:
                     f"channel {channel_id!r} has a rate of {rate_hz} Hz; this extractor was built for "
                     f"{self.parameters.sample_rate_hz} Hz"
                 )
-        values = self._values(windows.samples)
+        values = self.values(windows.samples)
         return [
             FeatureVector(
                 channel_id=windows.channel_ids[i],
@@ -89,7 +86,11 @@ class WindowExtractor:
             for i in range(n_windows)
         ]
 
-    def _values(self, samples: Float32Array) -> Float32Array:
+    def values(self, samples: Float32Array) -> Float32Array:
+        """Features `(n_windows, n_features)` of samples `(n_windows, 8192)`, as if of the parameters' rate.
+
+        For callers that account for the true rate themselves. NaN where `extract` says so.
+        """
         if self.engine is Engine.SCIPY:
             with np.errstate(over="ignore"):
                 return window_features(samples, self.parameters).astype(np.float32)

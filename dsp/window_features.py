@@ -145,12 +145,9 @@ def _envelope_features(
     envelope = fft.rfft(squared, axis=1, workers=1)
     envelope[:, 0] = 0.0
     size = np.abs(0.5 * envelope[:, k] - 0.25 * (envelope[:, k - 1] + envelope[:, k + 1]))
-    scores = np.array(
-        [
-            sum(size[:, low - 1 : high].max(axis=1) for low, high in harmonics)
-            for harmonics in parameters.comb_lines
-        ]
-    ).T
+    scores = np.zeros((len(lines), len(parameters.comb_lines)))
+    for fault, harmonics in enumerate(parameters.comb_lines):
+        scores[:, fault] = sum(size[:, low - 1 : high].max(axis=1) for low, high in harmonics)
     floor = np.median(size, axis=1)
     floor[floor == 0.0] = np.nan
     return np.sqrt(squared.max(axis=1)), scores / floor[:, np.newaxis]

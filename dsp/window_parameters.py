@@ -20,6 +20,7 @@ N_BANDS, N_PEAKS = 16, 8
 # Lines that the envelope's transforms have room for: those of the band and of the envelope together.
 _ENVELOPE_ROOM = 4096
 _MOST_HARMONICS = 10
+_MOST_FAULTS = 8
 # Velocity as ISO 20816 takes it, where the rate allows.
 _VELOCITY_BAND_HZ = (10.0, 1000.0)
 
@@ -35,8 +36,8 @@ class WindowParameters:
 
     Bounds, each refused with a DspError that says what would be right: rate 10 Hz to 1 MHz; band within the
     first and last line of the spectrum and wider than `envelope_limit_hz`; band and limit together at most
-    half the rate less two lines; 1 to 8 faults; 1 to 10 harmonics; tolerance 0 to 0.1. The window is always
-    8192 samples.
+    half the rate less two lines; at most 8 faults, or none; 1 to 10 harmonics; tolerance 0 to 0.1. The
+    window is always 8192 samples.
     """
 
     sample_rate_hz: float
@@ -74,8 +75,8 @@ class WindowParameters:
             raise DspError(f"tolerance is {self.tolerance}; 0 to 0.1 can be served")
         if not all(re.fullmatch(r"[a-z0-9_]+", name) for name, _ in self.fault_frequencies_hz):
             raise DspError("a fault's name is made of small letters, digits and underscores")
-        if not 1 <= len(self.fault_frequencies_hz) <= 8:
-            raise DspError(f"{len(self.fault_frequencies_hz)} fault frequencies; 1 to 8 can be served")
+        if len(self.fault_frequencies_hz) > _MOST_FAULTS:
+            raise DspError(f"{len(self.fault_frequencies_hz)} fault frequencies; 0 to 8 can be served")
         for name, frequency_hz in self.fault_frequencies_hz:
             highest_hz = frequency_hz * self.n_harmonics * (1.0 + self.tolerance)
             if not (frequency_hz > 0.0 and math.ceil(highest_hz / step_hz) <= self.n_envelope_lines):
@@ -151,7 +152,8 @@ class WindowParameters:
         try:
             stated = dict(item.split("=", 1) for item in text.split(" "))
             low, high = stated["band"].split(":")
-            pairs = (fault.split("=") for fault in stated["faults"].split(","))
+            faults = stated["faults"]
+            pairs = (fault.split("=") for fault in (faults.split(",") if faults else ()))
             parameters = cls(
                 sample_rate_hz=float(stated["rate"]),
                 fault_frequencies_hz=tuple((name, float(frequency)) for name, frequency in pairs),

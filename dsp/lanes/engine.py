@@ -1,4 +1,4 @@
-"""The window engine on lanes: every feature of `WindowParameters.names`, for batches and for streams.
+"""The window engine on lanes: every feature of `WindowParameters.names`; streams are `dsp.lanes.stream`'s.
 
 Duty: what a caller sees. It checks arguments, computes tables, owns working memory, and calls the compiled
 loop, which releases the GIL. Values are those of `tests/oracles/window_features.py` to 5e-6 (bounds:
@@ -8,7 +8,7 @@ loop, which releases the GIL. Values are those of `tests/oracles/window_features
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,10 @@ from dsp.lanes.vector import LANES
 from dsp.lanes.welch import LINES
 from dsp.lanes.window_kernels import Scratch, State, Tables
 from dsp.samples import Float32Array
-from dsp.window_parameters import HOP_SAMPLES, SEGMENT_SAMPLES, WINDOW_SAMPLES, WindowParameters
+from dsp.window_parameters import SEGMENT_SAMPLES, WINDOW_SAMPLES, WindowParameters
+
+if TYPE_CHECKING:
+    from dsp.lanes.stream import LaneStream
 
 Samples = npt.NDArray[np.float32] | npt.NDArray[np.int16]
 
@@ -67,7 +70,7 @@ def _tables(parameters: WindowParameters) -> Tables:
         half_turns_2048=_half_turns(SEGMENT_SAMPLES),
         half_turns_envelope=_half_turns(parameters.envelope_samples),
         velocity_weights=weights,
-        combs=np.array(parameters.comb_lines, np.int64),
+        combs=np.array(parameters.comb_lines, np.int64).reshape(-1, parameters.n_harmonics, 2),
         first_band_line=first,
         n_band_lines=after - first,
         envelope_samples=parameters.envelope_samples,
@@ -115,7 +118,7 @@ def _scratch(parameters: WindowParameters) -> Scratch:
     return Scratch(envelope=rows["work"], **rows)
 
 
-def _state(n_groups: int) -> State:
+def new_state(n_groups: int) -> State:
     sizes = (_RING_ROWS, 2 * STATISTICS_ROWS, LINES, 1)
     memory = _Memory(n_groups * sum(sizes))
     rings, statistics, kept, before = (
@@ -124,13 +127,13 @@ def _state(n_groups: int) -> State:
     return State(rings, statistics.reshape(n_groups, 2, -1), kept, before)
 
 
-def _whole_groups(starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def whole_groups(starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """The starts, filled up to whole groups of lanes with the first."""
     spare = -len(starts) % LANES
     return np.concatenate([starts, np.full(spare, starts[0], np.int64)])
 
 
-def _checked(samples: Samples, n_dimensions: int = 2) -> Samples:
+def checked(samples: Samples, n_dimensions: int = 2) -> Samples:
     if samples.dtype not in (np.float32, np.int16):
         raise DspError(f"samples are {samples.dtype}; float32 or int16 is needed")
     if samples.ndim != n_dimensions:
@@ -147,10 +150,10 @@ class LaneEngine:
     def __init__(self, parameters: WindowParameters) -> None:
         self.parameters = parameters
         self.names: tuple[str, ...] = parameters.names
-        self._tables: Any = _tables(parameters)
-        self._scratch: Any = _scratch(parameters)
-        self._state: Any = _state(1)
-        self._batch_scratch: Any = self._scratch._replace(envelope_work=self._state.rings[0])
+        self.tables: Any = _tables(parameters)
+        self.scratch: Any = _scratch(parameters)
+        self._state: Any = new_state(1)
+        self._batch_scratch: Any = self.scratch._replace(envelope_work=self._state.rings[0])
 
     def warm_up(self) -> None:
         """Compile every kernel, or load it from the cache: seconds, or a fraction of one."""
@@ -169,7 +172,7 @@ class LaneEngine:
         magnitude above 1e30 has NaN for every feature, a constant one for every feature that is a ratio of
         deviations. Raises DspError for other types and lengths.
         """
-        samples = _checked(samples)
+        samples = checked(samples)
         if samples.shape[1] != WINDOW_SAMPLES:
             raise DspError(f"windows of {samples.shape[1]} samples; {WINDOW_SAMPLES} are needed")
         return self.windows_at(samples.reshape(-1), np.arange(len(samples)) * WINDOW_SAMPLES, scale)
@@ -179,7 +182,7 @@ class LaneEngine:
 
         Raises DspError for a start whose window does not lie within `samples`.
         """
-        samples = _checked(samples, 1)
+        samples = checked(samples, 1)
         starts = np.ascontiguousarray(starts, np.int64)
         if len(starts) and not (starts.min() >= 0 and starts.max() <= len(samples) - WINDOW_SAMPLES):
             raise DspError(
@@ -190,10 +193,10 @@ class LaneEngine:
         if len(starts):
             window_kernels.batch(
                 samples,
-                _whole_groups(starts),
+                whole_groups(starts),
                 float(scale),
                 self._state,
-                self._tables,
+                self.tables,
                 self._batch_scratch,
                 result,
             )
@@ -201,79 +204,7 @@ class LaneEngine:
 
     def stream(self, n_channels: int) -> LaneStream:
         """A stream of half-overlapping windows of `n_channels` channels. Raises DspError below one."""
-        if n_channels < 1:
-            raise DspError(f"n_channels is {n_channels}; at least one is needed")
+        # its kernel is loaded with it: who computes windows alone needs no machine code of streams
+        from dsp.lanes.stream import LaneStream
+
         return LaneStream(self, n_channels)
-
-
-class LaneStream:
-    """Half-overlapping windows of channels that are sampled together.
-
-    Two layouts. With more channels than half the lanes, each channel has its lane and its ring, and overlap
-    is computed once. With fewer, the windows of consecutive hops stand side by side in the lanes, which then
-    do not idle: the more hops a `push` brings, the less each costs, and the latency is what the caller waits
-    for (5 hops of 3 channels fill 15 of 16 lanes: 0.8 s at 25.6 kHz).
-    """
-
-    def __init__(self, engine: LaneEngine, n_channels: int) -> None:
-        self._engine = engine
-        self.n_channels = n_channels
-        self.side_by_side = 2 * n_channels <= LANES
-        self._halves = 0
-        self._kind: tuple[np.dtype[Any], float] | None = None
-        self._tail: Samples | None = None
-        self._state: Any = None if self.side_by_side else _state(-(-n_channels // LANES))
-
-    def reset(self) -> None:
-        """Forget what came before, as after a gap: the next window begins with the next sample."""
-        self._halves = 0
-        self._tail = None
-
-    def push(self, samples: Samples, scale: float = 1.0) -> Float32Array:
-        """Features `(n_windows, n_channels, n_features)` of the windows that these samples complete.
-
-        `samples` is `(n_channels, n)`, n a multiple of 4096 (a hop). The first hop after construction or
-        `reset` completes none. Values as of `LaneEngine.batch`. Raises DspError for other shapes and types,
-        and where type or scale change without a `reset`.
-        """
-        samples = _checked(samples)
-        if samples.shape[0] != self.n_channels or samples.shape[1] % HOP_SAMPLES:
-            raise DspError(
-                f"samples of shape {samples.shape}; ({self.n_channels}, a multiple of {HOP_SAMPLES}) is "
-                "needed"
-            )
-        kind = (samples.dtype, float(scale))
-        if self._halves and kind != self._kind:
-            raise DspError(
-                f"samples are {kind[0]} times {kind[1]}, before they were {self._kind}; reset first"
-            )
-        self._kind = kind
-        n_halves = samples.shape[1] // HOP_SAMPLES
-        n_windows = max(0, n_halves - (1 if self._halves == 0 else 0))
-        result = (
-            self._push_side_by_side(samples, n_windows, scale)
-            if self.side_by_side
-            else self._push_rings(samples, n_halves, n_windows, scale)
-        )
-        self._halves += n_halves
-        return result
-
-    def _push_rings(self, samples: Samples, n_halves: int, n_windows: int, scale: float) -> Float32Array:
-        engine = self._engine
-        result = np.empty((n_windows, self.n_channels, len(engine.names)), np.float32)
-        starts = _whole_groups(np.arange(self.n_channels, dtype=np.int64) * samples.shape[1])
-        window_kernels.stream(
-            samples.reshape(-1), starts, n_halves, self._halves, float(scale),
-            self._state, engine._tables, engine._scratch, result,
-        )  # fmt: skip
-        return result
-
-    def _push_side_by_side(self, samples: Samples, n_windows: int, scale: float) -> Float32Array:
-        if self._tail is not None:
-            samples = np.concatenate([self._tail, samples], axis=1)
-        length = samples.shape[1]
-        if length:
-            self._tail = samples[:, length - HOP_SAMPLES :].copy()
-        starts = np.arange(n_windows)[:, np.newaxis] * HOP_SAMPLES + np.arange(self.n_channels) * length
-        features = self._engine.windows_at(samples.reshape(-1), starts.reshape(-1), scale)
-        return features.reshape(n_windows, self.n_channels, len(self._engine.names))

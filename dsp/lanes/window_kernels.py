@@ -3,10 +3,11 @@
 Duty: the order of the stages and what they share. Each stage lives in its own module; parameters arrive as
 tables that `dsp.lanes.engine` computes once.
 
-Two ways through it. `batch` takes windows that need have nothing to do with one another. `stream` takes the
-next half window of every channel, with a ring of two halves per channel: a half's sums and its three density
-segments are computed once and serve both windows that it is in. Working memory is used again and again in
-turn, so that one group's data stay within a core's second-level cache (about 1.4 MiB with 16 lanes).
+Two ways through it. `batch` takes windows that need have nothing to do with one another. `stream`, in
+`dsp.lanes.stream`, takes the next half window of every channel, with a ring of two halves per channel: a
+half's sums and its three density segments are computed once and serve both windows that it is in. Working
+memory is used again and again in turn, so that one group's data stay within a core's second-level cache
+(about 1.4 MiB with 16 lanes).
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class State(NamedTuple):
 
 
 @njit(**COMPILED)
-def _take_half(  # noqa: PLR0917
+def take_half(  # noqa: PLR0917
     source: Any, starts: Any, offset: int, scale: Any, ring: Any, first_row: int, half: Any, scratch: Any
 ) -> None:
     """Bring 4096 rows into the ring and fill the first of the half's statistics."""
@@ -102,7 +103,7 @@ def _take_half(  # noqa: PLR0917
 
 
 @njit(**COMPILED)
-def _window_features(  # noqa: PLR0917
+def window_features(  # noqa: PLR0917
     ring: Any, first_newer: int, older: Any, newer: Any, kept: Any, tables: Any, scratch: Any
 ) -> None:
     """Fill `scratch.features` from a ring whose halves' statistics are known."""
@@ -150,7 +151,7 @@ def _window_features(  # noqa: PLR0917
 
 
 @njit(**COMPILED)
-def _hand_out(features: Any, older: Any, newer: Any, result: Any, first: int) -> None:
+def hand_out(features: Any, older: Any, newer: Any, result: Any, first: int) -> None:
     """Lanes to rows of `result` from `first` on; not-a-number for windows that hold what is not finite."""
     for lane in range(min(LANES, result.shape[0] - first)):
         usable = older[UNUSABLE * LANES + lane] + newer[UNUSABLE * LANES + lane] == 0.0
@@ -170,40 +171,11 @@ def batch(  # noqa: PLR0917
     older, newer = state.statistics[0, 0], state.statistics[0, 1]
     for first in range(0, result.shape[0], LANES):
         group = starts[first : first + LANES]
-        _take_half(source, group, 0, scale, ring, 0, older, scratch)
+        take_half(source, group, 0, scale, ring, 0, older, scratch)
         store(before, 0, load(ring, 0))
         sum_half(ring, 0, before, older)
         first_half_power(ring, 0, older, kept, tables, scratch)
-        _take_half(source, group, HALF, scale, ring, HALF, newer, scratch)
+        take_half(source, group, HALF, scale, ring, HALF, newer, scratch)
         sum_half(ring, HALF, before, newer)
-        _window_features(ring, HALF, older, newer, kept, tables, scratch)
-        _hand_out(scratch.features, older, newer, result, first)
-
-
-@njit(**COMPILED)
-def stream(  # noqa: PLR0917
-    source: Any, starts: Any, n_halves: int, halves_before: int, scale: float, state: Any, tables: Any,
-    scratch: Any, result: Any,
-) -> None:  # fmt: skip
-    """Fill `result[i, channel]` with the features of the windows that `n_halves` more halves complete.
-
-    Channel c's samples follow one another from `source[starts[c]]` on; `starts` is filled up to whole groups.
-    The first half of all (`halves_before` is 0) completes no window.
-    """
-    for group in range(state.rings.shape[0]):
-        ring, kept, before = state.rings[group], state.kept[group], state.before[group]
-        begin = starts[group * LANES : (group + 1) * LANES]
-        for i in range(n_halves):
-            which = (halves_before + i) % 2
-            older, newer = state.statistics[group, 1 - which], state.statistics[group, which]
-            first_newer = HALF * which
-            _take_half(source, begin, i * HALF, scale, ring, first_newer, newer, scratch)
-            if halves_before + i == 0:
-                store(before, 0, load(ring, first_newer))
-                sum_half(ring, first_newer, before, newer)
-                first_half_power(ring, first_newer, newer, kept, tables, scratch)
-                continue
-            sum_half(ring, first_newer, before, newer)
-            _window_features(ring, first_newer, older, newer, kept, tables, scratch)
-            window = i - (1 if halves_before == 0 else 0)
-            _hand_out(scratch.features, older, newer, result[window], group * LANES)
+        window_features(ring, HALF, older, newer, kept, tables, scratch)
+        hand_out(scratch.features, older, newer, result, first)

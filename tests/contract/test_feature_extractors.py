@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from pathlib import Path
 
@@ -85,6 +86,17 @@ def test_windows_that_cannot_be_stated(extractor: WindowExtractor) -> None:
         assert (of[name] == 0.0).all(), name
     assert np.isnan(of["crest_factor"][0])
     assert of["crest_factor"][1] == pytest.approx(1.0, rel=2e-6)
+
+
+@pytest.mark.parametrize("engine", Engine, ids=str)
+def test_without_faults_the_other_features_are_the_same(engine: str) -> None:
+    faultless = dataclasses.replace(PARAMETERS, fault_frequencies_hz=())
+    assert WindowParameters.from_text(faultless.text) == faultless
+    windows = batch_of(bearing(3).astype(np.float32))
+    whole, without = (WindowExtractor(made, engine) for made in (PARAMETERS, faultless))
+    kept = [i for i, name in enumerate(whole.names) if not name.startswith("envelope_")]
+    assert without.names == tuple(whole.names[i] for i in kept)
+    np.testing.assert_array_equal(values_of(without, windows), values_of(whole, windows)[:, kept])
 
 
 def test_what_does_not_fit_is_refused(extractor: WindowExtractor) -> None:
