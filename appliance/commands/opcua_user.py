@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from appliance.commands import EXIT_CONFIGURATION, EXIT_OK
+from appliance.commands.service_owner import give_to_owner_of
 from appliance.config_file import load_settings
 from appliance.errors import Fatal
 from appliance.publishers.opcua_users import LONGEST_NAME, LONGEST_PASSWORD, set_password
@@ -48,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
             check_policy(user, "", given)
         path = settings.station.state_dir / FOLDER / USERS_FILE
         password = set_password(path, user, given)
+        give_to_owner_of(settings.station.state_dir, path.parent, path)
     except PasswordRefusedError as error:
         print(str(error), file=sys.stderr)
         return EXIT_CONFIGURATION

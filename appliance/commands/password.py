@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 from appliance.commands import EXIT_OK
+from appliance.commands.service_owner import give_to_owner_of
 from appliance.config_file import load_settings
 from appliance.errors import Fatal
 from web.auth import FIRST_USER, AuthStore
@@ -34,13 +35,15 @@ def run(options: argparse.Namespace) -> int:
     """Reset the password of `options.user`."""
     settings = load_settings(options.config)
     try:
-        auth = AuthStore.open(settings.station.state_dir / "accounts.json")
+        path = settings.station.state_dir / "accounts.json"
+        auth = AuthStore.open(path)
         try:
             if auth.users and options.user not in auth.users:
                 raise Fatal(f"there is no user {options.user!r}; users are: {', '.join(auth.users)}")
             password = auth.reset_password(options.user)
         finally:
             auth.close()
+        give_to_owner_of(settings.station.state_dir, path)
     except OSError as error:
         raise Fatal(f"{settings.station.state_dir} cannot be written: {error.strerror}") from error
     if options.json:

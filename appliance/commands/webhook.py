@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.commands import EXIT_FAILED, EXIT_OK
+from appliance.commands.service_owner import give_to_owner_of
 from appliance.config_file import load_settings
 from appliance.config_webhooks import WebhookSettings
 from appliance.errors import Fatal, Rejected
@@ -122,14 +123,12 @@ def run_new_secret(options: argparse.Namespace) -> int:
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        owner = path.stat() if path.exists() else None
         file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
         with os.fdopen(file, "w") as writing:
             writing.write("\n".join(lines) + "\n")
             writing.flush()
             os.fsync(writing.fileno())
-        if owner is not None and os.geteuid() == 0:  # the service must still be able to read it
-            os.chown(fresh, owner.st_uid, owner.st_gid)
+        give_to_owner_of(path if path.exists() else path.parent, fresh)
         fresh.replace(path)
     except OSError as error:
         fresh.unlink(missing_ok=True)

@@ -204,6 +204,7 @@ def test_it_is_removed_and_purged_without_a_trace(tmp_path: Path) -> None:
     root = PackageRoot(tmp_path)
     before = set(root.listing())
     root.install(deb)
+    for_the_service(root)
     (root.root / "etc/stethos/stethos.toml").write_text("# mine\n")
     assert "set-up" not in root.install(deb), "an upgrade to itself"
     root.chroot("dpkg", "--remove", "stethos")
@@ -213,6 +214,19 @@ def test_it_is_removed_and_purged_without_a_trace(tmp_path: Path) -> None:
     left = {name for name in set(root.listing()) - before if not name.startswith("var/lib/dpkg/")}
     assert {name for name in left if "stethos" in name} == set()
     assert "stethos" not in (root.root / "etc/passwd").read_text()
+
+
+def for_the_service(root: PackageRoot) -> None:
+    """What root's commands write, where the documents say, can be read by the service."""
+    sample = (root.root / "usr/share/doc/stethos/stethos.sample.toml").read_text()
+    (root.root / "etc/stethos/stethos.toml").write_text(f"{sample}\n[opcua_server]\n")
+    root.chroot("stethos", "opcua-user", "--config", "/etc/stethos/stethos.toml")
+    root.chroot("stethos", "password", "--config", "/etc/stethos/stethos.toml")
+    root.chroot("stethos", "webhook", "new-secret", "/etc/stethos/secrets/cmms")
+    made = ("etc/stethos/secrets/cmms", "var/lib/stethos/opcua/users.json", "var/lib/stethos/accounts.json")
+    user = (root.root / "var/lib/stethos").stat().st_uid
+    assert user != 0
+    assert {(root.root / name).stat().st_uid for name in made} == {user}
 
 
 @pytest.mark.timeout(900)
