@@ -114,13 +114,35 @@ async def test_an_answer_without_end_is_cut_off_and_counts(plant: Plant, cmms: R
 
 
 async def test_a_redirect_to_the_box_itself_is_not_followed(plant: Plant, cmms: Receiver) -> None:
-    cmms.misbehave = [answers(code, location=f"http://127.0.0.1:{cmms.port}/stolen") for code in
-                      (301, 302, 303, 307, 308)]  # fmt: skip
+    inside = f"http://127.0.0.1:{cmms.port}/stolen"
+    cmms.misbehave = [answers(code, location=inside) for code in (301, 302, 303, 307, 308)]
     async with sending(plant, cmms.target()):
         await plant.raised("a")
         await cmms.until(lambda: bool(cmms.accepted))
     assert {one["path"] for one in cmms.seen} == {"/hooks/stethos"}
     assert len(cmms.seen) == 6
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    ["file:///etc/passwd", "//127.0.0.1/", "/inside", "gopher://[::1]:70/", "\\\\box\\share", "x:"],
+)
+async def test_a_redirect_to_a_file_or_to_nonsense_is_a_failed_attempt(
+    plant: Plant, cmms: Receiver, elsewhere: str
+) -> None:
+    cmms.misbehave = [answers(code, location=elsewhere) for code in (302, 307)]
+    reasons: set[str] = set()
+    async with sending(plant, cmms.target()) as sink:
+        await plant.raised("a")
+
+        def accepted() -> bool:
+            reasons.add(sink.report().reason)
+            return bool(cmms.accepted)
+
+        await cmms.until(accepted)
+    assert any(f"configure the final URL ({elsewhere})" in one for one in reasons), reasons
+    assert [one["path"] for one in cmms.seen] == ["/hooks/stethos"] * 3
+    assert {one["webhook-id"] for one in cmms.seen} == set(cmms.ids)
 
 
 async def test_retry_after_is_obeyed(plant: Plant, cmms: Receiver) -> None:
