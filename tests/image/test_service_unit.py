@@ -93,3 +93,21 @@ def test_it_needs_no_capability() -> None:
     assert "CapabilityBoundingSet=" in lines
     assert not any(line.startswith("AmbientCapabilities") for line in lines)
     assert {"LimitRTPRIO=1", "LimitNICE=-10"} <= set(lines)
+
+
+def test_udev_s_names_come_after_what_they_are_made_of_and_open_what_the_service_may_use() -> None:
+    rules = UNIT.with_name("60-stethos-serial.rules")
+    assert rules.name > "60-serial.rules", "that file of udev's own sets ID_SERIAL_SHORT"
+    lines = [line for line in rules.read_text(encoding="utf-8").splitlines() if line[:1] not in ("", "#")]
+    pair = r'[A-Z]+(?:\{\w+\})?(?:==|=|\+=)"[^"]*"'
+    assert [line for line in lines if not re.fullmatch(f"{pair}(?:, {pair})*", line)] == []
+    (grant,) = [line for line in lines if "GROUP=" in line]
+    unit = UNIT.read_text(encoding="utf-8")
+    given = re.search(r'KERNEL=="([^"]+)", GROUP="(\w+)", MODE="0660"', grant)
+    assert given is not None
+    assert f"Group={given[2]}" in unit.splitlines()
+    allowed = set(re.findall(r"^DeviceAllow=char-(\w+) rw$", unit, re.MULTILINE))
+    assert {name.removesuffix("[0-9]*") for name in given[1].split("|")} == allowed
+    (name,) = [line for line in lines if "SYMLINK" in line]
+    assert 'ENV{ID_SERIAL_SHORT}=="?*"' in name
+    assert name.endswith('SYMLINK+="stethos/$env{ID_SERIAL_SHORT}"')
