@@ -7,11 +7,8 @@ computes as much of it as a user would write: Welch, band-pass and envelope, mom
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +31,7 @@ from dsp.bearing import fault_multipliers
 from dsp.samples import Channel, Float32Array, Measurand, Quality, SampleBlock, TimeQuality
 from firmware_bridge.simulated_machine import SimulatedMachine, VibrationStream
 from models.machine import Foundation, Machine
+from tests.benchmarks.turns import one_core
 
 RATE_HZ = 25_600.0
 AXES = ("x", "y", "z")
@@ -51,17 +49,6 @@ def row(
         "bench": "pipeline", "figure": figure, "unit": unit, "ours": ours, "peer": peer,
         "peer_name": peer_name, "ratio": ratio,
     }  # fmt: skip
-
-
-@contextmanager
-def one_core() -> Iterator[None]:
-    """All threads of this process on one core meanwhile."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(before)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def simulated() -> Float32Array:

@@ -1,9 +1,11 @@
-"""Jobs measured turn by turn in one thread, so that a noisy machine disturbs all of them alike."""
+"""Jobs measured turn by turn in one thread, so that a noisy machine disturbs all alike; one core for all."""
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 Job = tuple[Callable[[], object], int]  # what is called, and how many channel-windows one call does
 
@@ -27,3 +29,14 @@ def microseconds(jobs: dict[str, Job], turns: int = TURNS) -> dict[str, list[flo
                 call()
             taken[name].append((time.thread_time() - start) * 1e6 / (calls[name] * n_windows))
     return taken
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """This thread, and all threads and processes that it begins, on one core meanwhile."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
