@@ -16,6 +16,7 @@ from appliance.alarms.lifecycle import Alarm, AlarmTransition
 from appliance.alarms.register import AlarmRegister
 from appliance.alarms.rules import MachineConditionRule
 from appliance.alarms.sensor_rule import CheckSensorRule
+from appliance.analysis_axes import AxisWatch
 from appliance.analysis_channel import ChannelAnalysis
 from appliance.analysis_findings import AnalysisState, Findings, SensorVerdict
 from appliance.analysis_intake import DueRecord, DueWindow, Intake, MachineIntake, window_samples_of
@@ -62,6 +63,7 @@ class AssetAnalysis:
             if channel.measurand is Measurand.ACCELERATION
         }
         self._extractors: dict[tuple[float, int, str], TrendExtractor] = {}
+        self._axes = AxisWatch(channels, self._channels)
         self._register = AlarmRegister()
         self._condition = MachineConditionRule(machine.asset_id, settings.rules)
         self._sensors = {
@@ -194,7 +196,7 @@ class AssetAnalysis:
     def _believed(self, due: DueWindow, findings: Findings) -> bool:
         """Whether this window's sensor can be trusted; tells the sensor's alarm rule either way."""
         channel_id = due.window.channel_id
-        check = self._channels[channel_id].check(due.window, due.state)
+        check = self._axes.checked(due.window, self._channels[channel_id].check(due.window, due.state))
         verdict = None if check.usable else str(check.verdict)
         doubt, start_ns = self._channels[channel_id].doubt, due.window.start_ns
         findings.gaps += doubt.believed(start_ns, due.end_ns) if check.usable else doubt.doubted(start_ns)

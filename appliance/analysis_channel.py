@@ -19,13 +19,15 @@ from appliance.analysis_sensor import SensorBaseline
 from appliance.analysis_settings import AnalysisSettings
 from appliance.sensor_doubt import SensorDoubt
 from dsp.envelope import FaultEvidence, fault_evidence
+from dsp.envelope_history import EnvelopeHistory
 from dsp.envelope_spectrum import envelope_spectrum
 from dsp.errors import DspError
 from dsp.extractor import FeatureVector
 from dsp.framing import Window
 from dsp.samples import Channel
 from dsp.sensor_check import SensorCheck, SensorCondition, check_sensor
-from dsp.severity import rate_severity
+from dsp.severity import SLOW_BAND_HZ, measured_band_hz, rate_severity
+from dsp.slow_velocity import SlowVelocity
 from dsp.spectrum import Spectrum, SpectrumKind, amplitude_spectrum, decimated
 from models.detector import AnomalyScore, BaselineDetector, LearningProgress, explain
 from models.diagnosis import Diagnoser, Diagnosis, Verdict
@@ -47,6 +49,8 @@ class ChannelAnalysis:
         self._machine = machine
         self._settings = settings
         self.doubt = SensorDoubt(channel.channel_id)
+        self._slow = SlowVelocity()
+        self._envelopes = EnvelopeHistory()
         self._records_learned: dict[str, int] = {}  # per operating state, into the diagnoser's baseline
         self._forget()
 
@@ -59,6 +63,11 @@ class ChannelAnalysis:
             return found
         learning = self._detector.learning and not self._scored(state.label)
         return self._sensor.check(window, found, state.label, state.shaft_hz, learning=learning)
+
+    @property
+    def sensor(self) -> SensorBaseline:
+        """What this channel's sensor showed while it was trusted, and shows."""
+        return self._sensor
 
     def spectrum(self, window: Window) -> Spectrum:
         """Amplitude spectrum of a window, as coarse as a screen."""
@@ -74,14 +83,23 @@ class ChannelAnalysis:
 
     def judge(self, features: FeatureVector, score: AnomalyScore | None, due: DueWindow) -> WindowJudgement:
         """What a window says of the machine: its score, and its velocity's rating."""
+        shaft_hz = due.state.shaft_hz or self._machine.nominal_shaft_hz
+        band_hz, displacement = measured_band_hz(shaft_hz), None
         velocity, reference = self._velocity(features)
+        if band_hz == SLOW_BAND_HZ and self.channel.unit == "m/s2":
+            # A baseline knows the velocity from 10 Hz on: a slow machine's change cannot be told by it.
+            motion, reference = self._slow.observe(due.window), None
+            velocity = math.nan if motion is None else motion.velocity_mm_s
+            displacement = None if motion is None else motion.displacement_um
         rating = rate_severity(
             velocity,
             self._machine.rated_power_kw,
             self._machine.foundation,
             reference_mm_s=reference,
-            shaft_hz=due.state.shaft_hz or self._machine.nominal_shaft_hz,
+            shaft_hz=shaft_hz,
             steady=due.state.rated,
+            displacement_um=displacement,
+            band_hz=band_hz,
             limits=self._machine.zone_limits,
         )
         return WindowJudgement(
@@ -116,7 +134,7 @@ class ChannelAnalysis:
             )
         except DspError:
             return None, None
-        return found, decimated(found.envelope)
+        return self._envelopes.extended(due.record, found), decimated(found.envelope)
 
     def diagnose(self, evidence: FaultEvidence, label: str, may_learn: bool) -> Diagnosis:
         """Diagnosis after one more record, which is learned from while the state's baseline is not whole."""

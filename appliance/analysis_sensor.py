@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from dsp.framing import Window
@@ -27,10 +28,20 @@ KEPT_FIGURES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class LatestFigures:
+    """What the newest compared window showed, and what is usual in its operating state."""
+
+    start_ns: int
+    figures: SensorFigures
+    reference: SensorReference | None
+
+
 class SensorBaseline:
     """Figures of one channel's trusted windows, per operating state."""
 
     def __init__(self) -> None:
+        self.latest: LatestFigures | None = None
         self._figures: dict[str, list[SensorFigures]] = {}
         self._strides: dict[str, int] = {}
         self._passed: dict[str, int] = {}
@@ -56,6 +67,7 @@ class SensorBaseline:
         if label not in self._references:
             self._references[label] = sensor_reference(self._figures.get(label, []))
         reference = self._references[label]
+        self.latest = LatestFigures(window.start_ns, figures, reference)
         return found if reference is None else check_against_reference(window, figures, reference)
 
     def _learn(self, figures: SensorFigures, label: str) -> None:

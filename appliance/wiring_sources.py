@@ -34,6 +34,7 @@ def _serial_source(settings: SerialSettings) -> SerialSource:
                 "m/s2",
                 settings.sample_rate_hz,
                 full_scale_mps2,
+                settings.id,
             ),
         )
         for axis in settings.axes

@@ -41,6 +41,7 @@ class FaultEvidence:
     speed_refined: bool  # the shaft's own harmonics decided the speed
     tolerance: float  # how far a line may stand from its multiplier, relative
     shaft: ShaftLines
+    cage: FaultLine | None = None  # of a longer record than this one (`dsp.envelope_history`)
 
 
 def fault_evidence(

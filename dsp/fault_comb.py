@@ -69,6 +69,12 @@ class FaultLine:
     # if at all, at the comb's harmonics only.
     needed_s: float = float("nan")
     fundamental_resolved: bool = False
+    joined: bool = False  # read from several records joined to one (`dsp.envelope_history`)
+
+    @property
+    def key(self) -> str:
+        """Name under which a baseline knows its level: of joined records apart, since their floor differs."""
+        return f"{self.label} joined" if self.joined else self.label
 
 
 def fault_lines(
@@ -90,6 +96,18 @@ def fault_lines(
     ]
     lines.append(comb.cage_line(multipliers.ftf, tolerance))
     return tuple(comb.with_need(comb.marked_sideband(line, lines), tolerance) for line in lines)
+
+
+def lone_cage_line(
+    spectrum: OrderSpectrum,
+    multipliers: FaultMultipliers,
+    tolerance: float = LINE_TOLERANCE,
+    mains_hz: Sequence[float] = MAINS_HZ,
+) -> FaultLine:
+    """The cage's line of joined records, whose spectrum need reach no further than order 1.6."""
+    comb = _Comb(spectrum, multipliers, mains_hz)
+    line = comb.with_need(comb.cage_line(multipliers.ftf, tolerance), tolerance)
+    return replace(line, joined=True)
 
 
 def needed_record_s(multiplier: float, shaft_hz: float, tolerance: float) -> float:

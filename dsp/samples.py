@@ -67,6 +67,7 @@ class Channel:
     unit: str  # "m/s2", "Hz", "1", "degC"
     sample_rate_hz: float  # nominal; 0.0 for tags that arrive by event
     full_scale: float  # largest magnitude the sensor can state, in `unit`; inf if unknown
+    sensor_id: str = ""  # equal for the axes of one sensor; empty where nothing says so
 
 
 @dataclass(frozen=True, slots=True)

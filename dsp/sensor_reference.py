@@ -34,6 +34,9 @@ FLOOR_SPREADS = 6.0
 # Axes: levels that differ by less than this cannot tell two axes apart; a permutation must fit this well.
 AXES_APART_DB = 6.0
 AXES_FIT_DB = 2.5
+# Exchanged axes show the levels they had. Where all moved together the machine did it: a fault that lifts the
+# weaker of two axes by twice their distance would look like an exchange otherwise.
+AXES_COMMON_DB = 3.0
 # Hum: share of the window's power at odd harmonics of the mains, of which two or more must stand out.
 HUM_SHARE = 0.25
 HUM_PROMINENCE_DB = 20.0
@@ -127,8 +130,9 @@ def swapped_axes(usual: Sequence[SensorFigures], now: Sequence[SensorFigures]) -
 
     Levels below 0.04 x rate of all axes (in one order in both) are compared with every permutation of the
     reference: one must fit within 2.5 dB (RMS over axes, common level taken off), the plain order must not
-    within 6 dB. Axes whose levels are alike cannot be told apart. Means decide with them where they are
-    larger than the vibration (gravity on a MEMS sensor).
+    within 6 dB, and the level of all together must have stayed within 3 dB. Axes whose levels are alike
+    cannot be told apart. Means decide with them where they are larger than the vibration (gravity on a MEMS
+    sensor).
     """
     n_axes = len(usual)
     if n_axes < 2 or len(now) != n_axes:
@@ -150,6 +154,8 @@ def swapped_axes(usual: Sequence[SensorFigures], now: Sequence[SensorFigures]) -
     plain = tuple(range(n_axes))
     best = min(permutations(plain), key=misfit_db)
     if best == plain or misfit_db(best) > AXES_FIT_DB or misfit_db(plain) < AXES_APART_DB:
+        return None
+    if abs(float(np.mean(found - levels[list(best)]))) > AXES_COMMON_DB:
         return None
     return best
 

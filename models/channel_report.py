@@ -15,6 +15,7 @@ from scipy import fft
 
 from dsp.conditioning import WindowFunction
 from dsp.envelope import FaultEvidence, fault_evidence
+from dsp.envelope_history import EnvelopeHistory
 from dsp.envelope_orders import OrderSpectrum
 from dsp.envelope_spectrum import EnvelopeSpectrum, envelope_spectrum
 from dsp.errors import DspError
@@ -242,6 +243,7 @@ def _diagnose(
     latest: Diagnosis | None = None
     evidence: FaultEvidence | None = None
     refused = ""
+    history = EnvelopeHistory()
     for record in recording_records(channel, segments, rate_hz, settings):
         check = check_sensor(record)
         if not check.usable:
@@ -254,6 +256,7 @@ def _diagnose(
         except DspError as error:
             refused = str(error)
             continue
+        evidence = history.extended(record, evidence)
         latest = diagnoser.observe(evidence, "", learning=False)
     return (
         diagnoser,

@@ -99,7 +99,14 @@ class Diagnoser:
         self.orders, self.lines = mean, lines
         levels = line_levels(lines, shaft)
         end_ns = evidence.start_ns + round(evidence.duration_s * 1e9)
+        if evidence.cage is not None:
+            levels[evidence.cage.key] = evidence.cage.level_db
         rises = self._baselines.rises(operating_state, levels)
+        # A cage that slips irregularly smears in joined records: both count, guarded each on its own. Where
+        # other lines have a baseline and the joined one has none yet, it does not.
+        if evidence.cage is not None and (not rises or evidence.cage.key in rises):
+            self.lines = (*lines[:-1], stronger_line(lines[-1], evidence.cage))
+            lines = (*lines, evidence.cage)
         for key, rise in rises.items():
             self._rising.update(key, rise >= self.settings.rising_db, end_ns)
         claims = bearing_claims(lines, rises, mean.impulsiveness, self.settings)
@@ -174,6 +181,11 @@ class Diagnoser:
             rising_since_ns=rising_ns,
             rising_s=rising_s,
         )
+
+
+def stronger_line(short: FaultLine, joined: FaultLine) -> FaultLine:
+    """The line of usual or of joined records, whichever says more."""
+    return short if short.resolvable and short.level_db >= joined.level_db else joined
 
 
 def _fault_text(claim: Claim, over_baseline_db: float | None, rising_s: float | None) -> str:

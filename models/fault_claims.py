@@ -32,7 +32,7 @@ class Claim:
 
 def line_levels(lines: tuple[FaultLine, ...], shaft: ShaftLines) -> dict[str, float]:
     """Level of every line by key, dB (over the noise floor; for the shaft's lines relative to 1 unit)."""
-    levels = {line.label: line.level_db for line in lines}
+    levels = {line.key: line.level_db for line in lines}
     levels |= {_spread_key(line): line.spread_db for line in lines if math.isfinite(line.spread_db)}
     amplitudes = dict(zip(("1x", "2x", "3x"), shaft.harmonics, strict=True))
     amplitudes |= {"mesh": shaft.mesh, "mesh sidebands": shaft.mesh_sidebands}
@@ -110,7 +110,7 @@ def _cage_claim(
     element = line.sideband_db >= settings.turning_race_db
     needed_db = settings.cage_alone_db if impacts and not element else settings.cage_db
     evidence = line.level_db / needed_db * min(1.0, line.decoy_margin / settings.cage_margin)
-    evidence = _limited_by_rise(evidence, rises.get(line.label), settings)
+    evidence = _limited_by_rise(evidence, rises.get(line.key), settings)
     if element:
         return _claim(BearingFault.ROLLING_ELEMENT, evidence, line, "impacts at cage rate, FTF")
     return _claim(BearingFault.CAGE, evidence, line)
@@ -125,7 +125,7 @@ def _claim(fault: BearingFault, evidence: float, line: FaultLine, sign: str = ""
         fault=fault.value,
         evidence=max(0.0, evidence),
         sign=sign or line.label,
-        key=line.label,
+        key=line.key,
         multiplier=line.multiplier,
         level_db=line.level_db,
     )

@@ -2,7 +2,8 @@
 
 Duty: settings of one machine from the settings of all. A comb is resolved where the record's bins are half
 the tolerance at its highest harmonic (`dsp.fault_comb`); a machine at 60 r/min needs 10 s where one at 1500
-needs less than one. Cage lines would need several times that, and are called not resolvable instead.
+needs less than one. Cage lines need several times that: records are joined for them
+(`dsp.envelope_history`).
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ import scipy.fft
 from dsp import envelope_orders, envelope_spectrum, fault_comb, shaft_speed
 from dsp.bearing import BearingFault, FaultMultipliers
 from dsp.envelope import fault_evidence
+from dsp.envelope_history import EnvelopeHistory
 from dsp.errors import DspError
 from dsp.samples import Float32Array
 from dsp.sensor_check import check_sensor
@@ -65,6 +66,7 @@ def rules_decision(
     diagnoser = Diagnoser(machine, CHANNEL_ID, settings)
     latest: Diagnosis | None = None
     refused = ""
+    history = EnvelopeHistory()
     for record in recording_records(CHANNEL_ID, segments, sample_rate_hz, settings):
         check = check_sensor(record)
         if not check.usable:
@@ -81,7 +83,7 @@ def rules_decision(
         except DspError as error:
             refused = str(error)
             continue
-        latest = diagnoser.observe(evidence, "", learning=False)
+        latest = diagnoser.observe(history.extended(record, evidence), "", learning=False)
     return latest or _abstention(machine, refused or "the recording is too short")
 
 

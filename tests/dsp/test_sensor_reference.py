@@ -123,6 +123,12 @@ def test_axes_in_place_or_alike_are_left_alone() -> None:
     louder = SensorFigures(worn[1].mean, worn[1].rms, worn[1].low_db + 12.0, worn[1].floor_db)
     assert swapped_axes(usual, [worn[0], louder, worn[2]]) is None  # one axis grew: that is the machine
     assert swapped_axes(usual[:1], usual[:1]) is None
+    # of two axes, the weaker one grew by twice their distance: levels stand as if exchanged, but both rose
+    pair = [worn[0], worn[1]]
+    apart_db = pair[0].low_db - pair[1].low_db
+    grown = SensorFigures(pair[1].mean, pair[1].rms, pair[1].low_db + 2 * apart_db, pair[1].floor_db)
+    assert swapped_axes(pair, [pair[0], grown]) is None
+    assert swapped_axes(pair, pair[::-1]) == (1, 0)
 
 
 def hum(level: float, line_hz: float = 50.0) -> np.ndarray:
