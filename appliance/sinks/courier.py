@@ -217,7 +217,9 @@ class Courier:
 
     async def _deal_with(self, work: _Work) -> None:
         lane = work.lane
-        encoded = await self._encoder.encoded(work.records, work.upto)
+        # The journal is read by kind; what may leave is a matter of class, too.
+        of_class = [record for record in work.records if record.record_class is lane.record_class]
+        encoded = await self._encoder.encoded(of_class, work.upto)
         dead, upto = encoded.dead, encoded.upto
         receipt = Receipt(0)
         batch: OutboxBatch | None = None
