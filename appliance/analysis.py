@@ -21,7 +21,8 @@ from appliance.analysis_channel import ChannelAnalysis
 from appliance.analysis_findings import AnalysisState, Findings, SensorVerdict
 from appliance.analysis_intake import DueRecord, DueWindow, Intake, MachineIntake, window_samples_of
 from appliance.analysis_settings import PROFILES, AnalysisSettings
-from dsp.extractor import FeatureVector, TrendExtractor
+from dsp.channel_extractor import ChannelExtractor, channel_extractor
+from dsp.extractor import FeatureVector
 from dsp.framing import Window, window_batch
 from dsp.samples import Channel, Gap, Measurand, SampleBlock, SourceItem
 from dsp.spectrum import Spectrum, SpectrumKind
@@ -62,7 +63,6 @@ class AssetAnalysis:
             for channel in channels
             if channel.measurand is Measurand.ACCELERATION
         }
-        self._extractors: dict[tuple[float, int, str], TrendExtractor] = {}
         self._axes = AxisWatch(channels, self._channels)
         self._register = AlarmRegister()
         self._condition = MachineConditionRule(machine.asset_id, settings.rules)
@@ -131,9 +131,9 @@ class AssetAnalysis:
         for channel_id, channel in self._channels.items():
             if channel_id not in limits:
                 continue
-            names = self._extractor(channel.channel, window_samples_of(channel.channel, self.settings)).names
+            extractor = self._extractor(channel.channel, window_samples_of(channel.channel, self.settings))
             try:
-                channel.restore(limits[channel_id], names)
+                channel.restore(limits[channel_id], extractor.level_names)
                 self._intake.prefer(limits[channel_id].get("operating_bins"))
             except ModelStateError as error:
                 refused.append(f"channel {channel_id!r} learns anew: {error}")
@@ -236,7 +236,7 @@ class AssetAnalysis:
 
     def _features(self, due: Sequence[DueWindow]) -> list[FeatureVector]:
         """Features of these windows in their order; one call for windows of equal length, rate and unit."""
-        groups: dict[TrendExtractor, list[int]] = {}
+        groups: dict[ChannelExtractor, list[int]] = {}
         for i, entry in enumerate(due):
             channel = self._channels[entry.window.channel_id].channel
             groups.setdefault(self._extractor(channel, len(entry.window.samples)), []).append(i)
@@ -247,19 +247,18 @@ class AssetAnalysis:
             found |= dict(zip(positions, extractor.extract(batch), strict=True))
         return [found[i] for i in range(len(due))]
 
-    def _extractor(self, channel: Channel, window_samples: int) -> TrendExtractor:
+    def _extractor(self, channel: Channel, window_samples: int) -> ChannelExtractor:
         even = window_samples - window_samples % 2
-        key = (channel.sample_rate_hz, even, channel.unit)
-        if key not in self._extractors:
-            self._extractors[key] = TrendExtractor(*key)
-        return self._extractors[key]
+        return channel_extractor(channel.sample_rate_hz, even, channel.unit, self.settings.engine)
 
     def _window(self, due: DueWindow, features: FeatureVector, findings: Findings) -> None:
         channel = self._channels[features.channel_id]
         score = None
-        if len(due.window.samples) == window_samples_of(channel.channel, self.settings):
+        n_samples = len(due.window.samples)
+        if n_samples == window_samples_of(channel.channel, self.settings):
             may_learn = self._may_learn()
-            score = self._scored_by(lambda vector: channel.score(vector, due.state, may_learn), features)
+            levels = self._extractor(channel.channel, n_samples).levels_of(features)
+            score = self._scored_by(lambda vector: channel.score(vector, due.state, may_learn), levels)
         if score is not None:
             findings.scores.append(score)
         if due.state.rated:

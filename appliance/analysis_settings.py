@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from appliance.alarms.rules import RuleSettings
+from dsp.window_extractor import Engine
 from models.detector import LearningSettings
 from models.diagnosis_settings import DiagnosisSettings
 from models.operating_state import OperatingStateSettings
@@ -28,6 +29,7 @@ class AnalysisSettings:
     operating_state: OperatingStateSettings = field(default_factory=OperatingStateSettings)
     diagnosis: DiagnosisSettings = field(default_factory=DiagnosisSettings)
     window_samples: int | None = None  # of a trend window; None: 1 s or a little longer, a power of two
+    engine: Engine = Engine.LANES  # what computes the figures of a window's hops
     limits_period_s: float = 600.0  # how often half-learned baselines are handed out for the journal
 
 

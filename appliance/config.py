@@ -46,6 +46,10 @@ class StationSettings(Settings):
         Literal["default", "demo"],
         Field(description="how long a baseline is learned: default for a plant, demo for a minute's show"),
     ] = "default"
+    engine: Annotated[
+        Literal["lanes", "scipy"],
+        Field(description="what computes spectral features: lanes (compiled, fast) or scipy; values agree"),
+    ] = "lanes"
 
 
 class WebSettings(Settings):

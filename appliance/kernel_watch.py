@@ -7,6 +7,7 @@ seconds. A packaged appliance has all its machine code with it and compiles noth
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -43,8 +44,9 @@ class KernelWatch(event.Listener):
         event.register("numba:compile", self)  # type: ignore[no-untyped-call]
 
     def settle(self) -> None:
-        """The start is over: a compilation from here on is a warning in the log."""
+        """The start is over: a compilation from here on is a warning in the log, and no longer told."""
         self._settled = True
+        self._told = None
 
     def on_start(self, event: Any) -> None:
         """Called by numba before it compiles."""
@@ -68,6 +70,21 @@ class KernelWatch(event.Listener):
             )
         if self._told is not None:
             self._told(found)
+
+
+def now_and_then(say: Callable[[str], None], every_s: float = 2.0) -> Callable[[Compilation], None]:
+    """What tells a person how far compiling is, no more often than that: a first start takes its time."""
+    count, said_s = 0, -math.inf
+
+    def told(found: Compilation) -> None:
+        nonlocal count, said_s
+        count += 1
+        now_s = time.monotonic()
+        if now_s - said_s >= every_s:
+            said_s = now_s
+            say(f"compiling for this processor, once: {count} functions so far")
+
+    return told
 
 
 def known_kernels() -> dict[str, Any]:

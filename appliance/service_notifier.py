@@ -38,6 +38,11 @@ class ServiceNotifier:
     def ready(self) -> None:
         self._send("READY=1")
 
+    def starting(self, text: str, still_s: float) -> None:
+        """The start goes on: what it does, and that it may take so long from now on."""
+        self.status(text)
+        self._send(f"EXTEND_TIMEOUT_USEC={round(still_s * 1e6)}")
+
     def stopping(self) -> None:
         self._send("STOPPING=1")
 

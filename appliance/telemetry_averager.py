@@ -15,6 +15,7 @@ import orjson
 from appliance.journal.features import features_record
 from appliance.journal.record import NewRecord, RecordClass, RecordKind
 from dsp.extractor import FeatureVector
+from dsp.hop_figures import FIRST_LINE, LINE_NAMES
 from dsp.samples import Quality, SampleBlock
 from models.detector import AnomalyScore
 
@@ -120,7 +121,11 @@ def _follows(one: FeatureVector, other: FeatureVector) -> bool:
 
 
 def _average(vectors: list[FeatureVector]) -> FeatureVector:
-    """Mean of windows that belong together; a feature that some could not state is the mean of the others."""
+    """Mean of windows that belong together; a feature that some could not state is the mean of the others.
+
+    Lines have ranks, and the first of two windows may be two lines: an average has those of the window whose
+    first line is strongest.
+    """
     first, last = vectors[0], vectors[-1]
     if len(vectors) == 1:
         return first
@@ -128,6 +133,10 @@ def _average(vectors: list[FeatureVector]) -> FeatureVector:
     stated = np.isfinite(values)
     counts = stated.sum(axis=0)
     means = np.where(counts > 0, np.where(stated, values, 0.0).sum(axis=0) / np.maximum(counts, 1), np.nan)
+    if FIRST_LINE in first.names:
+        of_lines = [i for i, name in enumerate(first.names) if name in LINE_NAMES]
+        strength = np.nan_to_num(values[:, first.names.index(FIRST_LINE)], nan=-1.0)
+        means[of_lines] = values[int(np.argmax(strength)), of_lines]
     return FeatureVector(
         channel_id=first.channel_id,
         start_ns=first.start_ns,

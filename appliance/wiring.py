@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +19,7 @@ from typing import TypeVar
 from appliance.alarm_desk import AlarmDesk
 from appliance.alarms.clock_rule import ClockRule
 from appliance.analysis import AssetAnalysis
-from appliance.analysis_settings import PROFILES
+from appliance.analysis_settings import PROFILES, AnalysisSettings
 from appliance.appliance_view import ApplianceFigures, Identity
 from appliance.asset_line import AssetLine
 from appliance.backoff import Backoff
@@ -51,6 +51,7 @@ from appliance.wiring_sources import SOURCE_BUILDERS
 from appliance.wiring_telemetry import Telemetry
 from appliance.wiring_webhooks import Webhooks
 from dsp.samples import Channel
+from dsp.window_extractor import Engine
 from firmware_bridge import burst_deframer
 from models.machine import Machine
 from web.app import create_app
@@ -110,7 +111,7 @@ class Appliance:
         self._watch = SystemWatch(self.desk, journal, clock, ClockRule(grace_s))
         counters = Counters(journal.incarnation, journal.boot_id)
         machines = [build_machine(asset) for asset in settings.assets]
-        profile = PROFILES[settings.station.profile]
+        profile = _profile_of(settings)
         channels = [channel for source in self.sources for channel in source.channels]
         self._lines = [
             AssetLine(
@@ -323,7 +324,7 @@ class Appliance:
             sources=self.sources,
             desk=self.desk,
             clock=clock,
-            profile=PROFILES[station.profile],
+            profile=_profile_of(self.settings),
         )
 
     def _restore(self, counters: Counters) -> None:
@@ -361,6 +362,10 @@ def _bound(
     function: Callable[[_Argument], Awaitable[None]], argument: _Argument
 ) -> Callable[[], Awaitable[None]]:
     return lambda: function(argument)
+
+
+def _profile_of(settings: ApplianceSettings) -> AnalysisSettings:
+    return replace(PROFILES[settings.station.profile], engine=Engine(settings.station.engine))
 
 
 def _of(channels: list[Channel], machine: Machine) -> list[Channel]:

@@ -28,7 +28,7 @@ from appliance.sources.source import LinkReport, LinkState, Source
 from appliance.station_publishing import StationPublishing
 from appliance.station_values import StationValues, appliance_alarms, machine_nodes
 from appliance.supervisor import Supervisor
-from dsp.extractor import TrendExtractor
+from dsp.channel_extractor import channel_extractor
 from dsp.samples import Channel, Measurand
 from web.passwords import PasswordHashing
 
@@ -154,4 +154,5 @@ class OpcUaPublishing:
 
 def _feature_names(channel: Channel, profile: AnalysisSettings) -> tuple[str, ...]:
     window_samples = window_samples_of(channel, profile)
-    return TrendExtractor(channel.sample_rate_hz, window_samples - window_samples % 2, channel.unit).names
+    even = window_samples - window_samples % 2
+    return channel_extractor(channel.sample_rate_hz, even, channel.unit, profile.engine).names

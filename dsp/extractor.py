@@ -1,8 +1,9 @@
-"""Windows to feature vectors: the trend features of every window.
+"""Windows to feature vectors: the levels of every trend window, which baselines are learned from.
 
-Duty: which features a channel has, in which order and under which names, and computing them for a batch of
-channels at once. Definitions live beside their formulas (`time_features`, `band_features`, `severity`); a row
-for each feature stands in `dsp/README.md`.
+Duty: which of them a channel has, in which order and under which names, and computing them for a batch of
+channels at once; and what any feature's name says. What a channel has besides is `dsp.channel_extractor`'s.
+Definitions live beside their formulas (`time_features`, `band_features`, `severity`); a row for each feature
+stands in `dsp/README.md`.
 
 Names end in their unit (`rms_mps2`, `velocity_rms_mm_s`, `band_2500_4000_hz_db`); a name without one is a
 ratio, or is in the unknown unit of a channel whose recording does not state it.
@@ -10,6 +11,7 @@ ratio, or is in the unknown unit of a channel whose recording does not state it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,7 +37,7 @@ EXTRACTOR_VERSION = "trend-1"
 
 # The unit a channel's samples may have, and what names of features in that unit end in.
 _SUFFIXES = {"m/s2": "_mps2", "1": ""}
-_UNITS_BY_SUFFIX = (("_mm_s", "mm/s"), ("_mps2", "m/s2"), ("_db", "dB"))
+_UNITS_BY_SUFFIX = (("_mm_s", "mm/s"), ("_mps2", "m/s2"), ("_db", "dB"), ("_hz", "Hz"))
 _LABELS = {
     "rms": "RMS",
     "peak": "peak",
@@ -44,7 +46,14 @@ _LABELS = {
     "skewness": "skewness",
     "kurtosis": "kurtosis",
     "velocity_rms": "velocity RMS",
+    "mean": "bias",
+    "zero_crossing_rate": "zero crossings per second",
+    "centroid": "spectral centroid",
+    "spread": "spectral spread",
+    "entropy": "spectral entropy",
+    "high_frequency_peak": "high-frequency peak",
 }
+_LINE = re.compile(r"line_([0-9]+)(_rms_mps2|_hz)")
 _BAND_LABELS = {"db": "", "rms": "RMS of ", "envelope_kurtosis": "envelope kurtosis of "}
 # Windows transformed together: as many as keep the scratch arrays within a core's second-level cache.
 _SAMPLES_AT_ONCE = 131_072
@@ -90,9 +99,11 @@ def unit_of(feature_name: str) -> str:
 
 def label_of(feature_name: str) -> str:
     """A feature's name as people read it: "velocity RMS", "band 2.8-4.5 kHz"."""
+    if line := _LINE.fullmatch(feature_name):
+        return f"{'frequency' if line[2] == '_hz' else 'RMS'} of line {line[1]}"
     base = feature_name.removesuffix("_mm_s").removesuffix("_mps2")
-    if base in _LABELS:
-        return _LABELS[base]
+    if base.removesuffix("_hz") in _LABELS:
+        return _LABELS[base.removesuffix("_hz")]
     edges, separator, rest = base.removeprefix("band_").partition("_hz_")
     lower, _, upper = edges.partition("_")
     if not (separator and base.startswith("band_") and rest in _BAND_LABELS):

@@ -12,6 +12,14 @@ from models.baseline import FeatureScale
 
 _BAND_LEVEL = re.compile(r"band_([0-9.]+)_([0-9.]+)_hz_db")
 _BAND_RMS = re.compile(r"band_([0-9.]+)_([0-9.]+)_hz_rms(_mps2)?")
+_LINE = re.compile(r"line_([0-9]+)_(hz|rms_mps2)")
+_WORDS = {
+    "mean": "bias",
+    "zero_crossing_rate": "zero crossings per second",
+    "centroid": "spectral centroid",
+    "spread": "spectral spread",
+    "entropy": "spectral entropy",
+}
 
 
 def scale_of(feature_name: str) -> FeatureScale:
@@ -36,7 +44,10 @@ def words_of(feature_name: str) -> str:
         return "velocity 10-1000 Hz"
     if feature_name in ("rms", "rms_mps2"):
         return "overall level"
-    return feature_name.removesuffix("_mps2").removesuffix("_db").replace("_", " ")
+    if match := _LINE.fullmatch(feature_name):
+        return f"{'frequency' if match[2] == 'hz' else 'level'} of line {match[1]}"
+    bare = feature_name.removesuffix("_mps2").removesuffix("_db").removesuffix("_hz")
+    return _WORDS.get(bare, bare.replace("_", " "))
 
 
 def _span(lower_hz: float, upper_hz: float) -> str:

@@ -48,6 +48,8 @@ class DemoStory:
             words = f"link {line['source_id']}: {line['state']}"
             words += f", {line['reason']}" if line["reason"] else ""
             return [Step(dict(line), words)]
+        if kind == "starting" and line.get("compiling"):
+            return [Step(dict(line), f"{line['text']} ...")]
         return [Step(dict(line))]
 
     def _learning(self, line: Mapping[str, Any]) -> list[Step]:

@@ -24,6 +24,7 @@ from appliance.sources.replay import ReplaySource
 from appliance.wiring_replay import RecordingPipeline, recording_pipeline
 from dsp.errors import DspError
 from dsp.framing import trend_window_samples
+from dsp.window_extractor import Engine
 
 BETWEEN_FILES_S = 10.0
 LEAST_WINDOW_SAMPLES = 64
@@ -58,6 +59,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--every", type=float, default=None, metavar="S", help="print a window each S seconds"
     )
+    parser.add_argument(
+        "--engine",
+        choices=[str(engine) for engine in Engine],
+        default=str(Engine.LANES),
+        help="what computes spectral features; values agree",
+    )
     add_machine_options(parser)
     parser.set_defaults(run=run)
 
@@ -90,7 +97,7 @@ async def _replay(args: argparse.Namespace) -> int:
     with bar:
         for judgement in usable:
             try:
-                traces.append(await _judge(judgement, timeline, bar, args.real_time))
+                traces.append(await _judge(judgement, timeline, bar, args.real_time, Engine(args.engine)))
             except (DspError, ValueError) as error:
                 errors.print(f"{judgement.file.path}: {error}", style="red", markup=False)
                 failed = True
@@ -201,11 +208,18 @@ class _Player:
 
 
 async def _judge(
-    judgement: Judgement, timeline: JsonTimeline | TextTimeline, bar: Progress, real_time: bool
+    judgement: Judgement,
+    timeline: JsonTimeline | TextTimeline,
+    bar: Progress,
+    real_time: bool,
+    engine: Engine,
 ) -> Traces:
     file = judgement.file
     machine = replace(file.notes.machine, asset_id=ASSET_ID)
-    analysis = AssetAnalysis(machine, file.channels, _settings(judgement))
+    analysis = AssetAnalysis(machine, file.channels, replace(_settings(judgement), engine=engine))
+    preparing = bar.add_task("preparing the analysis (half a minute the first time)", total=None)
+    await asyncio.to_thread(analysis.warm_up)
+    bar.remove_task(preparing)
     told = _Told(timeline)
     async with recording_pipeline(analysis, told.take) as pipeline:
         player = _Player(pipeline, told, bar, real_time)

@@ -9,6 +9,7 @@ import json
 import logging
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from appliance.alarm_records import StoredTransition
@@ -17,7 +18,7 @@ from appliance.commands.change_lines import committed_line, tell_central, tell_c
 from appliance.config import ApplianceSettings
 from appliance.config_file import load_settings
 from appliance.errors import Fatal
-from appliance.kernel_watch import KernelWatch
+from appliance.kernel_watch import KernelWatch, now_and_then
 from appliance.service_notifier import service_notifier
 from appliance.wiring import Address, Appliance, build_supervisor
 
@@ -26,6 +27,8 @@ QUIET_LOGGERS = {
     "uvicorn": logging.WARNING,
     "numba": logging.WARNING,
 }
+
+START_STEP_S = 120.0  # a step of the start may take so long before systemd gives it up
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -62,10 +65,14 @@ def set_up_logging(level: str) -> None:
 
 
 async def _run(settings: ApplianceSettings, *, as_json: bool) -> None:
-    def told(text: str) -> None:
-        _tell({"type": "starting", "text": text}, f"stethos: {text} ...", as_json)
+    notifier = service_notifier()
 
-    watch = KernelWatch()
+    def told(text: str, compiling: bool = False) -> None:
+        notifier.starting(text, START_STEP_S)
+        line: dict[str, object] = {"type": "starting", "text": text, "compiling": compiling}
+        _tell(line, f"stethos: {text} ...", as_json)
+
+    watch = KernelWatch(now_and_then(partial(told, compiling=True)))
     watch.begin()
 
     def announce(address: Address) -> None:
@@ -87,7 +94,6 @@ async def _run(settings: ApplianceSettings, *, as_json: bool) -> None:
 
     told("opening the journal")
     appliance = await Appliance.build(settings)
-    notifier = service_notifier()
     try:
         await asyncio.to_thread(appliance.warm_up, told)
         supervisor = build_supervisor(notifier)

@@ -194,12 +194,15 @@ def test_systemd_is_told(tmp_path: Path) -> None:
         listener.settimeout(2)
         environ = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "4000000", "WATCHDOG_PID": "17"}
         notifier = ServiceNotifier.from_environment(environ, 17)
+        notifier.starting("compiling", 90.0)
         notifier.ready()
         notifier.status("all\nwell")
         notifier.status("all well")
         notifier.alive()
         notifier.stopping()
-        assert [listener.recv(100).decode() for _ in range(4)] == [
+        assert [listener.recv(100).decode() for _ in range(6)] == [
+            "STATUS=compiling",
+            "EXTEND_TIMEOUT_USEC=90000000",
             "READY=1",
             "STATUS=all well",
             "WATCHDOG=1",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import orjson
 import pytest
@@ -48,6 +50,19 @@ def test_windows_of_a_period_are_averaged_and_the_unstated_left_out() -> None:
     stored = decoded(record)
     assert (stored.start_ns, stored.duration_s) == (0, 3.0)
     np.testing.assert_allclose(stored.values, [2.0, 5.0])
+
+
+def test_lines_of_an_average_are_those_of_its_strongest_window() -> None:
+    names = ("rms_mps2", "line_1_hz", "line_1_rms_mps2", "line_2_hz", "line_2_rms_mps2")
+    windows = ((1.0, 50.0, 0.5, 90.0, 0.4), (2.0, 90.0, 0.8, 50.0, 0.3), (3.0, np.nan, np.nan, 0.0, 0.0))
+    averager = TelemetryAverager(3.0)
+    records = []
+    for i, values in enumerate(windows):
+        one = dataclasses.replace(vector(float(i), 0.0), names=names, values=np.array(values, np.float32))
+        records += averager.features(one)
+    (record,) = records
+    stored = decode(record.payload, NameList("trend-1", names), record.subject, record.monotonic_ns)
+    np.testing.assert_allclose(stored.values, [2.0, 90.0, 0.8, 50.0, 0.3], rtol=1e-6)
 
 
 @pytest.mark.parametrize("how", ["gap", "state"])

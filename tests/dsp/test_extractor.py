@@ -211,6 +211,10 @@ def test_units_stand_in_the_names() -> None:
         ("band_710_1120_hz_db", "band 710-1120 Hz"),
         ("band_2000_11520_hz_rms", "RMS of band 2-11.52 kHz"),
         ("band_2000_11520_hz_envelope_kurtosis", "envelope kurtosis of band 2-11.52 kHz"),
+        ("band_0_800_hz_rms_mps2", "RMS of band 0-800 Hz"),
+        ("zero_crossing_rate_hz", "zero crossings per second"),
+        ("line_2_hz", "frequency of line 2"),
+        ("line_2_rms_mps2", "RMS of line 2"),
         ("something_else", "something else"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dsp.channel_extractor import ChannelExtractor
 from dsp.extractor import TrendExtractor
 from models.baseline import FeatureScale
 from models.feature_words import scale_of, words_of
@@ -24,6 +25,11 @@ def test_all_levels_are_scored(rate_hz: float, samples: int, unit: str) -> None:
     assert len({words_of(name) for name in bands}) == len(bands)
 
 
+def test_every_feature_of_the_product_has_words() -> None:
+    names = ChannelExtractor(25_600.0, 32_768, "m/s2").names
+    assert not [name for name in names if "_" in words_of(name) or words_of(name).endswith((" hz", "mps2"))]
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -35,6 +41,10 @@ def test_all_levels_are_scored(rate_hz: float, samples: int, unit: str) -> None:
         ("rms", "overall level"),
         ("crest_factor", "crest factor"),
         ("peak_to_peak_mps2", "peak to peak"),
+        ("zero_crossing_rate_hz", "zero crossings per second"),
+        ("high_frequency_peak_mps2", "high frequency peak"),
+        ("line_3_hz", "frequency of line 3"),
+        ("line_3_rms_mps2", "level of line 3"),
     ],
 )
 def test_words(name: str, words: str) -> None:
