@@ -11,7 +11,7 @@ import numpy as np
 
 from dsp.band_features import Band
 from dsp.samples import Float64Array
-from dsp.window_parameters import N_BANDS, N_PEAKS, SEGMENT_SAMPLES, WINDOW_SAMPLES, WindowParameters
+from dsp.window_parameters import N_BANDS, N_PEAKS, WINDOW_SAMPLES, WindowParameters
 
 N_LINES = N_PEAKS
 LINE_NAMES = frozenset(name for i in range(1, N_LINES + 1) for name in (f"line_{i}_hz", f"line_{i}_rms_mps2"))
@@ -49,37 +49,38 @@ def joined_figures(
     holds what is not finite has NaN for every figure, a constant one for every ratio of deviations.
     """
     of = {name: hops[:, :, i] for i, name in enumerate(parameters.names)}
+    first_band, first_line, first_density = (
+        parameters.names.index(name) for name in ("band_1_rms_mps2", "peak_1_hz", "peak_1_density")
+    )
     stretch = rates_hz / parameters.sample_rate_hz
+    power = of["density_rms_mps2"] ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
-        rms = _root_mean_square(of["rms_mps2"])
-        peak = of["peak_mps2"].max(axis=1)
         # mean abs(x) and mean sqrt(abs(x)) of each hop, from its factors; of a silent hop, 0
         magnitude = _unless_silent(of["rms_mps2"] / of["shape_factor"], of["peak_mps2"]).mean(axis=1)
         root = np.sqrt(_unless_silent(of["peak_mps2"] / of["clearance_factor"], of["peak_mps2"])).mean(axis=1)
-        power = of["density_rms_mps2"] ** 2
+        peak = of["peak_mps2"].max(axis=1)
         centroid = _weighted(of["centroid_hz"], power)
         second = _weighted(of["spread_hz"] ** 2 + of["centroid_hz"] ** 2, power)
-        spread = np.sqrt(np.maximum(second - centroid**2, 0.0))
-        columns = [
-            means + of["mean_mps2"].mean(axis=1),
-            rms / magnitude,
-            peak / magnitude,
-            peak / root**2,
-            of["zero_crossings"].mean(axis=1) / WINDOW_SAMPLES * rates_hz,
-            *(_root_mean_square(of[f"band_{band}_rms_mps2"]) for band in range(1, N_BANDS + 1)),
-            centroid * stretch,
-            spread * stretch,
-            _weighted(of["entropy"], power),
-            of["high_frequency_peak_mps2"].max(axis=1),
-        ]
-        frequencies_hz, levels = _strongest_lines(
-            np.stack([of[f"peak_{i}_hz"] for i in range(1, N_PEAKS + 1)], axis=-1),
-            np.stack([of[f"peak_{i}_density"] for i in range(1, N_PEAKS + 1)], axis=-1),
-            parameters.density_line_hz,
+        figures = np.column_stack(
+            (
+                means + of["mean_mps2"].mean(axis=1),
+                _root_mean_square(of["rms_mps2"]) / magnitude,
+                peak / magnitude,
+                peak / root**2,
+                of["zero_crossings"].mean(axis=1) / WINDOW_SAMPLES * rates_hz,
+                _root_mean_square(hops[:, :, first_band : first_band + N_BANDS]),
+                centroid * stretch,
+                np.sqrt(np.maximum(second - centroid**2, 0.0)) * stretch,
+                _weighted(of["entropy"], power),
+                of["high_frequency_peak_mps2"].max(axis=1),
+                _strongest_lines(
+                    hops[:, :, first_line : first_line + N_PEAKS],
+                    hops[:, :, first_density : first_density + N_PEAKS],
+                    parameters.density_line_hz,
+                    stretch,
+                ),
+            )
         )
-        for i in range(N_LINES):
-            columns += [frequencies_hz[:, i] * stretch, levels[:, i]]
-        figures = np.column_stack(columns)
     figures[~np.isfinite(of["rms_mps2"]).all(axis=1)] = np.nan
     return figures
 
@@ -99,35 +100,31 @@ def _weighted(values: Float64Array, power: Float64Array) -> Float64Array:
 
 
 def _strongest_lines(
-    frequencies_hz: Float64Array, densities: Float64Array, line_hz: float
-) -> tuple[Float64Array, Float64Array]:
-    """Frequencies and RMS values `(n_windows, N_LINES)` of the strongest lines in order; 0 where none.
+    frequencies_hz: Float64Array, densities: Float64Array, line_hz: float, stretch: Float64Array
+) -> Float64Array:
+    """Frequency and RMS of each of the strongest lines in order, `(n_windows, 2 N_LINES)`; 0 where none.
 
-    Peaks `(n_windows, n_hops, n_peaks)` of all hops that are less than a line or so apart are one; its power
-    is their sum over the number of hops, so that a line of one hop among many counts little.
+    Peaks `(n_windows, n_hops, n_peaks)` of all hops that lie within a line of the next are one. Its power is
+    their sum over the number of hops, so that a line of one hop among many counts little.
     """
     n_windows, n_hops = frequencies_hz.shape[:2]
-    n_bins = SEGMENT_SAMPLES // 2 + 3  # the spectrum's lines, and one more at either end
     frequencies_hz, densities = frequencies_hz.reshape(n_windows, -1), densities.reshape(n_windows, -1)
+    n_peaks = frequencies_hz.shape[1]
+    order = np.argsort(frequencies_hz, axis=1)  # what is no number comes last
+    rows = np.arange(n_windows)[:, np.newaxis]
+    frequencies_hz, densities = frequencies_hz[rows, order], densities[rows, order]
     usable = np.isfinite(frequencies_hz) & np.isfinite(densities)
     power = np.where(usable, densities, 0.0) * (_HANN_NOISE_LINES * line_hz / n_hops)
-    centred_hz = np.where(usable, frequencies_hz, 0.0)
-    bins = np.arange(n_windows)[:, np.newaxis] * n_bins + np.rint(centred_hz / line_hz).astype(np.int64) + 1
-    flat = bins.reshape(-1)
-    powers = np.bincount(flat, power.reshape(-1), n_windows * n_bins).reshape(n_windows, n_bins)
-    moments = np.bincount(flat, (power * centred_hz).reshape(-1), n_windows * n_bins).reshape(
-        n_windows, n_bins
-    )
-    found_power, found_hz = np.zeros((n_windows, N_LINES)), np.zeros((n_windows, N_LINES))
-    rows = np.arange(n_windows)[:, np.newaxis]
-    for i in range(N_LINES):
-        near = np.clip(powers.argmax(axis=1), 1, n_bins - 2)[:, np.newaxis] + np.array([-1, 0, 1])
-        found_power[:, i] = powers[rows, near].sum(axis=1)
-        total = np.where(found_power[:, i] > 0.0, found_power[:, i], 1.0)
-        found_hz[:, i] = moments[rows, near].sum(axis=1) / total
-        powers[rows, near] = moments[rows, near] = 0.0
-    order = np.argsort(-found_power, axis=1, kind="stable")
-    return (
-        np.take_along_axis(found_hz, order, axis=1),
-        np.sqrt(np.take_along_axis(found_power, order, axis=1)),
-    )
+    frequencies_hz = np.where(usable, frequencies_hz, 0.0)
+    apart = np.diff(frequencies_hz, axis=1, prepend=-np.inf) > line_hz
+    place = (np.cumsum(apart, axis=1) - 1 + n_peaks * rows).reshape(-1)
+    size = n_windows * n_peaks
+    powers = np.bincount(place, power.reshape(-1), size)
+    moments = np.bincount(place, (power * frequencies_hz).reshape(-1), size)
+    centres_hz = moments / np.where(powers > 0.0, powers, 1.0)
+    powers, centres_hz = powers.reshape(n_windows, -1), centres_hz.reshape(n_windows, -1)
+    strongest = np.argsort(-powers, axis=1, kind="stable")[:, :N_LINES]
+    lines = np.empty((n_windows, 2 * N_LINES))
+    lines[:, 0::2] = centres_hz[rows, strongest] * stretch[:, np.newaxis]
+    lines[:, 1::2] = np.sqrt(powers[rows, strongest])
+    return lines
