@@ -29,8 +29,8 @@ How much is chance. For n independent envelope samples of Gaussian noise var K =
 exponential variables), and the distribution leans to the right. A band is chosen only if K exceeds what one
 record of Gaussian noise in a hundred would show in any of its bands: 2 / sqrt(n) (4.0 + 36 / sqrt(n)), 4.0
 being the normal quantile of 1 % shared by 300 bands and 36 the lean, fitted to simulated noise. Of those
-that do, the band with the largest excess over it is chosen: so a wide band wins where a narrow one is no
-better.
+that do, and whose impulses do not stand in one window alone, the band with the largest excess over it is
+chosen: so a wide band wins where a narrow one is no better.
 """
 
 from __future__ import annotations
@@ -53,6 +53,10 @@ LEVEL_6_MIN_S = 1.0  # bands of 64 lines say little on less
 # Bands weaker than this part of the record's mean square hold the rounding of float32, not a signal.
 NEGLIGIBLE_POWER = 1e-10
 TAPERED_SAMPLES = WINDOW_SAMPLES // 4  # at each end
+
+# More of <|c|^4> than this in one window, of four or more, is an event and no repetition.
+EVENT_SHARE = 0.5
+EVENT_WINDOWS = 4
 
 _WINDOWS_AT_ONCE = 64  # an hour's record must not need an hour's spectra in memory
 _NORMAL_QUANTILE = 4.0
@@ -127,6 +131,7 @@ class Kurtogram:
     n_windows: int
     bands: tuple[Band, ...]
     kurtosis: Float64Array  # (n_bands,); NaN where a band is silent
+    event_share: Float64Array  # (n_bands,) part of <|c|^4> that one window alone holds; NaN where silent
 
     @property
     def hz_per_line(self) -> float:
@@ -134,10 +139,21 @@ class Kurtogram:
         return self.sample_rate_hz / WINDOW_SAMPLES
 
     @property
+    def repeated(self) -> npt.NDArray[np.bool_]:
+        """Bands `(n_bands,)` whose impulses are not one event: no window holds more than half of <|c|^4>.
+
+        Below four windows all are. A click in a band that is silent otherwise outdoes every bearing.
+        """
+        if self.n_windows < EVENT_WINDOWS:
+            return np.ones(len(self.bands), bool)
+        return np.asarray(~(self.event_share > EVENT_SHARE))
+
+    @property
     def best(self) -> DemodulationBand | None:
-        """The band to demodulate; None where no band is impulsive beyond chance."""
+        """The band to demodulate; None where no band is impulsive, again and again, beyond chance."""
         chance = np.array([chance_kurtosis(band.n_lines, self.n_windows) for band in self.bands])
-        excess = np.where(np.isfinite(self.kurtosis), self.kurtosis - chance, -np.inf)
+        usable = np.isfinite(self.kurtosis) & self.repeated
+        excess = np.where(usable, self.kurtosis - chance, -np.inf)
         index = int(np.argmax(excess))
         if not excess[index] > 0.0:
             return None
@@ -171,7 +187,7 @@ def kurtogram(samples: Float32Array, sample_rate_hz: float, max_level: int | Non
         for first in range(0, n_windows, _WINDOWS_AT_ONCE)
     ]
     moments = np.concatenate(parts)
-    return Kurtogram(sample_rate_hz, n_windows, bands, kurtosis_of(moments))
+    return Kurtogram(sample_rate_hz, n_windows, bands, kurtosis_of(moments), event_share_of(moments))
 
 
 def checked_level(samples: Float32Array, sample_rate_hz: float, max_level: int | None = None) -> int:
@@ -196,6 +212,13 @@ def kurtosis_of(moments: Float64Array) -> Float64Array:
         kurtosis: Float64Array = fourth / second**2 - 2.0
     kurtosis[~(second > floor)] = np.nan
     return kurtosis
+
+
+def event_share_of(moments: Float64Array) -> Float64Array:
+    """Part of the fourth moment that the window with most of it holds, `(n_bands,)`; NaN where silent."""
+    fourth = moments[:, :, 1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(fourth.max(axis=0) / fourth.sum(axis=0), np.float64)
 
 
 def band_moments(

@@ -169,7 +169,7 @@ def print_orders(console: Console, report: OrderReport | None, remarks: Sequence
         console.print(f"             highest orders {highest}")
         console.print(
             f"             RMS {report.rms:.3g}: bound to the shaft {report.synchronous_rms:.3g}, residual "
-            f"{report.residual_rms:.3g} ({100.0 * report.residual_share:.0f} % of the power, kurtosis "
+            f"{report.residual_rms:.3g} ({100.0 * report.residual_share:.2g} % of the power, kurtosis "
             f"{report.residual_kurtosis:.1f}, crest factor {report.residual_crest_factor:.1f})"
         )
     for remark in remarks:

@@ -177,7 +177,9 @@ def _low_frequencies(axes: Any, report: ChannelReport) -> None:
     axes.plot(f[inside], values, color=TRACE, linewidth=0.9)
     axes.set(xlabel="frequency, Hz", ylabel=label, title="Low frequencies: the shaft")
     axes.margins(x=0.0)
-    axes.set_ylim(0.0, 1.18 * float(values.max(initial=1e-12)))
+    # below the shaft's speed an accelerometer's drift, divided by the frequency, would set the scale
+    least_hz = 10.0 if report.shaft_hz is None else 0.6 * report.shaft_hz
+    axes.set_ylim(0.0, 1.18 * float(values[f[inside] >= least_hz].max(initial=1e-12)))
     axes.grid(alpha=0.25)
     if report.shaft_hz is not None:
         for harmonic in range(1, MARKED_SHAFT_HARMONICS + 1):
@@ -225,6 +227,18 @@ def _fault_markers(axes: Any, report: ChannelReport, bearing: FaultMultipliers, 
             if at < top:
                 text = LABELS[fault] if harmonic == 1 else f"{harmonic}"
                 _marker(axes, at, text, colour, strong=strong)
+        if strong:
+            for offset, text in _sidebands(fault, bearing):
+                _marker(axes, multiplier + offset, text, colour)
+
+
+def _sidebands(fault: BearingFault, bearing: FaultMultipliers) -> tuple[tuple[float, str], ...]:
+    """Lines beside a fault's own, by what modulates its impacts on their way through the load zone."""
+    if fault is BearingFault.INNER_RACE:
+        return (-1.0, "-1x"), (1.0, "+1x")
+    if fault is BearingFault.ROLLING_ELEMENT:
+        return (-bearing.ftf, "-FTF"), (bearing.ftf, "+FTF")
+    return ()
 
 
 def _marker(axes: Any, at: float, text: str, colour: str, *, strong: bool = False) -> None:

@@ -16,7 +16,10 @@ _LEAST_TOP = 1.0  # of the colour scale: noise alone is not blown up to look lik
 
 
 def draw_kurtogram(figure: Any, axes: Any, kurtogram: Kurtogram | None) -> None:
-    """One row per level of the tree, coarse at the top; colour is the kurtosis K of the complex envelope."""
+    """One row per level of the tree, coarse at the top; colour is the kurtosis K of the complex envelope.
+
+    The scale ends at the largest K of a band whose impulses are no single event.
+    """
     if kurtogram is None:
         axes.text(0.5, 0.5, "no kurtogram:\nthe record is too short", ha="center", va="center",
                   transform=axes.transAxes, color="#555555")  # fmt: skip
@@ -24,7 +27,7 @@ def draw_kurtogram(figure: Any, axes: Any, kurtogram: Kurtogram | None) -> None:
         return
     levels = kurtogram.levels()
     half_rate_khz = kurtogram.sample_rate_hz / 2000.0
-    finite = kurtogram.kurtosis[np.isfinite(kurtogram.kurtosis)]
+    finite = kurtogram.kurtosis[np.isfinite(kurtogram.kurtosis) & kurtogram.repeated]
     top = max(_LEAST_TOP, float(finite.max(initial=0.0)))
     image = None
     for row, (_, values) in enumerate(levels):

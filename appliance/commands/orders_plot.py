@@ -51,14 +51,12 @@ def draw_average(axes: Any, report: OrderReport, unit: str) -> None:
     axes.grid(alpha=0.25)
     axes.set(
         xlabel="revolution of the shaft",
-        ylabel=f"{unit}",
-        title=f"Synchronous average, RMS {report.synchronous_rms:.3g}",
+        ylabel=f"acceleration, {unit}",
+        title=f"Synchronous average, RMS {report.synchronous_rms:.3g}\n"
+        f"residual (band): RMS {report.residual_rms:.3g}, {100.0 * report.residual_share:.2g} % of the "
+        f"power, kurtosis {report.residual_kurtosis:.1f}",
     )
-    axes.annotate(
-        f"residual: RMS {report.residual_rms:.3g} ({100.0 * report.residual_share:.0f} % of the power), "
-        f"kurtosis {report.residual_kurtosis:.1f}",
-        (0.02, 0.03), xycoords="axes fraction", fontsize=9, color="#a04000",
-    )  # fmt: skip
+    axes.title.set_fontsize(10)
 
 
 def _mark(axes: Any, at: float, text: str, colour: str) -> None:

@@ -29,6 +29,7 @@ from dsp.kurtogram import (
     Kurtogram,
     bands_of,
     checked_level,
+    event_share_of,
     kurtosis_of,
 )
 from dsp.lanes.complex_vector import store_complex
@@ -160,8 +161,9 @@ class LaneKurtogram:
         checked_level(samples, sample_rate_hz, self.max_level)
         n_windows = len(samples) // WINDOW_SAMPLES
         windows = samples[: n_windows * WINDOW_SAMPLES].reshape(n_windows, WINDOW_SAMPLES)
-        kurtosis = kurtosis_of(self.band_moments(windows))
-        return Kurtogram(sample_rate_hz, n_windows, self.bands, kurtosis)
+        moments = self.band_moments(windows)
+        share = event_share_of(moments)
+        return Kurtogram(sample_rate_hz, n_windows, self.bands, kurtosis_of(moments), share)
 
     def band_moments(self, windows: Float32Array | npt.NDArray[np.int16]) -> Float64Array:
         """Means of |c|^2 and |c|^4 `(n_windows, n_bands, 2)` of contiguous windows `(n_windows, 8192)`.

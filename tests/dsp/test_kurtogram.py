@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from dsp.errors import DspError
-from dsp.kurtogram import LINES, TAPER, Band, band_moments, bands_of, chance_kurtosis, kurtogram
+from dsp.kurtogram import (
+    LINES,
+    TAPER,
+    WINDOW_SAMPLES,
+    Band,
+    band_moments,
+    bands_of,
+    chance_kurtosis,
+    kurtogram,
+)
 from tests.oracles.kurtogram import filter_bank_tree, kurtosis_by_definition
 
 RATE_HZ = 25_600.0
@@ -177,3 +186,21 @@ def test_the_taper_is_flat_between_its_ends() -> None:
     assert TAPER[0] < 1e-6
     np.testing.assert_array_equal(TAPER, TAPER[::-1])
     assert Band(1.0, 0, 1366).envelope_samples == 1536
+
+
+def test_a_click_in_a_silent_band_is_no_bearing() -> None:
+    """One click of 60 dB below the impacts, where nothing else is: its K is larger, it happens once."""
+    n = 12 * WINDOW_SAMPLES
+    x = noise(n, 3) * 0.3 + ringing(n, 3_000.0, 0.01)
+    spectrum = np.fft.rfft(x)
+    spectrum[round(0.9 * len(spectrum)) :] = 0.0
+    x = np.fft.irfft(spectrum, n)
+    t = np.arange(64)
+    x[40_000:40_064] += 1e-2 * np.hanning(64) * np.sin(2 * np.pi * 0.48 * t)
+    found = kurtogram(x.astype(np.float32), RATE_HZ)
+    assert found.best is not None
+    assert found.best.lower_hz < 3_000.0 < found.best.upper_hz
+    clicked = np.nanargmax(found.kurtosis)
+    assert not found.repeated[clicked]
+    assert found.kurtosis[clicked] > 3 * found.best.kurtosis
+    assert found.event_share[clicked] > 0.9
