@@ -51,7 +51,8 @@ async def serve(port: int, machine: SimulatedMachine, start_ns: int, stop: async
         while not stop.is_set() and os.getppid() == parent:
             await _write(nodes, machine, start_ns)
             try:
-                await asyncio.wait_for(stop.wait(), UPDATE_S)
+                async with asyncio.timeout(UPDATE_S):
+                    await stop.wait()
             except TimeoutError:
                 continue
 

@@ -162,7 +162,8 @@ class Pipeline:
                 await self.commit_counters()
         finally:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.commit_counters(), FINISH_WAIT_S)
+                async with asyncio.timeout(FINISH_WAIT_S):
+                    await self.commit_counters()
 
     async def commit_counters(self) -> None:
         """Commit every counter that grew; only then is it shown. All of them after the store was replaced."""
@@ -189,7 +190,9 @@ class Pipeline:
             except asyncio.CancelledError:
                 # Shutting down: what was being analysed is still brought to the journal.
                 with contextlib.suppress(TimeoutError):
-                    await self._deliver(line, items, await asyncio.wait_for(work, FINISH_WAIT_S))
+                    async with asyncio.timeout(FINISH_WAIT_S):
+                        findings = await work
+                    await self._deliver(line, items, findings)
                 raise
             except Exception:
                 meters.analysis.fail()

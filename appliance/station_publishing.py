@@ -36,6 +36,7 @@ class StationPublishing:
             self._publisher.publish(self._values())
             await asyncio.sleep(SHORTEST_PAUSE_S)
             try:
-                await asyncio.wait_for(self._alarm.wait(), max(0.0, self._period_s - SHORTEST_PAUSE_S))
+                async with asyncio.timeout(max(0.0, self._period_s - SHORTEST_PAUSE_S)):
+                    await self._alarm.wait()
             except TimeoutError:
                 continue

@@ -116,7 +116,8 @@ class SystemWatch:
         while True:
             await self._look()
             try:
-                await asyncio.wait_for(self._changed.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):
+                    await self._changed.wait()
             except TimeoutError:
                 continue
             self._changed.clear()

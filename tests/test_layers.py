@@ -173,3 +173,15 @@ def test_nobody_imports_the_appliance_or_its_wiring_from_below() -> None:
     }
     above = ("appliance.commands", "appliance.__main__", "appliance.wiring")
     assert importers <= {m for m in importers if m.startswith(above)}
+
+
+def test_no_cancellation_is_lost_in_a_time_out() -> None:
+    """`asyncio.wait_for` of Python 3.11 forgets one that meets its result; `asyncio.timeout` does not."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in python_files()
+        if module_of(path).partition(".")[0] in FLOORS
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr == "wait_for"
+    ]
+    assert not found

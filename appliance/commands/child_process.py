@@ -94,12 +94,14 @@ class ChildProcess:
         """Ask it to end, wait, and make sure; returns its exit code."""
         if self.process.stdout is not None and self.process.stdout.at_eof():  # it ends by itself just now
             with contextlib.suppress(TimeoutError):
-                return await asyncio.wait_for(self.process.wait(), AT_EOF_WAIT_S)
+                async with asyncio.timeout(AT_EOF_WAIT_S):
+                    return await self.process.wait()
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.terminate()
             try:
-                return await asyncio.wait_for(self.process.wait(), STOP_WAIT_S)
+                async with asyncio.timeout(STOP_WAIT_S):
+                    return await self.process.wait()
             except TimeoutError:
                 self.process.kill()
         return await self.process.wait()

@@ -167,7 +167,8 @@ class Peers:
 
     async def _after_alarm(self, then: Callable[[], None]) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._settled.wait(), ARRIVAL_WAIT_S)
+            async with asyncio.timeout(ARRIVAL_WAIT_S):
+                await self._settled.wait()
         for way in self._ways.missing:
             self._tell(
                 {"type": "arrival", "way": way, "late_s": None, "sequence": self._ways.named},

@@ -124,12 +124,16 @@ class OpcUaSource:
         except (OSError, TimeoutError, ua.uaerrors.UaError, asyncio.IncompleteReadError, ValueError) as error:
             raise self._lost(error) from error
         finally:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(client.disconnect(), CLOSE_TIMEOUT_S)
-            client.disconnect_socket()
+            try:
+                with contextlib.suppress(Exception):
+                    async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                        await client.disconnect()
+            finally:
+                client.disconnect_socket()
 
     async def _open(self, client: Client) -> Subscription:
-        await asyncio.wait_for(client.connect(), 2 * CONNECT_TIMEOUT_S)
+        async with asyncio.timeout(2 * CONNECT_TIMEOUT_S):
+            await client.connect()
         parameters = ua.CreateSubscriptionParameters()
         parameters.RequestedPublishingInterval = self._publish_interval_ms
         # Three keep-alives must fit into the silence that counts as loss.
@@ -163,7 +167,10 @@ class OpcUaSource:
         opened_s = time.monotonic()
         repeated_s = opened_s
         while True:
-            event = await subscription.next_event(timeout=self._repeat_s / 4)
+            event = None
+            with contextlib.suppress(TimeoutError):  # its own time-out may lose a cancellation
+                async with asyncio.timeout(self._repeat_s / 4):
+                    event = await subscription.next_event()
             if isinstance(event, StatusChangeEvent):
                 raise SourceLost(
                     self.source_id,

@@ -162,7 +162,8 @@ class SerialSource:
         """Tell a sensor that streams that nobody listens any more; a port that is gone hears nothing."""
         session.stop(self._monotonic_ns())
         with contextlib.suppress(FirmwareBridgeError, TimeoutError):
-            await asyncio.wait_for(port.write(session.data_to_send()), STOP_WAIT_S)
+            async with asyncio.timeout(STOP_WAIT_S):
+                await port.write(session.data_to_send())
 
     def _note(self, event: Event) -> None:
         """What an operator learns of an event. Raises SourceLost at the end of a session."""

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from asyncua import Server, ua
+from asyncua import Client, Server, ua
+from asyncua.common.subscription import DataChangeEvent, Subscription
 
 from appliance.sources.opcua_client import OpcUaSource
 from appliance.sources.opcua_values import (
@@ -359,3 +360,29 @@ async def test_killed_server_process_is_noticed_and_taken_up_again() -> None:
     finally:
         process.terminate()
         assert await asyncio.wait_for(process.wait(), 10) == 0
+
+
+@pytest.mark.parametrize("steps", range(5))
+async def test_a_source_ends_although_a_value_arrives_while_it_is_cancelled(plant: Plant, steps: int) -> None:
+    """`asyncio.wait_for` of Python 3.11 forgets a cancellation that meets its result."""
+    source, subscriptions, events = source_of(plant.url), [], []
+    opened, taken = source._open, source._taken
+
+    async def open_and_keep(client: Client) -> Subscription:
+        subscriptions.append(await opened(client))
+        return subscriptions[-1]
+
+    def take_and_keep(tag: OpcUaTag, event: DataChangeEvent, clock: ServerClock) -> list[SourceItem]:
+        events.append(event)
+        return taken(tag, event, clock)
+
+    source._open, source._taken = open_and_keep, take_and_keep  # type: ignore[method-assign]
+    reader = Reader(source)
+    await reader.until(lambda: bool(events))
+    await asyncio.sleep(0)
+    subscriptions[0]._event_queue.put_nowait(events[-1])
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    reader.task.cancel()
+    done, _ = await asyncio.wait([reader.task], timeout=10)
+    assert done
