@@ -11,7 +11,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,6 +22,12 @@ from dsp.errors import DspError
 CATALOGUE_FILE = "bearings.toml"
 _MAKERS = ("skf", "fag", "nsk", "ntn", "nachi", "koyo", "timken", "ldk", "rexnord", "mb", "nice", "fafnir")
 Positive = Annotated[float, Field(gt=0)]
+Verified = Literal["original", "second hand", "no"]
+_VERIFIED_WORDS: dict[Verified, str] = {
+    "original": "checked against the original",
+    "second hand": "checked at second hand",
+    "no": "not checked",
+}
 
 
 class _Entry(BaseModel):
@@ -32,7 +38,7 @@ class _Geometry(_Entry):
     n: Annotated[int, Field(ge=3, le=200)]
     element_mm: Positive
     pitch_mm: Positive
-    contact_deg: Annotated[float, Field(ge=0, lt=90)]
+    contact_deg: Annotated[float, Field(ge=0, lt=90)] | None = None
 
 
 class _Multipliers(_Entry):
@@ -50,8 +56,14 @@ class _Bearing(_Entry):
     source: str
 
 
+class _Source(_Entry):
+    text: Annotated[str, Field(min_length=20)]
+    verified: Verified
+    check: Annotated[str, Field(min_length=20)]
+
+
 class _Catalogue(_Entry):
-    sources: dict[str, str]
+    sources: dict[str, _Source]
     bearings: tuple[_Bearing, ...]
 
 
@@ -62,7 +74,8 @@ class KnownBearing:
     designation: str
     maker: str
     multipliers: FaultMultipliers
-    source: str  # a sentence: where its figures are published
+    source: str  # a sentence: where its figures are published, and how far that was checked
+    verified: Verified
 
     @property
     def name(self) -> str:
@@ -111,12 +124,14 @@ def _number(designation: str) -> str:
     return found.group(1).replace("-", "") if found else ""
 
 
-def _known(entry: _Bearing, sources: dict[str, str]) -> KnownBearing:
+def _known(entry: _Bearing, sources: dict[str, _Source]) -> KnownBearing:
     name = f"{entry.maker} {entry.designation}"
     if entry.source not in sources:
         raise Fatal(f"{CATALOGUE_FILE}: {name} names the source {entry.source!r}, which is not in [sources]")
     try:
-        return KnownBearing(entry.designation, entry.maker, _multipliers(entry), sources[entry.source])
+        source = sources[entry.source]
+        words = f"{source.text}; {_VERIFIED_WORDS[source.verified]}"
+        return KnownBearing(entry.designation, entry.maker, _multipliers(entry), words, source.verified)
     except DspError as error:
         raise Fatal(f"{CATALOGUE_FILE}: {name} cannot be: {error}") from error
 

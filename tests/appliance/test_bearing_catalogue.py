@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def test_every_entry_is_a_possible_bearing_with_a_source(bearing) -> None:
     ratio = multipliers.gamma if multipliers.gamma else math.nan
     assert n * math.asin(min(1.0, ratio)) < math.pi
     assert len(bearing.source) > 20
+    assert "checked" in bearing.source
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -98,8 +100,26 @@ def test_entries_are_not_doubled_and_every_source_is_used() -> None:
     ],
 )
 def test_a_wrong_entry_is_refused_by_name(entry: str, reason: str) -> None:
-    text = f'[sources]\ns = "x"\n[[bearings]]\ndesignation = "1"\nmaker = "M"\nsource = "s"\n{entry}\n'
+    source = f'text = "{"x" * 20}"\nverified = "no"\ncheck = "{"y" * 20}"\n'
+    text = f'[sources.s]\n{source}[[bearings]]\ndesignation = "1"\nmaker = "M"\nsource = "s"\n{entry}\n'
     with pytest.raises(Fatal, match=rf"M 1 cannot be.*{reason}"):
         read_catalogue(text)
     with pytest.raises(Fatal, match="not in \\[sources\\]"):
         read_catalogue(text.replace('source = "s"', 'source = "t"'))
+
+
+def test_what_was_checked_against_the_original_is_told_apart() -> None:
+    """Timken's page was read; the others' figures were held against those who cite them."""
+    counts = Counter(bearing.verified for bearing in known_bearings())
+    assert counts == {"original": 29, "second hand": 7}
+    timken = find_bearing("205K")
+    assert timken is not None
+    assert timken.source.endswith("checked against the original")
+
+
+def test_a_contact_angle_that_nobody_states_is_unknown() -> None:
+    pronostia, cwru = find_bearing("PRONOSTIA rig"), find_bearing("6205")
+    assert pronostia is not None
+    assert cwru is not None
+    assert not pronostia.multipliers.contact_angle_known
+    assert cwru.multipliers.contact_angle_known
