@@ -17,6 +17,7 @@ from dsp.sensor_check import SensorCheck, SensorCondition, sensor_verdict
 from dsp.sensor_reference import swapped_axes
 
 NEEDED = 3  # windows in a row that must show the same exchange
+MOST_AXES = 4  # every order of them is tried
 
 
 class _Trusted(Protocol):
@@ -36,7 +37,7 @@ class AxisWatch:
             if channel.measurand is Measurand.ACCELERATION and channel.sensor_id:
                 by_sensor.setdefault(channel.sensor_id, []).append(channel.channel_id)
         for axes in by_sensor.values():
-            if len(axes) > 1:
+            if 1 < len(axes) <= MOST_AXES:
                 self._axes |= dict.fromkeys(axes, tuple(axes))
         self._seen: dict[tuple[str, ...], tuple[tuple[int, ...] | None, int]] = {}  # exchange, how often
 
