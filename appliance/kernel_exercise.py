@@ -27,6 +27,7 @@ from firmware_bridge.simulated_machine import (
     SimulatedMachine,
     VibrationStream,
 )
+from models.channel_report import channel_report
 from models.machine import Foundation, Machine
 
 # What the service calls outside of the analysis and what has kernels of its own.
@@ -56,14 +57,30 @@ _CHANNELS = (
 
 
 def exercise_all() -> int:
-    """All profiles, then `warm_up()` of each module below that has one; how many windows were judged."""
-    windows = sum(exercise(profile) for profile in SECONDS)
+    """All profiles and a recording, then each `warm_up()` below; how many windows were judged."""
+    windows = sum(exercise(profile) for profile in SECONDS) + exercise_recording()
     for name in ALSO_USED:
         importlib.import_module(name)
     for name, module in sorted(sys.modules.items()):
         warm_up = getattr(module, "warm_up", None) if name.startswith(("dsp.", "firmware_bridge.")) else None
         if callable(warm_up):
             warm_up()
+    return windows
+
+
+def exercise_recording(seconds: float = 4.0) -> int:
+    """What `stethos analyse` says of a recording, of one channel alone and of one among others.
+
+    Their samples lie differently in memory, which to a compiler is another kind of argument.
+    """
+    machine = SimulatedMachine(2)
+    stream = VibrationStream(machine, RATE_HZ)
+    blocks = round(seconds * RATE_HZ / len(stream.next_block()))
+    both = np.concatenate([stream.next_block()[:, :2] for _ in range(blocks)]).astype(np.float32)
+    windows = 0
+    for samples in (both[:, 0], np.ascontiguousarray(both[:, :1])[:, 0]):
+        report = channel_report("x", [samples], RATE_HZ, "m/s2", _MACHINE, shaft_hz=NOMINAL_SPEED_HZ)
+        windows += report.windows
     return windows
 
 

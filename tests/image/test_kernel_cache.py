@@ -6,13 +6,17 @@ The built package is tested by `make deb-check`, with all levels; here it is the
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from appliance.installation import this_processor
 from appliance.processor_level import LEVELS, ProcessorLevel
 from tests.image.kernel_build import (
+    CLEAN,
     ROOT,
     compile_kernels,
     contents,
@@ -20,6 +24,8 @@ from tests.image.kernel_build import (
     make_plan,
     python,
 )
+
+pytestmark = pytest.mark.timeout(900)  # minutes of compiling, on a machine that does other things too
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +95,35 @@ def test_the_same_source_makes_the_same_bytes(
         name: data for name, (data, _) in contents(shipped).items()
     }
     assert not any(str(ROOT).encode() in data for data, _ in contents(shipped).values())
+
+
+def analysed(folder: Path, samples: np.ndarray, *options: str, **environment: str) -> str:
+    """What `stethos analyse` writes to standard error."""
+    path = folder / "recording.npz"
+    np.savez(path, x=samples, fs=12_800.0)
+    done = subprocess.run(
+        [sys.executable, "-B", "-m", "appliance", "analyse", str(path), "--unit", "m/s2", *options],
+        cwd=ROOT,
+        env={**CLEAN, **environment},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stderr
+
+
+def test_a_recording_is_analysed_without_compiling(
+    shipped: Path, level: ProcessorLevel, tmp_path: Path
+) -> None:
+    """What `stethos warm-up` runs is all that `stethos analyse` calls; in an empty folder it says so."""
+    x = np.random.default_rng(1).normal(size=(60_000, 3)).astype(np.float32)
+    x[:, 2] = np.arange(60_000) % 512 < 40  # 25 pulses a second
+    bearing = ("--bearing", "6205", "--speed", "1500rpm", "--gear-teeth", "23", "--line-hz", "50")
+    settings = environment_for(shipped, level)
+    assert "compiling" not in analysed(tmp_path, x, *bearing, "--tacho", "2", **settings)
+    assert "compiling" not in analysed(tmp_path, x[:, 0], **settings)
+    assert "compiling" not in analysed(tmp_path, x[:9000, 0].astype(np.int16), **settings)
+    (nothing := tmp_path / "nothing").mkdir()
+    assert "compiling" in analysed(tmp_path, x[:, 0], **environment_for(nothing, level))
