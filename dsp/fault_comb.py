@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -163,14 +164,27 @@ class _Comb:
         self._prominence = without_interference(spectrum, mains_hz)
         self._log = np.clip(np.log(np.maximum(self._prominence, 1e-3)), 0.0, _CAP)
         self._bearing_lines = (multipliers.bpfo, multipliers.bpfi, 2.0 * multipliers.bsf)
-        lowest = 0.5 * multipliers.bpfo
-        highest = 1.06 * max(multipliers.bpfi, 2.0 * multipliers.bsf)
-        self._step = 0.25 / (spectrum.cells_per_order * HARMONICS * highest)
-        self._grid = np.exp(np.arange(np.log(lowest), np.log(highest), self._step))
-        self._levels = self._mean_log(self._log, self._grid, HARMONICS)
+        self._lowest = 0.5 * multipliers.bpfo
+        self._highest = 1.06 * max(multipliers.bpfi, 2.0 * multipliers.bsf)
+        self._step = 0.25 / (spectrum.cells_per_order * HARMONICS * self._highest)
+
+    # Not needed, and not computed, where only the cage's line is asked for.
+    @cached_property
+    def _grid(self) -> npt.NDArray[np.float64]:
+        grid: npt.NDArray[np.float64] = np.exp(
+            np.arange(np.log(self._lowest), np.log(self._highest), self._step)
+        )
+        return grid
+
+    @cached_property
+    def _levels(self) -> npt.NDArray[np.float64]:
+        return self._mean_log(self._log, self._grid, HARMONICS)
+
+    @cached_property
+    def _ranks(self) -> npt.NDArray[np.float64]:
         # Among combs whose harmonics all reach the cap, the one that hits their crests.
         uncapped = np.log(np.maximum(self._prominence, 1.0))
-        self._ranks = self._levels + _TIE * self._mean_log(uncapped, self._grid, HARMONICS)
+        return self._levels + _TIE * self._mean_log(uncapped, self._grid, HARMONICS)
 
     def line(
         self, fault: BearingFault, bounds: tuple[float, float], sideband_orders: Sequence[float]
