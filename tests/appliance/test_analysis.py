@@ -14,7 +14,10 @@ import pytest
 
 from appliance.alarms.lifecycle import NothingToAcknowledgeError, Severity
 from appliance.analysis import PROFILES, AssetAnalysis, Findings
+from dsp.extractor import EXTRACTOR_VERSION
+from dsp.hop_figures import LINE_NAMES
 from dsp.samples import Gap, GapCause, Quality, SampleBlock, SourceItem
+from dsp.window_extractor import Engine
 from models.machine import Machine
 from tests.fakes.machine_items import (
     FULL_SCALE,
@@ -300,6 +303,28 @@ def test_limits_that_do_not_fit_are_refused_by_name_and_the_channel_learns_anew(
     fresh = low_rate(axes="x")
     assert fresh.restore({"motor-1.x": {**good, "operating_bins": "nonsense"}}, ()) == []
     assert fresh.learning_progress()[0].complete
+
+
+def test_what_is_learned_is_of_levels_alone_and_outlives_a_change_of_engine() -> None:
+    analysis = low_rate(axes="x")
+    found = [vector for items in healthy_items(50.0, "x") for vector in analysis.process(items).features]
+    limits = analysis.state().limits["motor-1.x"]
+    for learned in limits["detector"]["learned"]:
+        assert learned["extractor_version"] == EXTRACTOR_VERSION  # as on boxes that learned before the hops
+        assert "line_1_hz" not in learned["feature_names"]
+    assert "line_1_hz" in found[0].names
+    assert found[0].extractor_version == f"channel-1 rate={LOW_RATE_HZ!r} window=8192 unit=m/s2"
+    other = AssetAnalysis(
+        MOTOR, channels(LOW_RATE_HZ, "x", tags=False), replace(PROFILES["demo"], engine=Engine.SCIPY)
+    )
+    assert other.restore({"motor-1.x": limits}, ()) == []
+    other.interrupt()
+    again = [other.process(items) for items in healthy_items(50.0, "x")]
+    assert other.learning_progress()[0].complete
+    assert max(score.value for findings in again for score in findings.scores) < 1.0
+    for vector, same in zip((v for f in again for v in f.features), found, strict=True):
+        stable = [i for i, name in enumerate(vector.names) if name not in LINE_NAMES]
+        np.testing.assert_allclose(vector.values[stable], same.values[stable], rtol=5e-5, atol=1e-5)
 
 
 def test_limits_are_handed_out_while_learning_and_when_learned() -> None:
