@@ -33,6 +33,7 @@ const UNITS: [string, string][] = [
 const SHOWN_UNITS: Record<string, string> = { "1": "", "m/s2": "m/s²", degC: "°C", count: "" };
 
 const BAND = /^band_(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)_hz_?(.*)$/;
+const LINE = /^line_(\d+)_(hz|rms_mps2)$/;
 
 export const shownUnit = (unit: string): string => SHOWN_UNITS[unit] ?? unit;
 
@@ -55,6 +56,11 @@ export function named(name: string, givenUnit = ""): Named {
     const [stem, ending] = rest === "db" ? ["level", "dB"] : split(rest);
     const range = `${from}–${to}\u00a0Hz`;
     return { name: texts.bandFeature(range, inWords(stem)), unit: unit(ending) };
+  }
+  const line = LINE.exec(name);
+  if (line !== null) {
+    const [, rank = "", what] = line;
+    return { name: texts.lineFeature(rank, what !== "hz"), unit: unit(what === "hz" ? "Hz" : "m/s²") };
   }
   const [stem, ending] = name in texts.names ? [name, split(name)[1]] : split(name);
   return { name: inWords(stem) || name, unit: unit(ending) };

@@ -45,6 +45,12 @@ export const texts = {
     velocity: "Vibration velocity",
     envelope_kurtosis: "impulsiveness (envelope kurtosis)",
     level: "level",
+    mean: "Bias (mean acceleration)",
+    zero_crossing_rate: "Zero crossings per second",
+    centroid: "Spectral centroid",
+    spread: "Spectral spread",
+    entropy: "Spectral entropy (1: noise, 0: one tone)",
+    high_frequency_peak: "High-frequency peak",
     score: "Deviation from the baseline (limit is 100 %)",
     value: "Value",
     frequency: "Frequency",
@@ -64,6 +70,7 @@ export const texts = {
     refused_certificates: "Refused certificates",
     certificates_waiting: "Clients that wait for trust",
   },
+  lineFeature: (rank: string, level: boolean) => `Line ${rank}, ${level ? "RMS" : "frequency"}`,
   bandFeature: (range: string, what: string) => `Band ${range}, ${what.charAt(0).toLowerCase()}${what.slice(1)}`,
 
   api: {

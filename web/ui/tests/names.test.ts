@@ -15,6 +15,9 @@ const plain = (text: string) => text.replace(/\u00a0/g, " ");
 it.each([
   ["velocity_rms_mm_s", "", "Vibration velocity, RMS", "mm/s"],
   ["rms_mps2", "m/s2", "Acceleration, RMS", "m/s²"],
+  ["line_3_hz", "Hz", "Line 3, frequency", "Hz"],
+  ["line_3_rms_mps2", "", "Line 3, RMS", "m/s²"],
+  ["centroid_hz", "", "Spectral centroid", "Hz"],
   ["crest_factor", "1", "Crest factor", ""],
   ["band_112_180_hz_db", "dB", "Band 112–180 Hz, level", "dB"],
   ["band_4.5_7.1_hz_db", "", "Band 4.5–7.1 Hz, level", "dB"],
