@@ -24,7 +24,7 @@ def python(*arguments: str, **environment: str) -> str:
         env={**CLEAN, "PYTHONHASHSEED": "0", **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

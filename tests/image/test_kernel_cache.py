@@ -25,7 +25,7 @@ from tests.image.kernel_build import (
     python,
 )
 
-pytestmark = pytest.mark.timeout(900)  # minutes of compiling, on a machine that does other things too
+pytestmark = pytest.mark.timeout(1800)  # minutes of compiling, on a machine that does other things too
 
 
 @pytest.fixture(scope="module")
