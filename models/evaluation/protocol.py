@@ -56,7 +56,7 @@ class Unit:
     shaft_hz: float | None = None  # as stated: measured, else nominal
     bearing_channel: int = 0
     group: str = ""  # session, speed or machine; "" where there is none
-    units_per_level: str = ""  # the manifest's word on the unit, in full
+    stated_unit: str = ""  # what the manifest says of the unit, in full
 
     @property
     def waveforms(self) -> Waveforms:
