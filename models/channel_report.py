@@ -14,7 +14,6 @@ import numpy as np
 from scipy import fft
 
 from dsp.conditioning import WindowFunction
-from dsp.envelope import FaultEvidence, fault_evidence
 from dsp.envelope_orders import OrderSpectrum
 from dsp.envelope_spectrum import EnvelopeSpectrum, envelope_spectrum
 from dsp.errors import DspError
@@ -34,11 +33,10 @@ from dsp.severity import (
 from dsp.shaft_speed_search import SEARCH_RANGE_HZ, estimated_shaft_speed
 from dsp.spectrum import amplitude_values
 from dsp.time_features import time_features
-from models.diagnosis import Diagnoser, Diagnosis, DiagnosisSettings, Verdict
+from models.diagnosis import Diagnosis, DiagnosisSettings
 from models.machine import Machine
 from models.machine_lines import machine_lines
-from models.record_length import settings_at_speed
-from models.recording_records import recording_records
+from models.recording_diagnosis import abstention, diagnosed_recording
 
 # An envelope spectrum for the eye where neither bearing nor speed say how far it must reach.
 _ENVELOPE_MAX_HZ = 1000.0
@@ -100,13 +98,13 @@ def channel_report(
         origin = "unknown: the sensor cannot be believed"
     elif shaft is None:
         shaft, origin = _estimated_speed(longest, sample_rate_hz, machine)
-    settings = settings_at_speed(settings or DiagnosisSettings(), machine.bearing, shaft)
     levels = _levels(segments, sample_rate_hz, unit, shaft)
-    diagnoser, diagnosis, evidence = _diagnose(
-        channel, segments, sample_rate_hz, machine, shaft_hz=shaft, settings=settings
+    found = diagnosed_recording(
+        segments, sample_rate_hz, machine, shaft, settings=settings, channel_id=channel
     )
+    diagnosis, evidence = found.diagnosis, found.evidence
     if not believed:
-        diagnosis = _abstention(machine, channel, f"check sensor: {worst.verdict}")
+        diagnosis = abstention(machine, channel, f"check sensor: {worst.verdict}")
     used_hz = evidence.shaft_hz if evidence is not None else shaft
     figures: dict[str, float] = {}
     remarks: tuple[str, ...] = ()
@@ -131,10 +129,10 @@ def channel_report(
         speed_origin=f"{origin}, refined by the shaft's harmonics" if refined else origin,
         machine=machine,
         diagnosis=diagnosis,
-        lines=diagnoser.lines,
+        lines=found.lines,
         machine_lines=figures,
         machine_remarks=remarks,
-        orders=diagnoser.orders,
+        orders=found.orders,
         envelope=envelope,
         kurtogram=_kurtogram(longest, sample_rate_hz),
         longest=longest,
@@ -221,43 +219,6 @@ def _rating(levels: dict[str, float], unit: str, machine: Machine, shaft_hz: flo
     )
 
 
-def _diagnose(
-    channel: str,
-    segments: Sequence[Float32Array],
-    rate_hz: float,
-    machine: Machine,
-    *,
-    shaft_hz: float | None,
-    settings: DiagnosisSettings,
-) -> tuple[Diagnoser, Diagnosis, FaultEvidence | None]:
-    """The diagnosis after the last record, and that record's evidence."""
-    diagnoser = Diagnoser(machine, channel, settings)
-    if machine.bearing is None or shaft_hz is None:
-        missing = "bearing" if machine.bearing is None else "shaft speed"
-        return diagnoser, _abstention(machine, channel, f"the {missing} is not known"), None
-    latest: Diagnosis | None = None
-    evidence: FaultEvidence | None = None
-    refused = ""
-    for record in recording_records(channel, segments, rate_hz, settings):
-        check = check_sensor(record)
-        if not check.usable:
-            refused = f"check sensor: {check.verdict.value}"
-            continue
-        try:
-            evidence = fault_evidence(
-                record, shaft_hz, machine.bearing, settings.speed_tolerance, gear_teeth=machine.gear_teeth
-            )
-        except DspError as error:
-            refused = str(error)
-            continue
-        latest = diagnoser.observe(evidence, "", learning=False)
-    return (
-        diagnoser,
-        latest or _abstention(machine, channel, refused or "the recording is too short"),
-        evidence,
-    )
-
-
 def _plain_envelope(samples: Float32Array, rate_hz: float) -> EnvelopeSpectrum | None:
     try:
         max_hz = min(_ENVELOPE_MAX_HZ, 0.2 * rate_hz)
@@ -271,19 +232,4 @@ def _kurtogram(samples: Float32Array, rate_hz: float) -> Kurtogram | None:
         return None
     return kurtogram(
         np.ascontiguousarray(samples[: max(WINDOW_SAMPLES, round(_KURTOGRAM_S * rate_hz))]), rate_hz
-    )
-
-
-def _abstention(machine: Machine, channel: str, reason: str) -> Diagnosis:
-    return Diagnosis(
-        asset_id=machine.asset_id,
-        channel_id=channel,
-        start_ns=0,
-        verdict=Verdict.ABSTAIN,
-        fault=None,
-        confidence=0.0,
-        text=reason,
-        ranking=(),
-        over_baseline_db=None,
-        frequency_hz=None,
     )

@@ -10,9 +10,10 @@ import hashlib
 import json
 from collections.abc import Iterable
 
+from models.evaluation.diagnosis_protocol import DiagnosisProtocol
 from models.evaluation.protocol import TaskProtocol
 
-PROTOCOLS: tuple[TaskProtocol, ...] = ()
+PROTOCOLS: tuple[TaskProtocol, ...] = (DiagnosisProtocol(),)
 
 
 def protocol_of(task: str, protocols: Iterable[TaskProtocol] = PROTOCOLS) -> TaskProtocol | None:

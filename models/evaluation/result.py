@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dsp.bearing import FaultMultipliers
 from models.errors import EvaluationError
+from models.recording_diagnosis import RecordingDiagnosis
 
 NOT_BUILT = "not built"
 BASELINE = "baseline:"
@@ -71,13 +73,13 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class EvidencePicture:
-    """An envelope order spectrum with a bearing's combs, of a decision somebody may doubt."""
+    """All that a diagnosis rests on, of a decision somebody may doubt."""
 
     name: str
     caption: str  # decision against truth, in words
-    orders: tuple[float, ...]  # x shaft speed
-    level_db: tuple[float, ...]  # above the noise floor
-    combs: Mapping[str, float]  # "BPFO" -> multiplier
+    found: RecordingDiagnosis
+    bearing: FaultMultipliers | None
+    truth: str | None  # the fault; None: healthy
 
 
 @dataclass(frozen=True, slots=True)

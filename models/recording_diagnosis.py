@@ -1,0 +1,94 @@
+"""One recording to one diagnosis: the path that `analyse`, `evaluate` and `explain` share with live data.
+
+Duty: framing, sensor check, evidence and Diagnoser over a recording's stretches, with all that they showed on
+the way. Adds no judgement of its own. Never sees a label or a file's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dsp.envelope import FaultEvidence, fault_evidence
+from dsp.envelope_orders import OrderSpectrum
+from dsp.errors import DspError
+from dsp.fault_comb import FaultLine
+from dsp.samples import Float32Array
+from dsp.sensor_check import check_sensor
+from models.diagnosis import Diagnoser, Diagnosis, DiagnosisSettings, Verdict
+from models.machine import Machine
+from models.record_length import settings_at_speed
+from models.recording_records import recording_records
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingDiagnosis:
+    """What the Diagnoser says after a recording's last record, and what it rests on."""
+
+    diagnosis: Diagnosis
+    settings: DiagnosisSettings  # at this speed
+    evidence: FaultEvidence | None = None  # of the last usable record; None where there is none
+    orders: OrderSpectrum | None = None  # averaged, behind the diagnosis
+    lines: tuple[FaultLine, ...] = ()  # found in it
+    records: int = 0  # that could be used
+    refused: tuple[str, ...] = ()  # why others could not, one reason each
+
+
+def diagnosed_recording(
+    segments: Iterable[Float32Array],
+    sample_rate_hz: float,
+    machine: Machine,
+    shaft_hz: float | None,
+    *,
+    settings: DiagnosisSettings | None = None,
+    channel_id: str = "recording",
+) -> RecordingDiagnosis:
+    """The product's diagnosis of gap-free stretches, each `(n_samples,)`, at a speed that is roughly known.
+
+    It abstains, and says why, where speed or bearing are unknown, the sensor cannot be believed, or the
+    recording is too short.
+    """
+    settings = settings_at_speed(settings or DiagnosisSettings(), machine.bearing, shaft_hz)
+    if machine.bearing is None or shaft_hz is None:
+        missing = "bearing" if machine.bearing is None else "shaft speed"
+        return RecordingDiagnosis(abstention(machine, channel_id, f"the {missing} is not known"), settings)
+    diagnoser = Diagnoser(machine, channel_id, settings)
+    latest: Diagnosis | None = None
+    evidence: FaultEvidence | None = None
+    records, refused = 0, []
+    for record in recording_records(channel_id, segments, sample_rate_hz, settings):
+        check = check_sensor(record)
+        if not check.usable:
+            refused.append(f"check sensor: {check.verdict.value}")
+            continue
+        try:
+            evidence = fault_evidence(
+                record, shaft_hz, machine.bearing, settings.speed_tolerance, gear_teeth=machine.gear_teeth
+            )
+        except DspError as error:
+            refused.append(str(error))
+            continue
+        records += 1
+        latest = diagnoser.observe(evidence, "", learning=False)
+    if latest is None:
+        reason = refused[-1] if refused else "the recording is too short"
+        latest = abstention(machine, channel_id, reason)
+    return RecordingDiagnosis(
+        latest, settings, evidence, diagnoser.orders, diagnoser.lines, records, tuple(refused)
+    )
+
+
+def abstention(machine: Machine, channel_id: str, reason: str) -> Diagnosis:
+    """A diagnosis that says why there is none."""
+    return Diagnosis(
+        asset_id=machine.asset_id,
+        channel_id=channel_id,
+        start_ns=0,
+        verdict=Verdict.ABSTAIN,
+        fault=None,
+        confidence=0.0,
+        text=reason,
+        ranking=(),
+        over_baseline_db=None,
+        frequency_hz=None,
+    )
