@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from appliance.alarms.drift_rule import DriftRule
 from appliance.alarms.lifecycle import Alarm, AlarmTransition
 from appliance.alarms.register import AlarmRegister
 from appliance.alarms.rules import MachineConditionRule
@@ -56,10 +57,9 @@ class AssetAnalysis:
         self._scored_by = scored_by
         self.settings = settings
         self._intake = MachineIntake(machine, channels, settings)
+        sensed = [channel for channel in channels if channel.measurand is Measurand.ACCELERATION]
         self._channels = {
-            channel.channel_id: ChannelAnalysis(machine, channel, settings)
-            for channel in channels
-            if channel.measurand is Measurand.ACCELERATION
+            channel.channel_id: ChannelAnalysis(machine, channel, settings, len(sensed)) for channel in sensed
         }
         self._extractors: dict[tuple[float, int, str], TrendExtractor] = {}
         self._register = AlarmRegister()
@@ -68,6 +68,7 @@ class AssetAnalysis:
             channel_id: CheckSensorRule(machine.asset_id, channel_id, settings.rules)
             for channel_id in self._channels
         }
+        self._drifts = {channel_id: DriftRule(machine.asset_id, channel_id) for channel_id in self._channels}
         self._limits_given: dict[str, tuple[int, int]] = {}  # channel id: (time, states learned whole)
         self._wrong_rate_ns: dict[str, int] = {}
         self._unwatched: list[str] = []  # alarms of channels that are not configured any more
@@ -150,6 +151,7 @@ class AssetAnalysis:
         for sensor in self._sensors.values():
             sensor.restore(own)
         watched = {self._condition.alarm_id, *(sensor.alarm_id for sensor in self._sensors.values())}
+        watched |= {drift.alarm_id for drift in self._drifts.values()}
         self._unwatched = [alarm.alarm_id for alarm in own if alarm.alarm_id not in watched]
         return refused
 
@@ -260,8 +262,15 @@ class AssetAnalysis:
             score = self._scored_by(lambda vector: channel.score(vector, due.state, may_learn), features)
         if score is not None:
             findings.scores.append(score)
+            drift = self._drifts[features.channel_id].decide(
+                self._register, due.end_ns, channel.watch.drifts, told_otherwise=not self._may_learn()
+            )
+            if drift is not None:
+                findings.transitions.append(drift)
         if due.state.rated:
             self._condition.observe_window(channel.judge(features, score, due))
+        findings.advisories += channel.watch.advisories
+        channel.watch.advisories.clear()
 
     def _record(
         self, due: DueRecord, findings: Findings, spectra: dict[tuple[str, SpectrumKind], Spectrum]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from appliance.alarms.lifecycle import Alarm, Severity
-from appliance.alarms.rules import CHECK_SENSOR, MACHINE_CONDITION
+from appliance.alarms.rules import CHECK_SENSOR, DRIFT, MACHINE_CONDITION
 from appliance.analysis import Findings, SensorVerdict
 from dsp.envelope import FaultEvidence
 from dsp.extractor import FeatureVector
@@ -179,7 +179,7 @@ class MachineStatus:
     def headline(self, alarms: Sequence[Alarm], now_ns: int) -> str:
         """The one line that matters."""
         active = [alarm for alarm in alarms if alarm.state.active]
-        for rule in (MACHINE_CONDITION, CHECK_SENSOR):
+        for rule in (MACHINE_CONDITION, CHECK_SENSOR, DRIFT):
             of_rule = [alarm for alarm in active if alarm.rule == rule]
             if of_rule:
                 return max(of_rule, key=lambda alarm: alarm.severity.rank).reason

@@ -19,6 +19,7 @@ from models.diagnosis import Diagnosis, Verdict
 
 MACHINE_CONDITION = "machine condition"
 CHECK_SENSOR = "check sensor"
+DRIFT = "drift"
 
 _RATINGS = (Severity.STOP, Severity.WARN, Severity.WATCH)  # worst first
 _CHALLENGE_RATIO = 1.5  # another fault, or channel, must be this much stronger to replace the one told
