@@ -6,6 +6,7 @@ Duty: reading, and saying what cannot be used and why; one entry's defect never 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -82,6 +83,9 @@ def _read(
         raise RecordingError(path, "it lies outside the folder", "name a file inside it")
     notes = _notes(path, blind)
     channel = blind.get("bearing_channel")
+    if notes.bearing_channel is None and blind.get("task") == "diagnosis":
+        remark(f"{name}: field 'bearing_channel' is missing or no index: channel 0 is taken")
+    _check_sum(path, name, blind.get("sha256"), remark)
     unit = Unit(
         name=name,
         layout=layout,
@@ -98,9 +102,8 @@ def _read(
         return
     if layout not in _WAVEFORM_CHECKS:
         known = ", ".join((*_WAVEFORM_CHECKS, *DELIMITERS))
-        raise RecordingError(
-            path, f"its layout {layout or '(none)'!r} is not one that is known", f"use {known}"
-        )
+        given = f"layout {layout!r} is not one that is known" if layout else "field 'layout' is missing"
+        raise RecordingError(path, given, f"use {known}")
     recording = read_recording(path, notes.sample_rate_hz, notes.unit)
     for line in recording.remarks:
         remark(f"{name}: {line}")
@@ -112,6 +115,15 @@ def _read(
     else:
         starts = _starts(recording) if layout == "snapshots" else None
         yield replace(unit, content=_waveforms(recording, starts))
+
+
+def _check_sum(path: Path, name: str, stated: object, remark: Callable[[str], None]) -> None:
+    """Says aloud that a file is not the one the manifest was written for; it is judged all the same."""
+    if isinstance(stated, str) and path.is_file():
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        if found != stated.lower():
+            remark(f"{name}: its sha256 is not the manifest's: it was changed or damaged since")
 
 
 def _notes(path: Path, blind: dict[str, Any]) -> RecordingNotes:
