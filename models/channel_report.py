@@ -7,8 +7,9 @@ and draw. Adds no judgement of its own: the diagnosis is the one that `stethos e
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import fft
@@ -36,7 +37,7 @@ from dsp.time_features import time_features
 from models.diagnosis import Diagnosis, DiagnosisSettings
 from models.machine import Machine
 from models.machine_lines import machine_lines
-from models.recording_diagnosis import abstention, diagnosed_recording
+from models.recording_diagnosis import RecordingDiagnosis, abstention, diagnosed_recording
 
 # An envelope spectrum for the eye where neither bearing nor speed say how far it must reach.
 _ENVELOPE_MAX_HZ = 1000.0
@@ -63,6 +64,7 @@ class ChannelReport:
     speed_origin: str  # "stated", "estimated from vibration ...", "unknown: ...", and whether refined
     machine: Machine
     diagnosis: Diagnosis
+    found: RecordingDiagnosis  # what the diagnosis rests on
     lines: tuple[FaultLine, ...]  # of the averaged records
     machine_lines: dict[str, float]  # of shaft, gear and motor, by name; empty where the speed is unknown
     machine_remarks: tuple[str, ...]
@@ -83,8 +85,13 @@ def channel_report(
     *,
     shaft_hz: float | None = None,
     settings: DiagnosisSettings | None = None,
+    learned: Mapping[str, Any] | None = None,
+    operating_state: str = "",
 ) -> ChannelReport:
-    """Everything about one channel's stretches, each `(n_samples,)`. Raises DspError if none has a sample."""
+    """Everything about one channel's stretches, each `(n_samples,)`. Raises DspError if none has a sample.
+
+    `learned` and `operating_state`: see `diagnosed_recording`.
+    """
     longest = max(segments, key=len, default=np.zeros(0, np.float32))
     if not len(longest):
         raise DspError(f"channel {channel!r} holds no sample")
@@ -100,7 +107,14 @@ def channel_report(
         shaft, origin = _estimated_speed(longest, sample_rate_hz, machine)
     levels = _levels(segments, sample_rate_hz, unit, shaft)
     found = diagnosed_recording(
-        segments, sample_rate_hz, machine, shaft, settings=settings, channel_id=channel
+        segments,
+        sample_rate_hz,
+        machine,
+        shaft,
+        settings=settings,
+        channel_id=channel,
+        learned=learned,
+        operating_state=operating_state,
     )
     diagnosis, evidence = found.diagnosis, found.evidence
     if not believed:
@@ -129,6 +143,7 @@ def channel_report(
         speed_origin=f"{origin}, refined by the shaft's harmonics" if refined else origin,
         machine=machine,
         diagnosis=diagnosis,
+        found=found,
         lines=found.lines,
         machine_lines=figures,
         machine_remarks=remarks,

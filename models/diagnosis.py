@@ -76,6 +76,7 @@ class Diagnoser:
         self._recent_state = ""
         self.orders: OrderSpectrum | None = None  # averaged, behind the latest diagnosis
         self.lines: tuple[FaultLine, ...] = ()  # found in it
+        self.rises: dict[str, float] = {}  # dB over the baseline, by line; empty where there is none
         self._baselines = LineBaselines(self.settings.baseline_records)
         self._rising = RisingSince()
 
@@ -99,7 +100,7 @@ class Diagnoser:
         self.orders, self.lines = mean, lines
         levels = line_levels(lines, shaft)
         end_ns = evidence.start_ns + round(evidence.duration_s * 1e9)
-        rises = self._baselines.rises(operating_state, levels)
+        self.rises = rises = self._baselines.rises(operating_state, levels)
         for key, rise in rises.items():
             self._rising.update(key, rise >= self.settings.rising_db, end_ns)
         claims = bearing_claims(lines, rises, mean.impulsiveness, self.settings)

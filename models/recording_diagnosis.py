@@ -6,8 +6,9 @@ the way. Adds no judgement of its own. Never sees a label or a file's name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from dsp.envelope import FaultEvidence, fault_evidence
 from dsp.envelope_orders import OrderSpectrum
@@ -32,6 +33,7 @@ class RecordingDiagnosis:
     lines: tuple[FaultLine, ...] = ()  # found in it
     records: int = 0  # that could be used
     refused: tuple[str, ...] = ()  # why others could not, one reason each
+    rises: Mapping[str, float] = field(default_factory=dict)  # dB over the baseline by line; empty: none
 
 
 def diagnosed_recording(
@@ -42,17 +44,22 @@ def diagnosed_recording(
     *,
     settings: DiagnosisSettings | None = None,
     channel_id: str = "recording",
+    learned: Mapping[str, Any] | None = None,
+    operating_state: str = "",
 ) -> RecordingDiagnosis:
     """The product's diagnosis of gap-free stretches, each `(n_samples,)`, at a speed that is roughly known.
 
     It abstains, and says why, where speed or bearing are unknown, the sensor cannot be believed, or the
-    recording is too short.
+    recording is too short. `learned` is what a Diagnoser of the same channel gave as its state: the lines are
+    then compared with its baseline of `operating_state`. Raises ModelStateError where it does not fit.
     """
     settings = settings_at_speed(settings or DiagnosisSettings(), machine.bearing, shaft_hz)
     if machine.bearing is None or shaft_hz is None:
         missing = "bearing" if machine.bearing is None else "shaft speed"
         return RecordingDiagnosis(abstention(machine, channel_id, f"the {missing} is not known"), settings)
     diagnoser = Diagnoser(machine, channel_id, settings)
+    if learned is not None:
+        diagnoser.restore(dict(learned))
     latest: Diagnosis | None = None
     evidence: FaultEvidence | None = None
     records, refused = 0, []
@@ -69,12 +76,19 @@ def diagnosed_recording(
             refused.append(str(error))
             continue
         records += 1
-        latest = diagnoser.observe(evidence, "", learning=False)
+        latest = diagnoser.observe(evidence, operating_state, learning=False)
     if latest is None:
         reason = refused[-1] if refused else "the recording is too short"
         latest = abstention(machine, channel_id, reason)
     return RecordingDiagnosis(
-        latest, settings, evidence, diagnoser.orders, diagnoser.lines, records, tuple(refused)
+        latest,
+        settings,
+        evidence,
+        diagnoser.orders,
+        diagnoser.lines,
+        records,
+        tuple(refused),
+        diagnoser.rises,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -108,8 +109,10 @@ def speed_rpm(text: str) -> float:
     return value
 
 
-def reports_of(file: PlannedFile) -> list[ChannelReport]:
-    """One report for each channel that counts. Raises DspError."""
+def reports_of(
+    file: PlannedFile, learned: Mapping[str, Any] | None = None, operating_state: str = ""
+) -> list[ChannelReport]:
+    """One report for each channel that counts, beside what a Diagnoser has learned. Raises DspError."""
     recording = file.recording
     chosen = range(len(recording.channel_names)) if file.only is None else (file.only,)
     machine = replace(file.notes.machine, nominal_shaft_hz=file.notes.shaft_hz)
@@ -121,6 +124,8 @@ def reports_of(file: PlannedFile) -> list[ChannelReport]:
             recording.unit,
             machine,
             shaft_hz=file.notes.shaft_hz,
+            learned=learned,
+            operating_state=operating_state,
         )
         for column in chosen
     ]
