@@ -20,6 +20,7 @@ from appliance.alarms.sensor_rule import CheckSensorRule
 from appliance.analysis_channel import ChannelAnalysis
 from appliance.analysis_findings import AnalysisState, Findings, SensorVerdict
 from appliance.analysis_intake import DueRecord, DueWindow, Intake, MachineIntake, window_samples_of
+from appliance.analysis_limits import AssetLimits
 from appliance.analysis_settings import PROFILES, AnalysisSettings
 from dsp.extractor import FeatureVector, TrendExtractor
 from dsp.framing import Window, window_batch
@@ -69,6 +70,9 @@ class AssetAnalysis:
             for channel_id in self._channels
         }
         self._drifts = {channel_id: DriftRule(machine.asset_id, channel_id) for channel_id in self._channels}
+        self.limits = AssetLimits(
+            self._channels, self._feature_names, self._limits_of, self._condition.forget_scores
+        )
         self._limits_given: dict[str, tuple[int, int]] = {}  # channel id: (time, states learned whole)
         self._wrong_rate_ns: dict[str, int] = {}
         self._unwatched: list[str] = []  # alarms of channels that are not configured any more
@@ -130,9 +134,8 @@ class AssetAnalysis:
         for channel_id, channel in self._channels.items():
             if channel_id not in limits:
                 continue
-            names = self._extractor(channel.channel, window_samples_of(channel.channel, self.settings)).names
             try:
-                channel.restore(limits[channel_id], names)
+                channel.restore(limits[channel_id], self._feature_names(channel_id))
                 self._intake.prefer(limits[channel_id].get("operating_bins"))
             except ModelStateError as error:
                 refused.append(f"channel {channel_id!r} learns anew: {error}")
@@ -261,6 +264,7 @@ class AssetAnalysis:
             may_learn = self._may_learn()
             score = self._scored_by(lambda vector: channel.score(vector, due.state, may_learn), features)
         if score is not None:
+            score = self.limits.in_service(score)
             findings.scores.append(score)
             drift = self._drifts[features.channel_id].decide(
                 self._register, due.end_ns, channel.watch.drifts, told_otherwise=not self._may_learn()
@@ -303,6 +307,13 @@ class AssetAnalysis:
             transition = self._register.clear(self._unwatched.pop(), self._intake.newest_ns)
             if transition is not None:
                 findings.transitions.append(transition)
+
+    def _feature_names(self, channel_id: str) -> tuple[str, ...]:
+        channel = self._channels[channel_id].channel
+        return self._extractor(channel, window_samples_of(channel, self.settings)).names
+
+    def _limits_of(self, channel_id: str) -> dict[str, Any]:
+        return self._limits(self._channels[channel_id])
 
     def _limits(self, channel: ChannelAnalysis) -> dict[str, Any]:
         return {**channel.limits(), "operating_bins": self._intake.bins()}

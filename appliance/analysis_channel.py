@@ -31,6 +31,7 @@ from dsp.spectrum import Spectrum, SpectrumKind, amplitude_spectrum, decimated
 from models.detector import AnomalyScore, BaselineDetector, LearningProgress, explain
 from models.diagnosis import Diagnoser, Diagnosis, Verdict
 from models.errors import ModelStateError
+from models.learning import LearnedState
 from models.machine import Machine
 from models.operating_state import STOPPED, UNKNOWN_STATES, OperatingState
 
@@ -105,9 +106,10 @@ class ChannelAnalysis:
             rating_reason=rating.reason,
             score=None if score is None else score.value,
             explanation="" if score is None else explain(score, features.names),
-            provisional=any(
+            provisional=self.watch.statement.provisional
+            or any(
                 progress.provisional
-                for progress in self.progress()
+                for progress in self._detector.progress()
                 if progress.operating_state == features.operating_state
             ),
             velocity_mm_s=velocity if math.isfinite(velocity) else None,
@@ -156,6 +158,10 @@ class ChannelAnalysis:
             )
             for progress in self._detector.progress()
         ]
+
+    def learned(self, operating_state: str) -> LearnedState | None:
+        """What is learned in an operating state, or half learned; None where nothing is."""
+        return self._detector.learned_of(self.channel.channel_id, operating_state)
 
     @property
     def scores(self) -> bool:

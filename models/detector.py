@@ -175,6 +175,10 @@ class BaselineDetector:
         learned = self._learned.get((channel_id, operating_state))
         return None if learned is None else learned.baseline
 
+    def learned_of(self, channel_id: str, operating_state: str) -> LearnedState | None:
+        """What is learned there, or half learned."""
+        return self._learned.get((channel_id, operating_state))
+
     def package_of(self, channel_id: str, operating_state: str) -> tuple[bytes, ModelManifest] | None:
         """The baseline as artefact and manifest, which every backend for baselines runs to equal scores."""
         learned = self._learned.get((channel_id, operating_state))

@@ -123,6 +123,13 @@ class MachineConditionRule:
         for debounce in standing.assumed.values():
             debounce.observe(False, denied or named is not None)
 
+    def forget_scores(self, channel_id: str) -> None:
+        """A channel is learned anew: what its scores said holds no longer."""
+        standing = self._channels.get(channel_id)
+        if standing is not None:
+            s = self._settings
+            standing.score = Debounce(s.windows_needed, s.windows_of, s.windows_off)
+
     def confirm_latest(self) -> None:
         """The end of a recording: no further record will come to confirm the latest diagnosis."""
         for standing in self._channels.values():
