@@ -82,6 +82,9 @@ class FakeLimits:
             raise UnknownIdError("There is no such limit.", [str(key) for key in self._facts])
         if change.seen_revision != len(self._versions):
             raise LimitRefusedError("the limits were changed since", "Look at them as they are now.")
+        if change.action == "undo" and change.channel_id is None and self._versions:
+            last = self._versions[-1][1].change_id
+            keys = [key for key in keys if (found := self._newest(key)) and found.change_id == last]
         try:
             made = [self._made(key, change, Act(user, change.reason, f"c{now_ms}")) for key in keys]
         except LimitChangeError as error:

@@ -33,6 +33,7 @@ export type ScoreHealthView = Schemas["ScoreHealthView"];
 export type SessionView = Schemas["SessionView"];
 export type SpectrumView = Schemas["SpectrumView"];
 export type StageHealthView = Schemas["StageHealthView"];
+export type TrendLimit = Schemas["TrendLimit"];
 export type TrendView = Schemas["TrendView"];
 
 export type Severity = MachineSummary["severity"];
