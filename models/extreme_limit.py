@@ -6,8 +6,8 @@ sets no limit.
 
 Peaks over threshold: Pickands (1975), Davison and Smith (JRSS B 52, 1990); profile likelihood of a level:
 Coles, "An Introduction to Statistical Modeling of Extreme Values" (2001), 4.3.3. Few peaks say little of the
-shape, so a normal prior holds it near 0 (an exponential tail) until they do: a penalised likelihood as in
-Coles and Dixon (Extremes 2, 1999).
+shape, so a normal prior holds it near 0.1 (a little heavier than exponential) until they do: a penalised
+likelihood as in Coles and Dixon (Extremes 2, 1999).
 
 No rate is stated below 1 / (30 x span): what was watched for a month says nothing of once in ten years.
 """
@@ -29,7 +29,7 @@ _DEVIANCE_95 = 2.706  # chi-square, 1 degree of freedom, 90 %: each end of the i
 _SHAPES = np.linspace(-0.6, 0.8, 57)
 _SCALE_FACTORS = np.geomspace(0.25, 4.0, 57)
 _RATE_FACTORS = np.geomspace(0.35, 3.0, 23)
-_SHAPE_MEAN, _SHAPE_SD = 0.05, 0.20
+_SHAPE_MEAN, _SHAPE_SD = 0.10, 0.20
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ class LimitWatch:
         self.settled = False
         self._looked_h = 0.0
         self._tail: Tail | None = None
+        self._rate: RateEstimate | None = None  # of the limit in service, by that tail
 
     @property
     def needed_h(self) -> float:
@@ -101,13 +102,13 @@ class LimitWatch:
         if span_h - self._looked_h < _LOOK_EVERY_BLOCKS * self._settings.block_s / 3600.0:
             return False
         self._looked_h = span_h
-        self._tail = self._fit()
+        self._fit()
         return self._settle()
 
     def statement(self) -> LimitStatement:
         """What can be said of the limit now."""
         span_h = self._stream.span_h
-        rate = None if self._tail is None else self._tail.rate(1.0)
+        rate = self._rate
         wanted = self._settings.rate_per_year
         kept = rate is not None and rate.upper_per_year <= wanted * 1.000_001
         return LimitStatement(
@@ -135,11 +136,12 @@ class LimitWatch:
             raise ModelStateError(f"the limit's watch cannot be read: {error}") from error
         self.factor, self.settled, self._looked_h = factor, settled, self._stream.span_h
         self._recent.clear()
-        self._tail = self._fit()
+        self._fit()
 
-    def _fit(self) -> Tail | None:
+    def _fit(self) -> None:
         peaks = self._stream.peaks()
-        return None if peaks is None else fit_tail(peaks)
+        self._tail = None if peaks is None else fit_tail(peaks)
+        self._rate = None if self._tail is None else self._tail.rate(1.0)
 
     def _settle(self) -> bool:
         """Settle the limit, once, when its rate may be stated."""
@@ -152,7 +154,7 @@ class LimitWatch:
         if raised > 1.0:
             self._stream.rescale(1.0 / raised)
             self._recent.clear()
-            self._tail = self._fit()
+            self._fit()
         return True
 
     def _rising(self) -> bool:

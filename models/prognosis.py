@@ -21,7 +21,8 @@ import numpy as np
 from dsp.samples import Float64Array
 from models.trend import Trend, robust_trend
 
-SIGNIFICANT_Z = 3.0  # of the trend over the part of the history that is looked at
+SIGNIFICANT_Z = 4.0  # of the trend: a forecast is asked for six times a day, for years
+LEAST_WAY = 0.15  # of the boundary's level must have been covered by the trend that is carried on
 LEAST_RISE = 2.0  # the trend's rise over that part, in units of its residual spread
 FARTHEST = 5.0  # times the time that the trend has shown itself
 MOST_NEVER = 0.35  # share of the futures that never arrive: above it nothing is said
@@ -30,7 +31,7 @@ UNKNOWN_PER_RESIDUAL = 4.0  # and what a residual spread adds, as a share of the
 MOST_UNKNOWN = 1.0
 _PARTS = (1.0, 0.5, 0.25)
 _DRAWS = 2000
-_MIN_PART = 10
+_MIN_PART = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def forecast(
         return Abstention(f"{len(levels)} values of history; {_MIN_PART} are needed")
     if float(np.median(levels[-3:])) >= boundary_level:
         return Abstention(f"{boundary} is passed already")
-    part = _clearest_part(times_s, np.log(levels))
+    part = _clearest_part(times_s, np.log(levels), boundary_level)
     if part is None:
         return Abstention("no significant trend")
     first, log_trend = part
@@ -104,7 +105,9 @@ def forecast(
     return Forecast(boundary, median, lower, upper, log_trend.z, doubling_s)
 
 
-def _clearest_part(times_s: Float64Array, log_levels: Float64Array) -> tuple[int, Trend] | None:
+def _clearest_part(
+    times_s: Float64Array, log_levels: Float64Array, boundary_level: float
+) -> tuple[int, Trend] | None:
     """Where the latest part of the history begins whose trend is clearest; None where none is clear."""
     best: tuple[int, Trend] | None = None
     n = len(times_s)
@@ -117,7 +120,8 @@ def _clearest_part(times_s: Float64Array, log_levels: Float64Array) -> tuple[int
         if trend is None or trend.slope <= 0.0 or trend.z < SIGNIFICANT_Z:
             continue
         rise = trend.slope * float(times_s[-1] - times_s[first])
-        if rise < LEAST_RISE * trend.residual:
+        covered = math.exp(trend.level_now) * -math.expm1(-rise)
+        if rise < LEAST_RISE * trend.residual or covered < LEAST_WAY * boundary_level:
             continue
         # a later part that is as steep as the whole says no more than the whole; one twice as steep does
         if best is None or trend.slope > 1.5 * best[1].slope:
