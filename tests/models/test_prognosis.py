@@ -116,8 +116,8 @@ def test_what_cannot_be_said_is_not() -> None:
 
 
 def test_autocorrelation_is_counted_in_the_errors() -> None:
-    """White noise is tested at its level. A random walk looks like a trend more often than by chance, whatever
-    ranks are corrected by: the diffusion of a forecast is there for it."""
+    """White noise is tested at its level. A random walk looks like a trend more often than by chance, by
+    whatever ranks are corrected: the diffusion of a forecast is there for it."""
     z = []
     for seed in range(200):
         walk = np.random.default_rng(seed).standard_normal(80).cumsum()

@@ -115,8 +115,8 @@ def report(accounts: list[dict[str, Any]], fault: bool) -> int:
     learn_weeks = accounts[0]["learn_weeks"]
     print(
         f"{len(accounts)} machines, a decision each {CADENCE_S:g} s, after {learn_weeks:g} weeks of"
-        f" commissioning: {total['decisions']} decisions; {total['scored']} scored, {total['at_rest']} at rest"
-        f" or starting, {total['learning']} in states not learned yet"
+        f" commissioning: {total['decisions']} decisions; {total['scored']} scored, {total['at_rest']} at"
+        f" rest or starting, {total['learning']} in states not learned yet"
     )
     alarms = [alarm for account in accounts for alarm in account["alarms"]]
     if fault:
