@@ -238,8 +238,8 @@ def _part(progress: LearningProgress) -> float:
 def _of(learned_s: float, needed_s: float) -> str:
     if needed_s >= 7200.0:
         digits = 0 if needed_s >= 72_000.0 else 1
-        return f"learned {learned_s / 3600:.{digits}f} of {needed_s / 3600:.{digits}f} h"
-    return f"learned {learned_s:.0f} of {needed_s:.0f} s"
+        return f"{learned_s / 3600:.{digits}f} of {needed_s / 3600:.{digits}f} h"
+    return f"{learned_s:.0f} of {needed_s:.0f} s"
 
 
 def _states(learned: int, seen: int) -> str:

@@ -91,7 +91,7 @@ class FakeMachine:
                 text="baseline learned, limit provisional; 2 of 3 operating states",
                 learned_h=9.5, needed_h=12.0, states_learned=2, states_seen=3, paused=False,
             )  # fmt: skip
-        text = f"learning the baseline: learned {elapsed_s:.0f} of {self.learns_for_s:.0f} s"
+        text = f"learning the baseline: {elapsed_s:.0f} of {self.learns_for_s:.0f} s"
         percent = 100.0 * max(0.0, elapsed_s) / self.learns_for_s
         return LearningView(
             percent=percent, complete=False, provisional=True, text=text, learned_h=elapsed_s / 3600.0,
