@@ -11,9 +11,17 @@ import json
 from collections.abc import Iterable
 
 from models.evaluation.diagnosis_protocol import DiagnosisProtocol
+from models.evaluation.process_anomaly_protocol import ProcessAnomalyProtocol
 from models.evaluation.protocol import TaskProtocol
+from models.evaluation.run_to_failure_protocol import RunToFailureProtocol
+from models.evaluation.slow_tag_protocol import SlowTagProtocol
 
-PROTOCOLS: tuple[TaskProtocol, ...] = (DiagnosisProtocol(),)
+PROTOCOLS: tuple[TaskProtocol, ...] = (
+    DiagnosisProtocol(),
+    RunToFailureProtocol(),
+    ProcessAnomalyProtocol(),
+    SlowTagProtocol(),
+)
 
 
 def protocol_of(task: str, protocols: Iterable[TaskProtocol] = PROTOCOLS) -> TaskProtocol | None:
