@@ -233,7 +233,7 @@ def _as(
     if present is not None and same_limit(present, older):
         raise LimitChangeError(f"{facts.key} is as in version {older.version} already", "Nothing to do.")
     # an older figure is a person's choice from now on, unless it is what learning gives today, too
-    pinned = older.pinned or (older.baseline == facts.baseline and abs(older.factor - facts.factor) > 1e-9)
+    pinned = older.pinned or abs(older.factor - facts.factor) > 1e-9
     return replace(
         _next(asset_id, facts, present, action, act),
         baseline=older.baseline,

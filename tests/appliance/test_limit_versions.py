@@ -112,6 +112,14 @@ def test_learning_is_not_undone_and_the_present_is_not_restored() -> None:
         restored("pump-2", LEARNED, first(), ANNA, first())
 
 
+def test_a_settled_limit_comes_back_as_it_stood_after_it_was_learned_anew() -> None:
+    settled = by_learning("pump-2", replace(LEARNED, factor=1.3), first(), "c1")
+    assert settled is not None
+    gone = forgotten("pump-2", replace(LEARNED, factor=1.3), settled, ANNA)
+    back = undone("pump-2", LEARNING, gone, ANNA, [first(), settled, gone])
+    assert (back.factor, back.ordered) == (1.3, 1.3), "the watch begins anew at 1.0 and must not lower it"
+
+
 @given(st.lists(st.tuples(st.sampled_from(ACTS), st.floats(0.5, 3.5), st.integers(0, 9)), max_size=25))
 def test_whatever_people_and_learning_do_the_rules_hold(acts: list[tuple[str, float, int]]) -> None:
     """Versions count up by one; learning overrides no person; what is refused changes nothing."""
