@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from appliance.alarms.drift_rule import DriftRule
 from appliance.alarms.lifecycle import Alarm, AlarmTransition
 from appliance.alarms.register import AlarmRegister
 from appliance.alarms.rules import MachineConditionRule
@@ -20,6 +21,7 @@ from appliance.analysis_axes import AxisWatch
 from appliance.analysis_channel import ChannelAnalysis
 from appliance.analysis_findings import AnalysisState, Findings, SensorVerdict
 from appliance.analysis_intake import DueRecord, DueWindow, Intake, MachineIntake, window_samples_of
+from appliance.analysis_limits import AssetLimits
 from appliance.analysis_settings import PROFILES, AnalysisSettings
 from dsp.channel_extractor import ChannelExtractor, channel_extractor
 from dsp.extractor import FeatureVector
@@ -58,10 +60,9 @@ class AssetAnalysis:
         self._scored_by = scored_by
         self.settings = settings
         self._intake = MachineIntake(machine, channels, settings)
+        sensed = [channel for channel in channels if channel.measurand is Measurand.ACCELERATION]
         self._channels = {
-            channel.channel_id: ChannelAnalysis(machine, channel, settings)
-            for channel in channels
-            if channel.measurand is Measurand.ACCELERATION
+            channel.channel_id: ChannelAnalysis(machine, channel, settings, len(sensed)) for channel in sensed
         }
         self._axes = AxisWatch(channels, self._channels)
         self._register = AlarmRegister()
@@ -70,6 +71,10 @@ class AssetAnalysis:
             channel_id: CheckSensorRule(machine.asset_id, channel_id, settings.rules)
             for channel_id in self._channels
         }
+        self._drifts = {channel_id: DriftRule(machine.asset_id, channel_id) for channel_id in self._channels}
+        self.limits = AssetLimits(
+            self._channels, self._feature_names, self._limits_of, self._condition.forget_scores
+        )
         self._limits_given: dict[str, tuple[int, int]] = {}  # channel id: (time, states learned whole)
         self._wrong_rate_ns: dict[str, int] = {}
         self._unwatched: list[str] = []  # alarms of channels that are not configured any more
@@ -131,9 +136,8 @@ class AssetAnalysis:
         for channel_id, channel in self._channels.items():
             if channel_id not in limits:
                 continue
-            extractor = self._extractor(channel.channel, window_samples_of(channel.channel, self.settings))
             try:
-                channel.restore(limits[channel_id], extractor.level_names)
+                channel.restore(limits[channel_id], self._feature_names(channel_id))
                 self._intake.prefer(limits[channel_id].get("operating_bins"))
             except ModelStateError as error:
                 refused.append(f"channel {channel_id!r} learns anew: {error}")
@@ -152,6 +156,7 @@ class AssetAnalysis:
         for sensor in self._sensors.values():
             sensor.restore(own)
         watched = {self._condition.alarm_id, *(sensor.alarm_id for sensor in self._sensors.values())}
+        watched |= {drift.alarm_id for drift in self._drifts.values()}
         self._unwatched = [alarm.alarm_id for alarm in own if alarm.alarm_id not in watched]
         return refused
 
@@ -260,9 +265,17 @@ class AssetAnalysis:
             levels = self._extractor(channel.channel, n_samples).levels_of(features)
             score = self._scored_by(lambda vector: channel.score(vector, due.state, may_learn), levels)
         if score is not None:
+            score = self.limits.in_service(score)
             findings.scores.append(score)
+            drift = self._drifts[features.channel_id].decide(
+                self._register, due.end_ns, channel.watch.drifts, told_otherwise=not self._may_learn()
+            )
+            if drift is not None:
+                findings.transitions.append(drift)
         if due.state.rated:
             self._condition.observe_window(channel.judge(features, score, due))
+        findings.advisories += channel.watch.advisories
+        channel.watch.advisories.clear()
 
     def _record(
         self, due: DueRecord, findings: Findings, spectra: dict[tuple[str, SpectrumKind], Spectrum]
@@ -295,6 +308,13 @@ class AssetAnalysis:
             transition = self._register.clear(self._unwatched.pop(), self._intake.newest_ns)
             if transition is not None:
                 findings.transitions.append(transition)
+
+    def _feature_names(self, channel_id: str) -> tuple[str, ...]:
+        channel = self._channels[channel_id].channel
+        return self._extractor(channel, window_samples_of(channel, self.settings)).level_names
+
+    def _limits_of(self, channel_id: str) -> dict[str, Any]:
+        return self._limits(self._channels[channel_id])
 
     def _limits(self, channel: ChannelAnalysis) -> dict[str, Any]:
         return {**channel.limits(), "operating_bins": self._intake.bins()}

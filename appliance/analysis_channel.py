@@ -17,6 +17,7 @@ from appliance.alarms.rules import WindowJudgement
 from appliance.analysis_intake import DueRecord, DueWindow
 from appliance.analysis_sensor import SensorBaseline
 from appliance.analysis_settings import AnalysisSettings
+from appliance.analysis_watch import ChannelWatch
 from appliance.sensor_doubt import SensorDoubt
 from dsp.envelope import FaultEvidence, fault_evidence
 from dsp.envelope_history import EnvelopeHistory
@@ -32,6 +33,7 @@ from dsp.spectrum import Spectrum, SpectrumKind, amplitude_spectrum, decimated
 from models.detector import AnomalyScore, BaselineDetector, LearningProgress, explain
 from models.diagnosis import Diagnoser, Diagnosis, Verdict
 from models.errors import ModelStateError
+from models.learning import LearnedState
 from models.machine import Machine
 from models.operating_state import STOPPED, UNKNOWN_STATES, OperatingState
 
@@ -44,7 +46,10 @@ _ENVELOPE_FLOOR_HZ = 25.0
 class ChannelAnalysis:
     """What is known of one channel between windows."""
 
-    def __init__(self, machine: Machine, channel: Channel, settings: AnalysisSettings) -> None:
+    def __init__(
+        self, machine: Machine, channel: Channel, settings: AnalysisSettings, channels: int = 1
+    ) -> None:
+        """`channels`: how many of the machine share its budget of false alarms."""
         self.channel = channel
         self._machine = machine
         self._settings = settings
@@ -52,11 +57,14 @@ class ChannelAnalysis:
         self._slow = SlowVelocity()
         self._envelopes = EnvelopeHistory()
         self._records_learned: dict[str, int] = {}  # per operating state, into the diagnoser's baseline
+        self._mean = math.nan  # of the latest window's samples
+        self._sharers = channels
         self._forget()
 
     def check(self, window: Window, state: OperatingState) -> SensorCheck:
         """Whether the sensor behind a window can be believed. A machine at rest may well be a flat line."""
         found = check_sensor(window, self.channel.full_scale)
+        self._mean = float(window.samples.mean())
         if state.label == STOPPED and found.verdict is SensorCondition.FLAT_LINE:
             return SensorCheck(found.channel_id, found.start_ns, SensorCondition.OK, "", "", 0.0)
         if not (found.usable and state.rated and self._settings.baseline):
@@ -79,7 +87,11 @@ class ChannelAnalysis:
             return None
         if state.learnable and not may_learn and not self._scored(state.label):
             return None
-        return self._detector.observe(features)
+        score = self._detector.observe(features)
+        if score is None:
+            return None
+        baseline = self._detector.baseline_of(features.channel_id, features.operating_state)
+        return self.watch.score(features, score, baseline, self._mean, healthy=may_learn)
 
     def judge(self, features: FeatureVector, score: AnomalyScore | None, due: DueWindow) -> WindowJudgement:
         """What a window says of the machine: its score, and its velocity's rating."""
@@ -102,6 +114,9 @@ class ChannelAnalysis:
             band_hz=band_hz,
             limits=self._machine.zone_limits,
         )
+        if rating.limits is not None and reference is not None and due.state.rated:
+            most = max(reference, *self._learned_velocities(features))
+            self.watch.velocity(features.start_ns, velocity, reference, most, rating.limits)
         return WindowJudgement(
             channel_id=features.channel_id,
             time_ns=due.end_ns,
@@ -109,7 +124,8 @@ class ChannelAnalysis:
             rating_reason=rating.reason,
             score=None if score is None else score.value,
             explanation="" if score is None else explain(score, features.names),
-            provisional=any(
+            provisional=self.watch.statement.provisional
+            or any(
                 progress.provisional
                 for progress in self._detector.progress()
                 if progress.operating_state == features.operating_state
@@ -149,14 +165,21 @@ class ChannelAnalysis:
     def progress(self) -> list[LearningProgress]:
         """How much is learned per operating state; complete when windows and fault lines both are."""
         needed = self._settings.diagnosis.baseline_records
+        statement = self.watch.statement
         return [
             replace(
                 progress,
+                provisional=progress.provisional or statement.provisional,
+                limit_text=statement.text,
                 complete=progress.complete
                 and self._records_learned.get(progress.operating_state, needed) >= needed,
             )
             for progress in self._detector.progress()
         ]
+
+    def learned(self, operating_state: str) -> LearnedState | None:
+        """What is learned in an operating state, or half learned; None where nothing is."""
+        return self._detector.learned_of(self.channel.channel_id, operating_state)
 
     @property
     def scores(self) -> bool:
@@ -180,6 +203,7 @@ class ChannelAnalysis:
             "diagnoser": self._diagnoser.state(),
             "records_learned": dict(self._records_learned),
             "sensor": self._sensor.state(),
+            "watch": self.watch.state(),
         }
 
     def restore(self, limits: Mapping[str, Any], feature_names: tuple[str, ...]) -> None:
@@ -194,6 +218,8 @@ class ChannelAnalysis:
             self._diagnoser.restore(dict(limits["diagnoser"]))
             self._records_learned = {str(k): int(v) for k, v in limits["records_learned"].items()}
             self._sensor.restore(limits.get("sensor", {}))
+            if "watch" in limits:  # limits of before there was a watch have none
+                self.watch.restore(limits["watch"])
         except ModelStateError:
             self._forget()
             raise
@@ -206,6 +232,17 @@ class ChannelAnalysis:
         self._diagnoser = Diagnoser(self._machine, self.channel.channel_id, self._settings.diagnosis)
         self._records_learned = {}
         self._sensor = SensorBaseline()
+        self.watch = ChannelWatch(self.channel.channel_id, self._settings.watch, self._sharers)
+
+    def _learned_velocities(self, features: FeatureVector) -> list[float]:
+        """Velocity RMS that was learned in each operating state, mm/s."""
+        at = features.names.index(VELOCITY)
+        baselines = [
+            self._detector.baseline_of(progress.channel_id, progress.operating_state)
+            for progress in self._detector.progress()
+        ]
+        centres = [float(known.centre[at]) for known in baselines if known is not None]
+        return [10.0 ** (centre / 20.0) for centre in centres if math.isfinite(centre)]
 
     def _scored(self, label: str) -> bool:
         return self._detector.is_learned(self.channel.channel_id, label)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.alarms.lifecycle import Alarm, AlarmTransition, Severity
+from appliance.analysis_watch import Advisory
 from dsp.envelope import FaultEvidence
 from dsp.extractor import FeatureVector
 from dsp.samples import Gap
@@ -45,6 +46,7 @@ class Findings:
     sensor_verdicts: list[SensorVerdict] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     transitions: list[AlarmTransition] = field(default_factory=list)
+    advisories: list[Advisory] = field(default_factory=list)
     learning: list[LearningProgress] = field(default_factory=list)  # of all states, where any window came
     limits: dict[str, dict[str, Any]] = field(default_factory=dict)  # channel id -> LEARNED_LIMIT to commit
     severity: Severity = Severity.NOT_RATED

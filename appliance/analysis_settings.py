@@ -1,7 +1,8 @@
 """How one machine's data are judged: the figures of a profile, frozen.
 
-Duty: the profiles. `default` is for a plant, `demo` shows in minutes what takes hours there, `recording` is
-for files without healthy running of the same machine, `recording_with_baseline` for files that follow some.
+Duty: the profiles. `default` is for a plant, `demo` shows in minutes what takes hours there, `snapshots` is
+for sensors that deliver a second of waveform each ten minutes, `recording` is for files without healthy
+running of the same machine, `recording_with_baseline` for files that follow some.
 """
 
 from __future__ import annotations
@@ -14,9 +15,19 @@ from appliance.alarms.rules import RuleSettings
 from dsp.window_extractor import Engine
 from models.detector import LearningSettings
 from models.diagnosis_settings import DiagnosisSettings
+from models.drift import DriftSettings
 from models.operating_state import OperatingStateSettings
 
-ProfileName = Literal["default", "demo", "recording", "recording_with_baseline"]
+ProfileName = Literal["default", "demo", "snapshots", "recording", "recording_with_baseline"]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSettings:
+    """What is watched of a channel once it is scored: budget of false alarms, drift, forecasts."""
+
+    false_alarms_per_year: float = 1.0  # of one machine, over all its rules
+    drift: DriftSettings = field(default_factory=DriftSettings)
+    forecast_block_s: float = 4 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +42,10 @@ class AnalysisSettings:
     window_samples: int | None = None  # of a trend window; None: 1 s or a little longer, a power of two
     engine: Engine = Engine.LANES  # what computes the figures of a window's hops
     limits_period_s: float = 600.0  # how often half-learned baselines are handed out for the journal
+    watch: WatchSettings = field(default_factory=WatchSettings)
 
 
+LONGEST_STEP_S = 900.0  # snapshots: one that is late stands for its time too, one after a gap does not
 _DEMO_LEARNING = LearningSettings(learn_s=40.0, min_windows=40)
 # A recording's one speed stands for all of it.
 _RECORDED = OperatingStateSettings(stale_after_s=math.inf)
@@ -47,6 +60,10 @@ PROFILES: dict[ProfileName, AnalysisSettings] = {
     "default": AnalysisSettings(LearningSettings(learn_s=4 * 3600.0, min_windows=2000)),
     "demo": AnalysisSettings(
         _DEMO_LEARNING, operating_state=OperatingStateSettings(stale_after_s=10.0), limits_period_s=5.0
+    ),
+    "snapshots": AnalysisSettings(
+        LearningSettings(learn_s=48 * 3600.0, min_windows=144, longest_step_s=LONGEST_STEP_S),
+        limits_period_s=6 * 3600.0,
     ),
     "recording": AnalysisSettings(
         _DEMO_LEARNING,

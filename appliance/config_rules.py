@@ -28,6 +28,7 @@ from appliance.config import (
 )
 from appliance.config_central import central_problems
 from appliance.config_metrics import metrics_problems
+from appliance.config_plates import plate_problems
 from appliance.config_webhooks import webhook_problems
 
 BYTES_PER_SAMPLE = 2  # of one axis on the line
@@ -53,6 +54,7 @@ def findings(settings: ApplianceSettings) -> list[Finding]:
         *(Finding(*problem) for problem in webhook_problems(settings.webhooks)),
         *_metrics(settings),
         *_assets(settings.assets),
+        *(Finding(*problem) for problem in plate_problems(settings)),
         *_sources(settings),
         *_channels(settings),
     ]

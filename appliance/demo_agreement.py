@@ -35,6 +35,7 @@ EVENTS = {
     RecordKind.COUNTER_VALUE: "counter",
     RecordKind.GAP: "gap",
     RecordKind.LEARNED_LIMIT: "limit",
+    RecordKind.LIMIT_VERSION: "limit_version",
     RecordKind.AUDIT: "audit",
 }
 EVENT_FIELDS = {
@@ -42,6 +43,7 @@ EVENT_FIELDS = {
     "counter": ("value", "total"),
     "gap": ("gap_id", "cause", "state"),
     "limit": (),
+    "limit_version": ("version", "action", "actor", "reason", "factor", "locked", "change_id"),
     "audit": ("subject",),
 }
 HEALTH = "health"  # the kind of records that name their measurement themselves
@@ -184,7 +186,7 @@ def _add_event(account: JournalAccount, record: Record) -> None:
     told: Row = {"subject": record.subject}
     if measurement == "alarm":
         told = {**payload["alarm"], "what": payload["what"], "actor": payload["actor"]}
-    elif measurement == "gap":
+    elif measurement in ("gap", "limit_version"):
         told = payload
     elif measurement == "counter":
         told = {"value": payload["value"], "total": payload.get("life_total")}

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from appliance.alarms.lifecycle import Alarm, Severity
-from appliance.alarms.rules import CHECK_SENSOR, MACHINE_CONDITION
+from appliance.alarms.rules import CHECK_SENSOR, DRIFT, MACHINE_CONDITION
 from appliance.analysis import Findings, SensorVerdict
 from dsp.envelope import FaultEvidence
 from dsp.extractor import FeatureVector
@@ -33,6 +33,10 @@ class Learning:
     complete: bool
     provisional: bool
     text: str
+    learned_s: float  # over all operating states that were seen, each by its slowest channel
+    needed_s: float
+    states_learned: int
+    states_seen: int
 
 
 @dataclass(slots=True)
@@ -149,21 +153,33 @@ class MachineStatus:
         return max(known, key=lambda d: (order.index(d.verdict), d.confidence), default=None)
 
     def learning(self) -> Learning:
-        """Learning in the present operating state; in the one that is learned most where that is unknown."""
+        """Learning in the present operating state; in the one that is learned most where that is unknown.
+
+        Hours and states are counted over all operating states that were seen.
+        """
         if not self._learning:
-            return Learning(0.0, False, True, "waiting for data")
+            return Learning(0.0, False, True, "waiting for data", 0.0, 0.0, 0, 0)
         state = self._shown_state()
         own = [progress for progress in self._learning if progress.operating_state == state]
         part = sum(_part(progress) for progress in own) / len(own)
         complete = all(progress.complete for progress in own)
         provisional = any(progress.provisional for progress in own)
-        slowest = min(own, key=_part)
+        by_state = [
+            [p for p in self._learning if p.operating_state == label]
+            for label in dict.fromkeys(p.operating_state for p in self._learning)
+        ]
+        slowest = [min(of_state, key=_part) for of_state in by_state]
+        learned_s = sum(p.needed_s if p.complete else min(p.learned_s, p.needed_s) for p in slowest)
+        needed_s = sum(p.needed_s for p in slowest)
+        learned = sum(all(p.complete for p in of_state) for of_state in by_state)
         if complete:
             text = "baseline learned, limit provisional" if provisional else "baseline learned"
+            text += f"; {_states(learned, len(by_state))}" if learned < len(by_state) else ""
         else:
-            text = f"learning the baseline: {_of(slowest)}"
-            text += f" ({state})" if len({p.operating_state for p in self._learning}) > 1 else ""
-        return Learning(1.0 if complete else min(part, 0.999), complete, provisional, text)
+            text = f"learning the baseline: {_of(learned_s, needed_s)}"
+            text += f", {_states(learned, len(by_state))}" if len(by_state) > 1 else ""
+        done = 1.0 if complete else min(part, 0.999)
+        return Learning(done, complete, provisional, text, learned_s, needed_s, learned, len(by_state))
 
     def silent(self, now_ns: int) -> bool:
         """Whether it was heard once, and is not any more: what is known of it is not of now."""
@@ -179,7 +195,7 @@ class MachineStatus:
     def headline(self, alarms: Sequence[Alarm], now_ns: int) -> str:
         """The one line that matters."""
         active = [alarm for alarm in alarms if alarm.state.active]
-        for rule in (MACHINE_CONDITION, CHECK_SENSOR):
+        for rule in (MACHINE_CONDITION, CHECK_SENSOR, DRIFT):
             of_rule = [alarm for alarm in active if alarm.rule == rule]
             if of_rule:
                 return max(of_rule, key=lambda alarm: alarm.severity.rank).reason
@@ -219,11 +235,15 @@ def _part(progress: LearningProgress) -> float:
     return min(1.0, progress.learned_s / progress.needed_s) if progress.needed_s > 0.0 else 1.0
 
 
-def _of(progress: LearningProgress) -> str:
-    learned_s, needed_s = min(progress.learned_s, progress.needed_s), progress.needed_s
+def _of(learned_s: float, needed_s: float) -> str:
     if needed_s >= 7200.0:
-        return f"{learned_s / 3600:.1f} of {needed_s / 3600:.1f} h"
+        digits = 0 if needed_s >= 72_000.0 else 1
+        return f"{learned_s / 3600:.{digits}f} of {needed_s / 3600:.{digits}f} h"
     return f"{learned_s:.0f} of {needed_s:.0f} s"
+
+
+def _states(learned: int, seen: int) -> str:
+    return f"{learned} of {seen} operating states"
 
 
 def _greatest(values: Iterable[float]) -> float | None:

@@ -27,6 +27,7 @@ from appliance.counters import Counter, Counters
 from appliance.errors import Rejected
 from appliance.journal.journal import Journal
 from appliance.journal.record import NewRecord, RecordClass, RecordKind
+from appliance.limit_desk import LimitDesk
 from appliance.sources.source import LinkState, Source, SourceLost
 from appliance.system_watch import SystemWatch
 from appliance.telemetry.stage_meter import Meters
@@ -62,8 +63,10 @@ class Pipeline:
         counter_period_s: float,
         workers: int,
         meters: Meters | None = None,
+        limit_desk: LimitDesk | None = None,
     ) -> None:
         self._meters = meters or Meters()
+        self._limit_desk = limit_desk or LimitDesk(journal, clock)
         self._lines = {line.asset_id: line for line in lines}
         self._journal = journal
         self._clock = clock
@@ -75,6 +78,7 @@ class Pipeline:
         self._threads = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="analysis")
         for line in lines:
             desk.add_owner(line.asset_id, line.analysis, line.lock)
+            self._limit_desk.add_owner(line.asset_id, line.analysis.limits, line.lock)
 
     def restore(self, alarms: Sequence[Alarm]) -> None:
         """Take up what the journal holds: counters, learned limits, alarms. Before anything runs."""
@@ -86,6 +90,7 @@ class Pipeline:
         for line in self._lines.values():
             for refused in line.analysis.restore(limits, alarms):
                 logger.warning("learned limits not taken over asset=%s reason=%s", line.asset_id, refused)
+        self._limit_desk.restore()
 
     def connect(self, source: Source) -> None:
         """Make the queues between a source and the machines that it measures."""
@@ -211,6 +216,7 @@ class Pipeline:
             await self._desk.publish(findings.transitions, _sampled_ns(items))
             for channel_id, learned in findings.limits.items():
                 await self._keep_limit(channel_id, learned)
+            await self._limit_desk.note(line.asset_id)
         finally:
             line.blocked_by_journal = False
         self._submit(line, items, findings)

@@ -21,7 +21,9 @@ from appliance.clock import Clock
 from appliance.errors import Retryable
 from appliance.journal.journal import Journal
 from appliance.journal.record import RecordKind
+from appliance.limit_desk import LimitDesk
 from appliance.machine_status import ChannelStatus, MachineStatus
+from appliance.station_limits import StationLimits
 from appliance.station_views import (
     SCORE,
     TAG_VALUE,
@@ -37,6 +39,7 @@ from appliance.station_views import (
 from appliance.trend_view import thinned
 from dsp.extractor import unit_of
 from dsp.samples import Channel, Measurand, SampleBlock
+from web.limit_schemas import LimitChange, LimitsView, LimitVersionView
 from web.schemas import (
     AlarmTransitionView,
     AlarmView,
@@ -79,8 +82,10 @@ class Station:
         clock: Clock,
         desk: AlarmDesk,
         figures: ApplianceFigures,
+        limit_desk: LimitDesk,
     ) -> None:
         self.name = name
+        self._limits = StationLimits(limit_desk)
         self._machines = {status.machine.asset_id: status for status in machines}
         self._channels: dict[str, tuple[MachineStatus, Channel]] = {
             channel.channel.channel_id: (status, channel.channel)
@@ -138,9 +143,7 @@ class Station:
 
     def machine(self, asset_id: str) -> MachineDetail:
         """One machine's page."""
-        status = self._machines.get(asset_id)
-        if status is None:
-            raise UnknownIdError(f"There is no machine {asset_id!r}.", list(self._machines))
+        status = self._machine(asset_id)
         return machine_detail(status, self._summary(status), self._clock.monotonic_ns())
 
     def spectrum(self, channel_id: str, kind: Literal["amplitude", "envelope"]) -> SpectrumView | None:
@@ -179,6 +182,8 @@ class Station:
             limit=limit,
             limit_provisional=status.learning().provisional,
             gaps=[gap_view(gap) for gap in gaps],
+            limits=self._limits.levels(status, channel_id, feature),
+            limit_marks=await self._limits.marks(status, channel_id),
         )
 
     async def alarms(self, include_closed: bool, limit: int) -> list[AlarmView]:
@@ -200,6 +205,20 @@ class Station:
         except (StaleActivationError, NothingToAcknowledgeError) as error:
             raise StaleAcknowledgementError(str(error)) from error
         return self._alarm_view(stored)
+
+    def limits(self, asset_id: str) -> LimitsView:
+        """The learned limits of a machine, as they stand."""
+        status = self._machine(asset_id)
+        return self._limits.view(status, self._summary(status).learning)
+
+    async def limit_history(self, asset_id: str, limit: int) -> list[LimitVersionView]:
+        """Versions of a machine's limits, the latest first."""
+        return await self._limits.history(self._machine(asset_id), limit)
+
+    async def change_limits(self, asset_id: str, change: LimitChange, user: str) -> LimitsView:
+        """What a person wants of a machine's limits; returns once that is durable and in service."""
+        await self._limits.change(self._machine(asset_id), change, user)
+        return self.limits(asset_id)
 
     def appliance(self) -> ApplianceView:
         """The appliance itself."""
@@ -289,6 +308,12 @@ class Station:
         live = () if channel.vector is None else channel.vector.names
         stored = await self._journal.feature_names(channel.channel.channel_id)
         return tuple(dict.fromkeys((*stored, *live)))
+
+    def _machine(self, asset_id: str) -> MachineStatus:
+        status = self._machines.get(asset_id)
+        if status is None:
+            raise UnknownIdError(f"There is no machine {asset_id!r}.", list(self._machines))
+        return status
 
     def _channel(self, channel_id: str) -> tuple[MachineStatus, Channel]:
         found = self._channels.get(channel_id)

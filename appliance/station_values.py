@@ -14,7 +14,7 @@ from itertools import groupby
 from appliance.alarm_records import StoredTransition
 from appliance.alarms.lifecycle import Alarm, AlarmState
 from appliance.alarms.register import alarm_id_of
-from appliance.alarms.rules import CHECK_SENSOR, MACHINE_CONDITION
+from appliance.alarms.rules import CHECK_SENSOR, DRIFT, MACHINE_CONDITION
 from appliance.alarms.system import SystemCondition
 from appliance.clock import Clock
 from appliance.machine_status import TAG_STALE_NS, ChannelStatus, MachineStatus
@@ -59,7 +59,8 @@ def machine_nodes(status: MachineStatus, features: Mapping[str, Sequence[str]]) 
         label = channel_name(channel.channel_id, channel.asset_id, channel.measurand)
         channels.append(ChannelNodes(channel.channel_id, label, nodes, judged))
         if judged:
-            alarms.append(alarm_id_of(machine.asset_id, CHECK_SENSOR, channel.channel_id))
+            rules = (CHECK_SENSOR, DRIFT)
+            alarms += [alarm_id_of(machine.asset_id, rule, channel.channel_id) for rule in rules]
     return MachineNodes(
         machine.asset_id,
         machine.name,

@@ -12,9 +12,10 @@ from typing import Literal
 
 from appliance.alarm_records import StoredTransition
 from appliance.alarms.lifecycle import Alarm
+from appliance.alarms.rules import MACHINE_CONDITION
 from appliance.dead_letters import DeadLetterTally, RefusedRecord
 from appliance.journal.record import ClassBacklog, StoredGap
-from appliance.machine_status import ChannelStatus, MachineStatus
+from appliance.machine_status import ChannelStatus, Learning, MachineStatus
 from appliance.source_queue import SourceQueue
 from appliance.sources.source import LinkReport
 from dsp.envelope import FaultEvidence, FaultLine
@@ -57,6 +58,11 @@ class MachineAlarms:
         return sum(alarm.state.active for alarm in self.alarms)
 
     @property
+    def forbid_learning(self) -> bool:
+        """Whether the machine is known to be faulty: it teaches nothing then."""
+        return any(alarm.state.active and alarm.rule == MACHINE_CONDITION for alarm in self.alarms)
+
+    @property
     def unacknowledged(self) -> int:
         return sum("unacknowledged" in alarm.state for alarm in self.alarms)
 
@@ -72,17 +78,28 @@ def machine_summary(status: MachineStatus, alarms: MachineAlarms, now_ns: int, t
         operating_state=status.operating_state,
         shaft_hz=finite(status.tag_value(Measurand.SHAFT_SPEED, now_ns)),
         load=finite(status.tag_value(Measurand.LOAD, now_ns)),
-        learning=LearningView(
-            percent=round(100.0 * learning.part, 1),
-            complete=learning.complete,
-            provisional=learning.provisional,
-            text=learning.text,
-        ),
+        learning=learning_view(learning, alarms),
         active_alarms=alarms.active,
         unacknowledged_alarms=alarms.unacknowledged,
         velocity_rms_mm_s=finite(status.velocity_mm_s()),
         score=finite(status.score()),
         updated_ms=None if status.updated_ns is None else to_ms(status.updated_ns),
+    )
+
+
+def learning_view(learning: Learning, alarms: MachineAlarms) -> LearningView:
+    """How much is learned; a machine that is known to be faulty teaches nothing, and the text says so."""
+    paused = alarms.forbid_learning and not learning.complete
+    return LearningView(
+        percent=round(100.0 * learning.part, 1),
+        complete=learning.complete,
+        provisional=learning.provisional,
+        text=f"{learning.text}; paused while the alarm stands" if paused else learning.text,
+        learned_h=learning.learned_s / 3600.0,
+        needed_h=learning.needed_s / 3600.0,
+        states_learned=learning.states_learned,
+        states_seen=learning.states_seen,
+        paused=paused,
     )
 
 

@@ -35,6 +35,7 @@ from appliance.dead_letters import DeadLetters
 from appliance.errors import Fatal
 from appliance.journal.journal import Journal
 from appliance.journal.retention import MIB, Budgets, ClassBudget
+from appliance.limit_desk import LimitDesk
 from appliance.machine_facts import build_machine
 from appliance.machine_status import MachineStatus
 from appliance.pipeline import Pipeline
@@ -164,12 +165,14 @@ class Appliance:
             webhooks=self._webhooks,
             opcua_server=self._opcua_server,
         )
+        limit_desk = LimitDesk(journal, clock)
         self.station = Station(
             settings.station.name,
             self._statuses,
             journal=journal,
             clock=clock,
             desk=self.desk,
+            limit_desk=limit_desk,
             figures=ApplianceFigures(
                 Identity(settings.station.name, version("stethos")),
                 journal=journal,
@@ -195,6 +198,7 @@ class Appliance:
             counter_period_s=settings.journal.counter_period_s,
             workers=max(1, (os.cpu_count() or 2) - 1),
             meters=meters,
+            limit_desk=limit_desk,
         )
         for source in self.sources:
             self.pipeline.connect(source)

@@ -16,7 +16,7 @@ from dsp.errors import DspError
 from dsp.samples import Float32Array
 
 # Half the width of what is taken out around a line, in cells (half the resolution): a Hann line's main lobe.
-_NOTCH_CELLS = 3
+NOTCH_CELLS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +98,10 @@ def without_interference(spectrum: OrderSpectrum, mains_hz: Sequence[float]) -> 
     for mains in mains_hz:
         pull = 2.0 * mains / spectrum.shaft_hz
         lines += [pull * k for k in range(1, int(last / cells / pull) + 1)]
-    prominence[: _NOTCH_CELLS + 1] = np.minimum(prominence[: _NOTCH_CELLS + 1], 1.0)
+    prominence[: NOTCH_CELLS + 1] = np.minimum(prominence[: NOTCH_CELLS + 1], 1.0)
     for line in lines:
         cell = round(line * cells)
-        around = slice(max(0, cell - _NOTCH_CELLS), cell + _NOTCH_CELLS + 1)
+        around = slice(max(0, cell - NOTCH_CELLS), cell + NOTCH_CELLS + 1)
         prominence[around] = np.minimum(prominence[around], 1.0)
     return prominence
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from scipy.ndimage import maximum_filter1d
 
 from dsp.bearing import BearingFault, FaultMultipliers
-from dsp.envelope_orders import OrderSpectrum, without_interference
+from dsp.envelope_orders import NOTCH_CELLS, OrderSpectrum, without_interference
 
 HARMONICS = 4
 LINE_TOLERANCE = 0.015  # slip and load move a line by up to this (relative) from its multiplier
@@ -32,6 +32,12 @@ _TIE = 1e-3
 _DB = float(10.0 / np.log(10.0))  # ln of a power ratio to dB
 _DECOY_QUANTILE = 0.98
 _DECOY_DISTANCE = 1.5  # half widths that a decoy's centre stays away from what means something
+# A rolling element slides outside the load zone: its spin, and with it its line, lags by 1 to 2 % (Randall
+# and Antoni, "Rolling element bearing diagnostics", MSSP 25 (2011) 485). It never runs ahead.
+SPIN_LAG = 0.02
+# What slip smears is broad: a cell counts in it up to 10 dB, so that no sharp line of something else passes
+# for one; and what stands whole shaft orders from a race's line that stands out counts as the race's.
+_SMEARED_CAP = 10.0
 _STANDS_OUT = (
     3.0  # prominence of a harmonic that is counted; noise of one record passes it in 5 % of the cells
 )
@@ -91,10 +97,10 @@ def fault_lines(
     is no coarser than half the tolerance at the comb's highest harmonic.
     """
     comb = _Comb(spectrum, multipliers, mains_hz)
-    lines = [
-        comb.line(fault, _range(multipliers, fault, tolerance), _SIDEBANDS[fault](multipliers))
-        for fault in (BearingFault.OUTER_RACE, BearingFault.INNER_RACE, BearingFault.ROLLING_ELEMENT)
-    ]
+    lines: list[FaultLine] = []
+    for fault in (BearingFault.OUTER_RACE, BearingFault.INNER_RACE, BearingFault.ROLLING_ELEMENT):
+        bounds, sidebands = _range(multipliers, fault, tolerance), _SIDEBANDS[fault](multipliers)
+        lines.append(comb.line(fault, bounds, sidebands, races=tuple(lines)))
     lines.append(comb.cage_line(multipliers.ftf, tolerance))
     return tuple(comb.with_need(comb.marked_sideband(line, lines), tolerance) for line in lines)
 
@@ -136,6 +142,13 @@ _SIDEBANDS: dict[BearingFault, Callable[[FaultMultipliers], tuple[float, ...]]] 
 
 def _limit(decoys: npt.NDArray[np.float64]) -> float:
     return float(np.quantile(decoys, _DECOY_QUANTILE)) if len(decoys) else float("inf")
+
+
+def _highest_below(values: npt.NDArray[np.float64], reach: int) -> npt.NDArray[np.float64]:
+    """Largest of each value and the `reach` values before it."""
+    origin = reach // 2 if reach % 2 == 0 else (reach - 1) // 2
+    highest: npt.NDArray[np.float64] = maximum_filter1d(values, reach + 1, mode="nearest", origin=origin)
+    return highest
 
 
 def _range(multipliers: FaultMultipliers, fault: BearingFault, tolerance: float) -> tuple[float, float]:
@@ -187,9 +200,13 @@ class _Comb:
         return self._levels + _TIE * self._mean_log(uncapped, self._grid, HARMONICS)
 
     def line(
-        self, fault: BearingFault, bounds: tuple[float, float], sideband_orders: Sequence[float]
+        self,
+        fault: BearingFault,
+        bounds: tuple[float, float],
+        sideband_orders: Sequence[float],
+        races: Sequence[FaultLine] = (),
     ) -> FaultLine:
-        """The strongest comb within `bounds` (x shaft)."""
+        """The strongest comb within `bounds` (x shaft); `races` are lines that were found before."""
         low, high = bounds
         inside = (self._grid >= low) & (self._grid <= high)
         centre, half = float(np.sqrt(low * high)), 0.5 * float(np.log(high / low))
@@ -201,7 +218,11 @@ class _Comb:
         best_near = maximum_filter1d(self._levels, 2 * reach + 1, mode="nearest")
         nothing = self._means_nothing(multiplier, half)
         found = self._found(fault, multiplier, level, _limit(best_near[nothing]))
-        spread = self._spread(half)
+        spread = self._spread(half, races if fault is BearingFault.ROLLING_ELEMENT else ())
+        if fault is BearingFault.ROLLING_ELEMENT:
+            reach = round(SPIN_LAG / self._step)
+            spread = _highest_below(spread, reach)
+            nothing = _highest_below((~nothing).astype(np.float64), reach) == 0.0
         elsewhere = _limit(spread[nothing])
         here = float(spread[np.argmin(np.abs(self._grid - centre))])
         return replace(
@@ -277,9 +298,17 @@ class _Comb:
         peaks = [max(self._peak(order, self._prominence), 1e-3) for order in orders]
         return _DB * float(np.mean(np.log(peaks))) if peaks else float("nan")
 
-    def _spread(self, half: float) -> npt.NDArray[np.float64]:
-        """Mean prominence within +- `half` (relative) of each multiple of the grid."""
-        total = np.concatenate(([0.0], np.cumsum(self._prominence)))
+    def _spread(self, half: float, races: Sequence[FaultLine]) -> npt.NDArray[np.float64]:
+        """Mean prominence within +- `half` (relative) of each multiple of the grid: what is broad, and no
+        race's."""
+        broad = np.minimum(self._prominence, _SMEARED_CAP)
+        for race in races:
+            if race.resolvable and self._peak(race.multiplier, self._prominence) >= _STANDS_OUT:
+                for order in range(-2, 3):
+                    cell = max(0, round((race.multiplier + order) * self._spectrum.cells_per_order))
+                    around = slice(max(0, cell - NOTCH_CELLS), cell + NOTCH_CELLS + 1)
+                    broad[around] = np.minimum(broad[around], 1.0)
+        total = np.concatenate(([0.0], np.cumsum(broad)))
         first = self._cells(self._grid * (1.0 - half))
         last = self._cells(self._grid * (1.0 + half)) + 1
         mean: npt.NDArray[np.float64] = (total[last] - total[first]) / (last - first)

@@ -7,15 +7,14 @@ and draw. Adds no judgement of its own: the diagnosis is the one that `stethos e
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import fft
 
 from dsp.conditioning import WindowFunction
-from dsp.envelope import FaultEvidence, fault_evidence
-from dsp.envelope_history import EnvelopeHistory
 from dsp.envelope_orders import OrderSpectrum
 from dsp.envelope_spectrum import EnvelopeSpectrum, envelope_spectrum
 from dsp.errors import DspError
@@ -35,12 +34,11 @@ from dsp.severity import (
 from dsp.shaft_speed_search import SEARCH_RANGE_HZ, estimated_shaft_speed
 from dsp.spectrum import amplitude_values
 from dsp.time_features import time_features
-from models.diagnosis import Diagnoser, Diagnosis, DiagnosisSettings, Verdict
+from models.diagnosis import Diagnosis, DiagnosisSettings
 from models.machine import Machine
 from models.machine_lines import machine_lines
 from models.record_kurtogram import KurtogramEngine, record_kurtogram
-from models.record_length import settings_at_speed
-from models.recording_records import recording_records
+from models.recording_diagnosis import RecordingDiagnosis, abstention, diagnosed_recording
 
 # An envelope spectrum for the eye where neither bearing nor speed say how far it must reach.
 _ENVELOPE_MAX_HZ = 1000.0
@@ -66,6 +64,7 @@ class ChannelReport:
     speed_origin: str  # "stated", "estimated from vibration ...", "unknown: ...", and whether refined
     machine: Machine
     diagnosis: Diagnosis
+    found: RecordingDiagnosis  # what the diagnosis rests on
     lines: tuple[FaultLine, ...]  # of the averaged records
     machine_lines: dict[str, float]  # of shaft, gear and motor, by name; empty where the speed is unknown
     machine_remarks: tuple[str, ...]
@@ -86,11 +85,14 @@ def channel_report(
     *,
     shaft_hz: float | None = None,
     settings: DiagnosisSettings | None = None,
+    learned: Mapping[str, Any] | None = None,
+    operating_state: str = "",
     engine: KurtogramEngine = "lanes",
 ) -> ChannelReport:
     """Everything about one channel's stretches, each `(n_samples,)`. Raises DspError if none has a sample.
 
-    `engine` computes the kurtogram: compiled lanes, or the plain definition.
+    `learned` and `operating_state`: see `diagnosed_recording`. `engine` computes the kurtogram: compiled
+    lanes, or the plain definition.
     """
     longest = max(segments, key=len, default=np.zeros(0, np.float32))
     if not len(longest):
@@ -105,13 +107,20 @@ def channel_report(
         origin = "unknown: the sensor cannot be believed"
     elif shaft is None:
         shaft, origin = _estimated_speed(longest, sample_rate_hz, machine)
-    settings = settings_at_speed(settings or DiagnosisSettings(), machine.bearing, shaft)
     levels = _levels(segments, sample_rate_hz, unit, shaft)
-    diagnoser, diagnosis, evidence = _diagnose(
-        channel, segments, sample_rate_hz, machine, shaft_hz=shaft, settings=settings
+    found = diagnosed_recording(
+        segments,
+        sample_rate_hz,
+        machine,
+        shaft,
+        settings=settings,
+        channel_id=channel,
+        learned=learned,
+        operating_state=operating_state,
     )
+    diagnosis, evidence = found.diagnosis, found.evidence
     if not believed:
-        diagnosis = _abstention(machine, channel, f"check sensor: {worst.verdict}")
+        diagnosis = abstention(machine, channel, f"check sensor: {worst.verdict}")
     used_hz = evidence.shaft_hz if evidence is not None else shaft
     figures: dict[str, float] = {}
     remarks: tuple[str, ...] = ()
@@ -136,10 +145,11 @@ def channel_report(
         speed_origin=f"{origin}, refined by the shaft's harmonics" if refined else origin,
         machine=machine,
         diagnosis=diagnosis,
-        lines=diagnoser.lines,
+        found=found,
+        lines=found.lines,
         machine_lines=figures,
         machine_remarks=remarks,
-        orders=diagnoser.orders,
+        orders=found.orders,
         envelope=envelope,
         kurtogram=record_kurtogram(longest, sample_rate_hz, engine),
         longest=longest,
@@ -226,63 +236,9 @@ def _rating(levels: dict[str, float], unit: str, machine: Machine, shaft_hz: flo
     )
 
 
-def _diagnose(
-    channel: str,
-    segments: Sequence[Float32Array],
-    rate_hz: float,
-    machine: Machine,
-    *,
-    shaft_hz: float | None,
-    settings: DiagnosisSettings,
-) -> tuple[Diagnoser, Diagnosis, FaultEvidence | None]:
-    """The diagnosis after the last record, and that record's evidence."""
-    diagnoser = Diagnoser(machine, channel, settings)
-    if machine.bearing is None or shaft_hz is None:
-        missing = "bearing" if machine.bearing is None else "shaft speed"
-        return diagnoser, _abstention(machine, channel, f"the {missing} is not known"), None
-    latest: Diagnosis | None = None
-    evidence: FaultEvidence | None = None
-    refused = ""
-    history = EnvelopeHistory()
-    for record in recording_records(channel, segments, rate_hz, settings):
-        check = check_sensor(record)
-        if not check.usable:
-            refused = f"check sensor: {check.verdict.value}"
-            continue
-        try:
-            evidence = fault_evidence(
-                record, shaft_hz, machine.bearing, settings.speed_tolerance, gear_teeth=machine.gear_teeth
-            )
-        except DspError as error:
-            refused = str(error)
-            continue
-        evidence = history.extended(record, evidence)
-        latest = diagnoser.observe(evidence, "", learning=False)
-    return (
-        diagnoser,
-        latest or _abstention(machine, channel, refused or "the recording is too short"),
-        evidence,
-    )
-
-
 def _plain_envelope(samples: Float32Array, rate_hz: float) -> EnvelopeSpectrum | None:
     try:
         max_hz = min(_ENVELOPE_MAX_HZ, 0.2 * rate_hz)
         return envelope_spectrum(samples, rate_hz, max_hz, min(_ENVELOPE_FLOOR_HZ, 0.1 * max_hz))
     except DspError:
         return None
-
-
-def _abstention(machine: Machine, channel: str, reason: str) -> Diagnosis:
-    return Diagnosis(
-        asset_id=machine.asset_id,
-        channel_id=channel,
-        start_ns=0,
-        verdict=Verdict.ABSTAIN,
-        fault=None,
-        confidence=0.0,
-        text=reason,
-        ranking=(),
-        over_baseline_db=None,
-        frequency_hz=None,
-    )

@@ -59,6 +59,7 @@ class LearningProgress:
     needed_s: float
     complete: bool
     provisional: bool  # the limit rests on too short a span for a stated false-alarm rate
+    limit_text: str = ""  # for which rate the limit can vouch, in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class LearningSettings:
     learn_s: float  # healthy running per operating state before scores are given
     min_windows: int
     confirm_s: float = 7 * 86_400.0  # running at this limit before it is no longer provisional
+    longest_step_s: float = 0.0  # a window stands for the time since the one before it, up to this
 
 
 class Detector(Protocol):
@@ -135,12 +137,12 @@ class BaselineDetector:
         if learned.baseline is not None:
             score = self._lowest(features, [learned])
             if score is not None and score.value < 1.0:
-                learned.confirmed_s += learned.running_s(features)
+                learned.confirmed_s += learned.running_s(features, self._settings.longest_step_s)
             return score
         if not self.learning or not np.isfinite(features.values).any():
             return None
         self._learned[key] = learned
-        learned.learned_s += learned.running_s(features)
+        learned.learned_s += learned.running_s(features, self._settings.longest_step_s)
         learned.keep(features.values)
         self._bound_rows()
         if learned.learned_s >= self._settings.learn_s and learned.windows >= self._settings.min_windows:
@@ -172,6 +174,10 @@ class BaselineDetector:
         """What was learned there; None while it is being learned."""
         learned = self._learned.get((channel_id, operating_state))
         return None if learned is None else learned.baseline
+
+    def learned_of(self, channel_id: str, operating_state: str) -> LearnedState | None:
+        """What is learned there, or half learned."""
+        return self._learned.get((channel_id, operating_state))
 
     def package_of(self, channel_id: str, operating_state: str) -> tuple[bytes, ModelManifest] | None:
         """The baseline as artefact and manifest, which every backend for baselines runs to equal scores."""

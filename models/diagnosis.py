@@ -76,6 +76,7 @@ class Diagnoser:
         self._recent_state = ""
         self.orders: OrderSpectrum | None = None  # averaged, behind the latest diagnosis
         self.lines: tuple[FaultLine, ...] = ()  # found in it
+        self.rises: dict[str, float] = {}  # dB over the baseline, by line; empty where there is none
         self._baselines = LineBaselines(self.settings.baseline_records)
         self._rising = RisingSince()
 
@@ -101,7 +102,7 @@ class Diagnoser:
         end_ns = evidence.start_ns + round(evidence.duration_s * 1e9)
         if evidence.cage is not None:
             levels[evidence.cage.key] = evidence.cage.level_db
-        rises = self._baselines.rises(operating_state, levels)
+        self.rises = rises = self._baselines.rises(operating_state, levels)
         # A cage that slips irregularly smears in joined records: both count, guarded each on its own. Where
         # other lines have a baseline and the joined one has none yet, it does not.
         if evidence.cage is not None and (not rises or evidence.cage.key in rises):

@@ -21,3 +21,7 @@ class ArtefactError(ModelError):
 
 class ModelStateError(ModelError):
     """A learned state from the journal does not fit this detector; nothing of it was taken over."""
+
+
+class EvaluationError(ModelError):
+    """A protocol broke a rule of judging: looked before it decided, or left out a metric it owes."""

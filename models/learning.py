@@ -39,12 +39,16 @@ class LearnedState:
     version: str = ""
     model: NumpyReference = field(default_factory=NumpyReference)
 
-    def running_s(self, features: FeatureVector) -> float:
-        """New running time that this window adds: overlap with the one before counts once."""
+    def running_s(self, features: FeatureVector, longest_step_s: float = 0.0) -> float:
+        """New running time that this window adds: overlap with the one before counts once.
+
+        Where windows come seldom, each stands for the time since the one before it, up to `longest_step_s`.
+        """
         added_s = features.duration_s
         if self.last_start_ns is not None:
             since_s = (features.start_ns - self.last_start_ns) / 1e9
-            added_s = since_s if 0.0 <= since_s < features.duration_s else features.duration_s
+            if 0.0 <= since_s <= max(features.duration_s, longest_step_s):
+                added_s = since_s
         self.last_start_ns = features.start_ns
         return added_s
 

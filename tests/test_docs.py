@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.alarms.rules import CHECK_SENSOR, MACHINE_CONDITION
+from appliance.alarms.rules import CHECK_SENSOR, DRIFT, MACHINE_CONDITION
 from appliance.alarms.system import SystemCondition
 from appliance.commands import COMMANDS
 from appliance.telemetry.metrics import METRICS
@@ -42,7 +42,7 @@ def test_links_lead_somewhere(name: str) -> None:
 
 
 def test_every_alarm_has_its_runbook_and_no_runbook_is_stale() -> None:
-    rules = {MACHINE_CONDITION, CHECK_SENSOR, *(str(condition) for condition in SystemCondition)}
+    rules = {MACHINE_CONDITION, CHECK_SENSOR, DRIFT, *(str(condition) for condition in SystemCondition)}
     pages = {path.stem for path in (ROOT / "docs" / "runbooks").glob("*.md")} - {"README"}
     assert pages == {rule.replace(" ", "-") for rule in rules}
     index = PAGES["docs/runbooks/README.md"]

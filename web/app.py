@@ -20,7 +20,7 @@ from web.guard import SessionGuard
 from web.headers import HostCheck, SecurityHeaders
 from web.live import LiveHub
 from web.metrics_page import MetricsPage
-from web.routes import alarms, appliance, channels, dead_letters, live, machines, session
+from web.routes import alarms, appliance, channels, dead_letters, limits, live, machines, session
 from web.routes.spa import Spa
 from web.scrape_token import ScrapeToken
 from web.station_view import HealthProvider, StationView
@@ -29,6 +29,7 @@ STATIC_FOLDER = Path(__file__).parent / "static"
 ROUTERS = (
     session.router,
     machines.router,
+    limits.router,
     channels.router,
     alarms.router,
     appliance.router,

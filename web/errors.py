@@ -16,7 +16,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from web.schemas import Problem
-from web.station_view import NotPossibleError, StaleAcknowledgementError, UnknownIdError
+from web.station_view import (
+    LimitRefusedError,
+    NotPossibleError,
+    StaleAcknowledgementError,
+    UnknownIdError,
+)
 
 MOST_IDS_NAMED = 20
 
@@ -149,10 +154,17 @@ def install_error_handlers(app: FastAPI) -> None:
             "Reload the alarm, look at it as it is now, and acknowledge that.",
         ).response()
 
+    async def on_limit_refused(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, LimitRefusedError)
+        what = str(error.args[0])
+        detail = what[:1].upper() + what[1:].rstrip(".") + "."
+        return ProblemError(409, "The limit is not changed", detail, error.remedy).response()
+
     async def on_not_possible(_request: Request, error: Exception) -> Response:
         remedy = "Try again in a moment; the appliance's page says more."
         return ProblemError(503, "Not possible at present", f"{error}.", remedy).response()
 
+    app.add_exception_handler(LimitRefusedError, on_limit_refused)
     app.add_exception_handler(NotPossibleError, on_not_possible)
     app.add_exception_handler(ProblemError, on_problem)
     app.add_exception_handler(RequestValidationError, on_validation)

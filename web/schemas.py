@@ -29,7 +29,12 @@ class LearningView(Schema):
     percent: float = Field(ge=0, le=100)
     complete: bool
     provisional: bool
-    text: str  # "learning the baseline: 31 of 45 s", "baseline learned, limit provisional"
+    text: str  # "learning the baseline: 31 of 48 h, 4 of 5 operating states", "baseline learned"
+    learned_h: float  # over all operating states that were seen, each by its slowest channel
+    needed_h: float
+    states_learned: int
+    states_seen: int
+    paused: bool  # something is still to be learned, and an alarm of the machine forbids it
 
 
 class MachineSummary(Schema):
@@ -109,6 +114,25 @@ class GapView(Schema):
     samples_missing: int | None
 
 
+class TrendLimit(Schema):
+    """What was learned of a feature in one operating state, in the feature's unit."""
+
+    operating_state: str
+    present: bool  # the machine runs in this state now
+    usual: float  # median of healthy running
+    limit: float  # where this feature alone stands at the limit; an alarm needs the mean of the worst three
+    provisional: bool
+    locked: bool
+
+
+class LimitMark(Schema):
+    """A time at which a limit was changed: scores before and after count in different units."""
+
+    time_ms: float
+    operating_state: str
+    text: str  # "raised to 130 % by admin"
+
+
 class TrendView(Schema):
     """One feature over time. A gap is a null between its neighbours; never interpolated."""
 
@@ -120,6 +144,8 @@ class TrendView(Schema):
     limit: float | None
     limit_provisional: bool
     gaps: list[GapView]
+    limits: list[TrendLimit]  # per operating state; none for the score, whose limit is `limit`
+    limit_marks: list[LimitMark]
 
 
 class AlarmView(Schema):

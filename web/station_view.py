@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from web.health_schemas import ApplianceHealthView
+from web.limit_schemas import LimitChange, LimitsView, LimitVersionView
 from web.schemas import (
     AlarmTransitionView,
     AlarmView,
@@ -29,6 +30,14 @@ class UnknownIdError(LookupError):
 
 class StaleAcknowledgementError(Exception):
     """The acknowledgement names an activation that is not the present one, or there is none to give."""
+
+
+class LimitRefusedError(Exception):
+    """A limit cannot be changed so: `args[0]` says why, `remedy` what would be right."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.remedy = remedy
 
 
 class NotPossibleError(Exception):
@@ -75,6 +84,16 @@ class StationView(Protocol):
 
     async def acknowledge(self, alarm_id: str, activation: int, user: str, comment: str) -> AlarmView:
         """Returns after the acknowledgement is durable. Raises StaleAcknowledgementError."""
+        ...
+
+    def limits(self, asset_id: str) -> LimitsView: ...
+
+    async def limit_history(self, asset_id: str, limit: int) -> list[LimitVersionView]:
+        """Versions of the machine's limits, the latest first. Raises NotPossibleError."""
+        ...
+
+    async def change_limits(self, asset_id: str, change: LimitChange, user: str) -> LimitsView:
+        """Returns after the change is durable and in service. Raises LimitRefusedError, NotPossibleError."""
         ...
 
     def appliance(self) -> ApplianceView: ...

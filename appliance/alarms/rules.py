@@ -19,6 +19,7 @@ from models.diagnosis import Diagnosis, Verdict
 
 MACHINE_CONDITION = "machine condition"
 CHECK_SENSOR = "check sensor"
+DRIFT = "drift"
 
 _RATINGS = (Severity.STOP, Severity.WARN, Severity.WATCH)  # worst first
 _CHALLENGE_RATIO = 1.5  # another fault, or channel, must be this much stronger to replace the one told
@@ -121,6 +122,13 @@ class MachineConditionRule:
             debounce.observe(fault == named, denied or named not in (None, fault))
         for debounce in standing.assumed.values():
             debounce.observe(False, denied or named is not None)
+
+    def forget_scores(self, channel_id: str) -> None:
+        """A channel is learned anew: what its scores said holds no longer."""
+        standing = self._channels.get(channel_id)
+        if standing is not None:
+            s = self._settings
+            standing.score = Debounce(s.windows_needed, s.windows_of, s.windows_off)
 
     def confirm_latest(self) -> None:
         """The end of a recording: no further record will come to confirm the latest diagnosis."""

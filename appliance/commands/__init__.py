@@ -24,6 +24,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "appliance.commands.analyse",
         "levels, zone, spectra, fault evidence and sensor verdict of one recording",
     ),
+    "explain": (
+        "appliance.commands.explain",
+        "why this verdict: evidence per fault, decoys, band, speed, limits and their age",
+    ),
     "export": ("appliance.commands.export", "write trends as CSV or Parquet, or convert a recording"),
     "webhook": (
         "appliance.commands.webhook",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -150,11 +150,16 @@ def speed_rpm(text: str) -> float:
 
 
 def analysed(
-    file: PlannedFile, shaft: MeasuredShaft | None = None, engine: KurtogramEngine = "lanes"
+    file: PlannedFile,
+    shaft: MeasuredShaft | None = None,
+    engine: KurtogramEngine = "lanes",
+    *,
+    learned: Mapping[str, Any] | None = None,
+    operating_state: str = "",
 ) -> list[AnalysedChannel]:
-    """Each channel that counts, the shaft's own left out. A measured speed wins over a stated one.
+    """Each channel that counts, the shaft's own left out, beside what a Diagnoser has learned.
 
-    Raises DspError.
+    A measured speed wins over a stated one. Raises DspError.
     """
     recording, stated_hz = file.recording, file.notes.shaft_hz
     chosen: Sequence[int] = range(len(recording.channel_names)) if file.only is None else (file.only,)
@@ -175,6 +180,8 @@ def analysed(
             machine,
             shaft_hz=shaft_hz,
             engine=engine,
+            learned=learned,
+            operating_state=operating_state,
         )
         if shaft is None:
             found.append(AnalysedChannel(report))

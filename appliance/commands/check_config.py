@@ -8,8 +8,9 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from appliance.asset_prospects import plate_notes, prospects
 from appliance.commands import EXIT_CONFIGURATION, EXIT_OK
-from appliance.config import ApplianceSettings
+from appliance.config import ApplianceSettings, AssetSettings
 from appliance.config_file import ConfigError, Problem, load_settings
 from appliance.errors import Fatal
 from appliance.machine_facts import bearing_notes
@@ -20,7 +21,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "check-config",
         help="say all that is wrong with a configuration file",
-        description="Names file, key, reason and remedy of every mistake. Exit code 0: usable; 2: not.",
+        description="Names file, key, reason and remedy of every mistake; of a usable file, what will be"
+        " judged of each machine, and why not. Exit code 0: usable; 2: not.",
     )
     parser.add_argument("file", type=Path, metavar="FILE")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -38,12 +40,20 @@ def run(options: argparse.Namespace) -> int:
     if settings is not None:
         problems = _bearing_problems(options.file, settings)
     if options.json:
-        print(json.dumps({"usable": not problems, "problems": [asdict(problem) for problem in problems]}))
+        told: dict[str, object] = {"usable": not problems, "problems": [asdict(one) for one in problems]}
+        if settings is not None and not problems:
+            told["machines"] = [_judged(settings, asset) for asset in settings.assets]
+        print(json.dumps(told))
     elif settings is not None and not problems:
         print(f"{options.file}: usable; {_summary(settings)}")
         for asset in settings.assets:
+            print(f"{asset.name}:")
+            for prospect in prospects(settings, asset):
+                print(f"  {prospect.what + ':':<16}{'' if prospect.possible else 'NO: '}{prospect.text}")
             for note in bearing_notes(asset):
                 print(f"note: bearing of {asset.name}: {note}")
+            for note in plate_notes(settings, asset):
+                print(f"note: {asset.name}: {note}")
     else:
         for problem in problems:
             print(problem, file=sys.stderr)
@@ -61,6 +71,14 @@ def _bearing_problems(path: Path, settings: ApplianceSettings) -> list[Problem]:
                 Problem(str(path), f"assets[{index}].bearing", str(error), "Check the bearing's data sheet.")
             )
     return problems
+
+
+def _judged(settings: ApplianceSettings, asset: AssetSettings) -> dict[str, object]:
+    return {
+        "id": asset.id,
+        "judged": [asdict(prospect) for prospect in prospects(settings, asset)],
+        "notes": [*bearing_notes(asset), *plate_notes(settings, asset)],
+    }
 
 
 def _summary(settings: ApplianceSettings) -> str:

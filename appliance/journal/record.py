@@ -30,6 +30,7 @@ class RecordKind(StrEnum):
     GAP = "gap"
     AUDIT = "audit"
     HEALTH = "health"  # of the appliance itself
+    LIMIT_VERSION = "limit_version"  # who set a limit, when, why; what was learned then
 
 
 @dataclass(frozen=True, slots=True)

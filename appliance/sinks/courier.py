@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 KINDS: dict[RecordClass, frozenset[RecordKind]] = {
     RecordClass.ALARM: frozenset({RecordKind.ALARM_TRANSITION, RecordKind.AUDIT}),
-    RecordClass.LIMIT: frozenset({RecordKind.LEARNED_LIMIT}),
+    RecordClass.LIMIT: frozenset({RecordKind.LEARNED_LIMIT, RecordKind.LIMIT_VERSION}),
     RecordClass.COUNTER: frozenset({RecordKind.COUNTER_VALUE}),
     RecordClass.TELEMETRY: frozenset(
         {RecordKind.FEATURES, RecordKind.SCORE, RecordKind.TAG, RecordKind.GAP, RecordKind.HEALTH}

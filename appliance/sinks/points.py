@@ -132,6 +132,27 @@ SCHEMA: dict[str, MeasurementInfo] = {
         },
         "limits learned for a channel",
     ),
+    "limit_version": MeasurementInfo(
+        RecordKind.LIMIT_VERSION,
+        _VALUE,
+        {
+            "operating_state": FieldInfo("string", "", "bin of speed and load whose limit it is"),
+            "version": FieldInfo("integer", "1", "counts up per channel and operating state"),
+            "action": FieldInfo("string", "", "learned, settled, locked, unlocked, raised, learn anew, ..."),
+            "actor": FieldInfo("string", "", "who did it; `appliance`: learning"),
+            "reason": FieldInfo("string", "", "why, in the person's words"),
+            "factor": FieldInfo("float", "1", "the limit in service as a multiple of the learned one"),
+            "locked": FieldInfo("boolean", "", "learning never changes it"),
+            "baseline": FieldInfo("string", "", "the baseline in service; empty: it is being learned"),
+            "rests_on_s": FieldInfo("float", "s", "running that it rests on"),
+            "change_id": FieldInfo("string", "", "one for all limits that one act changed"),
+            "document": FieldInfo("string", "JSON", "the whole record; absent beyond 30,000 bytes"),
+            "sequence": _SEQUENCE,
+            "time_ns": _TIME,
+            "time_trusted": PROVISIONAL,
+        },
+        "a version of a limit: who set it, when, why",
+    ),
     "audit": MeasurementInfo(
         RecordKind.AUDIT,
         ("device_id",),
@@ -258,6 +279,25 @@ def _limit(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
     return _event("limit", record, {**tags, "channel": record.subject}, fields)
 
 
+def _limit_version(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
+    fields: Fields = {
+        "operating_state": str(payload["key"]["operating_state"]),
+        "version": int(payload["version"]),
+        "action": str(payload["action"]),
+        "actor": str(payload["actor"]),
+        "reason": str(payload["reason"]),
+        "factor": _number(payload["factor"]),
+        "locked": bool(payload["locked"]),
+        "baseline": str(payload["baseline"]),
+        "rests_on_s": _number(payload["rests_on_s"]),
+        "change_id": str(payload["change_id"]),
+        "document": _document(record.payload),
+    }
+    channel = str(payload["key"]["channel_id"])
+    of = {**tags, "asset": str(payload["asset_id"]), "channel": channel}
+    return _event("limit_version", record, of, fields)
+
+
 def _audit(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
     fields: Fields = {"subject": record.subject, "document": _document(record.payload)}
     return _event("audit", record, {"device_id": tags["device_id"]}, fields)
@@ -296,6 +336,7 @@ _ENCODERS: dict[RecordKind, Callable[[Record, Any, dict[str, str]], bytes | None
     RecordKind.ALARM_TRANSITION: _alarm,
     RecordKind.COUNTER_VALUE: _counter,
     RecordKind.LEARNED_LIMIT: _limit,
+    RecordKind.LIMIT_VERSION: _limit_version,
     RecordKind.AUDIT: _audit,
     RecordKind.HEALTH: _health,
 }

@@ -114,8 +114,3 @@ def calibration(units: Iterable[JudgedUnit]) -> list[dict[str, float]]:
                 }
             )
     return table
-
-
-def upper_bound_of_none(n: int) -> float:
-    """Largest rate that 0 of `n` leaves possible at 95 %: the rule of three, 3/n, at most 1."""
-    return 1.0 if n < 3 else 3.0 / n

@@ -22,6 +22,7 @@ from appliance.counters import Counters
 from appliance.journal.journal import Journal
 from appliance.journal.record import StoredGap
 from appliance.journal.store import FILE_NAME
+from appliance.limit_desk import LimitDesk
 from appliance.machine_status import MachineStatus
 from appliance.pipeline import Pipeline
 from appliance.sources.source import LinkReport, LinkState, SourceLost
@@ -83,6 +84,7 @@ class House:
             sources=[self.source],
             silence_s={},
         )
+        self.limit_desk = LimitDesk(journal, clock)
         self.station = Station(
             "hall-3",
             [self.status],
@@ -97,6 +99,7 @@ class House:
                 sources=[self.source],
                 queues=lambda: list(self.line.queues.values()),
             ),
+            limit_desk=self.limit_desk,
         )
         self.pipeline = Pipeline(
             [self.line],
@@ -109,6 +112,7 @@ class House:
             counter_period_s=3600.0,
             workers=1,
             meters=self.meters,
+            limit_desk=self.limit_desk,
         )
         self.pipeline.connect(self.source)
         alarms = self.desk.restore()

@@ -30,8 +30,7 @@ from appliance.sources.recording_notes import read_manifest
 from dsp.cepstrum import prewhitened_spectrum
 from dsp.kurtogram import WINDOW_SAMPLES, kurtogram
 from dsp.plain_spectrum import hann
-from models.evaluation import diagnosis_protocol
-from models.evaluation.outcome import counts
+from models.evaluation.diagnosis_protocol import DiagnosisProtocol
 
 DATA = Path(os.environ.get("STETHOS_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 COHERENCE_BANDS = 24
@@ -126,13 +125,9 @@ def _over_floor(
 def _judged(spectrum: Spectrum) -> dict[str, dict[str, int]]:
     """Counts by data set, under the product's rules."""
     entries = [entry for entry in read_manifest(DATA / "MANIFEST.json") if entry.get("task") == "diagnosis"]
-    rules = {"rules": diagnosis_protocol.DECISIONS["rules"]}
-    with (
-        mock.patch("dsp.envelope.envelope_spectrum", spectrum),
-        mock.patch.dict(diagnosis_protocol.DECISIONS, rules, clear=True),
-    ):
-        results, _ = evaluate(entries, DATA)
-    return {dataset: dict(counts(units)) for (dataset, _), units in results.items()}
+    with mock.patch("dsp.envelope.envelope_spectrum", spectrum):
+        results = evaluate(entries, DATA, protocols=(DiagnosisProtocol(baselines={}),)).results
+    return {result.dataset: {name: int(n or 0) for name, n in result.metrics.items()} for result in results}
 
 
 def _row(figure: str, ours: int, peer: int, peer_name: str) -> dict[str, Any]:

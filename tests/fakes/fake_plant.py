@@ -18,8 +18,10 @@ from web.schemas import (
     FaultMarker,
     GapView,
     LearningView,
+    LimitMark,
     SeverityName,
     SpectrumView,
+    TrendLimit,
     TrendView,
 )
 
@@ -85,11 +87,16 @@ class FakeMachine:
     def learning(self, elapsed_s: float) -> LearningView:
         if elapsed_s >= self.learns_for_s:
             return LearningView(
-                percent=100.0, complete=True, provisional=True, text="baseline learned, limit provisional"
-            )
+                percent=100.0, complete=True, provisional=True,
+                text="baseline learned, limit provisional; 2 of 3 operating states",
+                learned_h=9.5, needed_h=12.0, states_learned=2, states_seen=3, paused=False,
+            )  # fmt: skip
         text = f"learning the baseline: {elapsed_s:.0f} of {self.learns_for_s:.0f} s"
         percent = 100.0 * max(0.0, elapsed_s) / self.learns_for_s
-        return LearningView(percent=percent, complete=False, provisional=True, text=text)
+        return LearningView(
+            percent=percent, complete=False, provisional=True, text=text, learned_h=elapsed_s / 3600.0,
+            needed_h=self.learns_for_s / 3600.0, states_learned=0, states_seen=1, paused=False,
+        )  # fmt: skip
 
     def value(self, channel_id: str, feature: str, elapsed_s: float) -> float | None:
         """The feature at a time; None inside a gap."""
@@ -207,7 +214,7 @@ class FakeMachine:
             unit=unit_of(feature),
             times_ms=[zero_ms + 1000.0 * time_s for time_s in times_s],
             values=[self.value(channel_id, feature, time_s) for time_s in times_s],
-            limit=1.0 if feature == "score" else LEVELS[feature][0] * 1.5,
+            limit=1.0 if feature == "score" else None,
             limit_provisional=True,
             gaps=[
                 GapView(
@@ -219,7 +226,21 @@ class FakeMachine:
                 for until_s, before_s, cause in self.gaps
                 if -before_s < end_s and -until_s > start_s
             ],
-        )
+            limits=[]
+            if feature == "score"
+            else [
+                TrendLimit(
+                    operating_state=state, present=number == 0, usual=usual, limit=1.9 * usual,
+                    provisional=number > 0, locked=False,
+                )
+                for number, state in enumerate(("1480 rpm, load 50-75 %", "1480 rpm, load 75-100 %"))
+                for usual in (LEVELS[feature][0] * (1.0 + 0.3 * number),)
+            ],
+            limit_marks=[
+                LimitMark(time_ms=zero_ms - 300_000.0, operating_state="1480 rpm, load 50-75 %",
+                          text="limit raised to 130 % by anna")
+            ],
+        )  # fmt: skip
 
 
 PLANT = (

@@ -17,9 +17,11 @@ from typing import Literal
 
 from tests.fakes.fake_health import FakeHealth
 from tests.fakes.fake_letters import FakeLetters
+from tests.fakes.fake_limits import FakeLimits
 from tests.fakes.fake_plant import FEATURES, PLANT, FakeMachine
 from web.app import create_app
 from web.auth import FIRST_USER, AuthStore
+from web.limit_schemas import LimitChange, LimitsView, LimitVersionView
 from web.schemas import (
     AlarmStateName,
     AlarmTransitionView,
@@ -57,6 +59,7 @@ class FakeStation:
         self._wall_s = wall_s
         self.zero_s = wall_s()
         self._machines = {machine.asset_id: machine for machine in plant}
+        self._limits = {m.asset_id: FakeLimits(m, 1000.0 * self.zero_s) for m in plant}
         self._alarms: dict[str, AlarmView] = {}
         self.journal: list[AlarmTransitionView] = []
         self._changed = asyncio.Condition()
@@ -123,6 +126,19 @@ class FakeStation:
                                      "acknowledged_ms": 1000.0 * self._wall_s()}),
         )  # fmt: skip
         return self._alarms[alarm_id]
+
+    def limits(self, asset_id: str) -> LimitsView:
+        learning = self.machine(asset_id).summary.learning
+        return self._limits[asset_id].view(learning)
+
+    async def limit_history(self, asset_id: str, limit: int) -> list[LimitVersionView]:
+        self.machine(asset_id)
+        return self._limits[asset_id].history(limit)
+
+    async def change_limits(self, asset_id: str, change: LimitChange, user: str) -> LimitsView:
+        self.machine(asset_id)
+        self._limits[asset_id].change(change, user, 1000.0 * self._wall_s())
+        return self.limits(asset_id)
 
     def appliance(self) -> ApplianceView:
         up_s = self._elapsed_s

@@ -74,7 +74,7 @@ _DESCRIPTIONS = {
     403: "Wrong CSRF token or origin, or the password must be changed first",
     404: "Unknown id",
     408: "The body took too long",
-    409: "The alarm is not in the activation that was seen",
+    409: "What was seen is past, or cannot be changed so",
     413: "The body is too large",
     422: "A field is missing or wrong",
     429: "Too many attempts; see Retry-After",

@@ -24,6 +24,8 @@ from appliance.journal.features import features_record
 from appliance.journal.journal import Journal
 from appliance.journal.record import NewRecord, Record, RecordClass, RecordKind
 from appliance.journal.series import score_record, tag_record
+from appliance.limit_records import version_record
+from appliance.limit_versions import LimitAction, LimitKey, LimitVersion
 from appliance.sinks.courier import Courier
 from appliance.sinks.courier_needs import Pace
 from appliance.sinks.influx import Influx1Writer, InfluxSink
@@ -54,6 +56,7 @@ SERIES = {  # measurement: (kind, a field that each of its points has)
     "alarm": (RecordKind.ALARM_TRANSITION, "activation"),
     "counter": (RecordKind.COUNTER_VALUE, "value"),
     "limit": (RecordKind.LEARNED_LIMIT, "document_bytes"),
+    "limit_version": (RecordKind.LIMIT_VERSION, "version"),
 }
 
 
@@ -210,6 +213,11 @@ async def everything(journal: Journal, clock: ReplayClock) -> None:
     await journal.commit(
         [NewRecord(RecordClass.LIMIT, RecordKind.LEARNED_LIMIT, "limit/1", CHANNEL, 7 * SECOND_NS, document)]
     )
+    version = LimitVersion(
+        ASSET, LimitKey(CHANNEL, '1480 rpm, "hot"'), 2, LimitAction.RAISED, "anna", "runs, rougher = ok\n",
+        "c1", "robust-baseline-1/ab", 1.3, True, False, 14_400.0, 19_000, True,
+    )  # fmt: skip
+    await journal.commit([version_record(version, 8 * SECOND_NS, None, "")])
     for cause in (GapCause.SERIAL_LOSS, GapCause.OVERLOAD):
         journal.record_gap(Gap(CHANNEL, 10 * SECOND_NS, 11 * SECOND_NS, cause, 100))
     await flushed(journal, RecordKind.GAP, 2)

@@ -6,17 +6,20 @@ import numpy as np
 import pytest
 
 from dsp.bearing import BearingFault
-from models.diagnosis import DiagnosisSettings, Verdict
-from models.evaluation.diagnosis_protocol import (
-    DECISIONS,
-    plain_envelope_decision,
-    rules_decision,
-    settings_hash,
-)
+from models.diagnosis import Diagnosis, DiagnosisSettings, Verdict
+from models.evaluation.diagnosis_protocol import BASELINES, DiagnosisProtocol
+from models.evaluation.protocols import settings_hash
 from models.machine import Machine
+from models.recording_diagnosis import diagnosed_recording
 from tests.dsp.bearing_signals import BEARING, RATE_HZ, SHAFT_HZ, harmonics, impacts, resonant_noise
 
 MACHINE = Machine("m", "m", bearing=BEARING)
+
+
+def rules_decision(
+    segments: list[np.ndarray], rate_hz: float, machine: Machine, shaft_hz: float | None
+) -> Diagnosis:
+    return diagnosed_recording(segments, rate_hz, machine, shaft_hz).diagnosis
 
 
 def recording(fault: BearingFault | None, seconds: float, seed: int = 1) -> np.ndarray:
@@ -30,7 +33,7 @@ def recording(fault: BearingFault | None, seconds: float, seed: int = 1) -> np.n
 
 @pytest.mark.parametrize("seconds", [2.5, 4.0, 9.0])
 def test_every_variant_names_a_clear_fault_whatever_the_length(seconds: float) -> None:
-    for decide in DECISIONS.values():
+    for decide in (rules_decision, *BASELINES.values()):
         found = decide([recording(BearingFault.OUTER_RACE, seconds)], RATE_HZ, MACHINE, SHAFT_HZ)
         assert found.fault == "outer race"
 
@@ -54,7 +57,8 @@ def test_what_is_missing_makes_it_abstain(
     found = rules_decision([recording(BearingFault.OUTER_RACE, seconds)], RATE_HZ, machine, shaft_hz)
     assert found.verdict is Verdict.ABSTAIN
     assert reason in found.text
-    assert plain_envelope_decision([np.zeros(10, np.float32)], RATE_HZ, machine, shaft_hz).fault is None
+    for decide in BASELINES.values():
+        assert decide([np.zeros(10, np.float32)], RATE_HZ, machine, shaft_hz).fault is None
 
 
 @pytest.mark.parametrize("bad", ["nan", "flat", "clipped"])
@@ -72,5 +76,6 @@ def test_a_sensor_that_cannot_be_believed_is_no_fault(bad: str) -> None:
 
 
 def test_the_settings_hash_follows_the_settings() -> None:
-    assert settings_hash(DiagnosisSettings()) == settings_hash(DiagnosisSettings())
-    assert settings_hash(DiagnosisSettings(call_db=8.0)) != settings_hash(DiagnosisSettings())
+    usual = settings_hash((DiagnosisProtocol(),))
+    assert settings_hash((DiagnosisProtocol(DiagnosisSettings()),)) == usual
+    assert settings_hash((DiagnosisProtocol(DiagnosisSettings(call_db=8.0)),)) != usual

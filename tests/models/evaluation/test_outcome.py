@@ -12,7 +12,6 @@ from models.evaluation.outcome import (
     counts,
     counts_by_grade,
     judged,
-    upper_bound_of_none,
 )
 
 
@@ -73,8 +72,3 @@ def test_calibration_compares_confidence_with_what_was_right() -> None:
     ]
     table = calibration(units)
     assert [(row["low"], row["n"], row["right"]) for row in table] == [(0.8, 2.0, 0.5), (0.95, 1.0, 1.0)]
-
-
-def test_a_zero_is_worth_its_number_of_trials() -> None:
-    assert upper_bound_of_none(300) == pytest.approx(0.01)
-    assert upper_bound_of_none(2) == 1.0

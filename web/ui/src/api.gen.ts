@@ -264,6 +264,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/machines/{asset_id}/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Limits
+         * @description The limit of every channel in every operating state, and how much is learned.
+         */
+        get: operations["list_limits"];
+        put?: never;
+        /**
+         * Change Limits
+         * @description Locks, unlocks, raises, undoes, restores or has learned anew; answers once it is durable and holds.
+         */
+        post: operations["change_limits"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/machines/{asset_id}/limits/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Limit History
+         * @description Versions of all limits of the machine, the latest first: who, when, why, from how much running.
+         */
+        get: operations["get_limit_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/session": {
         parameters: {
             query?: never;
@@ -694,12 +738,162 @@ export interface components {
         LearningView: {
             /** Complete */
             complete: boolean;
+            /** Learned H */
+            learned_h: number;
+            /** Needed H */
+            needed_h: number;
+            /** Paused */
+            paused: boolean;
             /** Percent */
             percent: number;
             /** Provisional */
             provisional: boolean;
+            /** States Learned */
+            states_learned: number;
+            /** States Seen */
+            states_seen: number;
             /** Text */
             text: string;
+        };
+        /**
+         * LimitChange
+         * @description What a person wants of one limit; of all of the machine where channel and state are null.
+         *
+         *     Both must be given: who forgets them does not mean all.
+         */
+        LimitChange: {
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "lock" | "unlock" | "raise" | "learn anew" | "undo" | "restore";
+            /** Channel Id */
+            channel_id: string | null;
+            /** Operating State */
+            operating_state: string | null;
+            /** Percent */
+            percent?: number | null;
+            /** Reason */
+            reason: string;
+            /** Seen Revision */
+            seen_revision: number;
+            /** Version */
+            version?: number | null;
+        };
+        /**
+         * LimitMark
+         * @description A time at which a limit was changed: scores before and after count in different units.
+         */
+        LimitMark: {
+            /** Operating State */
+            operating_state: string;
+            /** Text */
+            text: string;
+            /** Time Ms */
+            time_ms: number;
+        };
+        /**
+         * LimitVersionView
+         * @description One version of one limit, as journalled.
+         */
+        LimitVersionView: {
+            /** Action */
+            action: string;
+            /** Actor */
+            actor: string;
+            /** Baseline */
+            baseline: string;
+            /** Channel Id */
+            channel_id: string;
+            /** Channel Name */
+            channel_name: string;
+            /** Learned */
+            learned: boolean;
+            /** Locked */
+            locked: boolean;
+            /** Newest */
+            newest: boolean;
+            /** Of Version */
+            of_version: number | null;
+            /** Operating State */
+            operating_state: string;
+            /** Percent */
+            percent: number;
+            /** Provisional */
+            provisional: boolean;
+            /** Reason */
+            reason: string;
+            /** Rests On H */
+            rests_on_h: number;
+            /** Sequence */
+            sequence: number;
+            /** Time Ms */
+            time_ms: number;
+            /** Time Trusted */
+            time_trusted: boolean;
+            /** Version */
+            version: number;
+        };
+        /**
+         * LimitView
+         * @description The learned limit of one channel in one operating state, as it stands.
+         */
+        LimitView: {
+            /** Action */
+            action: string;
+            /** Actor */
+            actor: string;
+            /** Changed Ms */
+            changed_ms: number | null;
+            /** Channel Id */
+            channel_id: string;
+            /** Channel Name */
+            channel_name: string;
+            /** Durable */
+            durable: boolean;
+            /** In Service */
+            in_service: boolean;
+            /** Learned H */
+            learned_h: number;
+            /** Locked */
+            locked: boolean;
+            /** Needed H */
+            needed_h: number;
+            /** Operating State */
+            operating_state: string;
+            /** Percent */
+            percent: number;
+            /** Pinned */
+            pinned: boolean;
+            /** Present */
+            present: boolean;
+            /** Provisional */
+            provisional: boolean;
+            /** Reason */
+            reason: string;
+            /** Rests On H */
+            rests_on_h: number;
+            /** Text */
+            text: string;
+            /** Version */
+            version: number;
+            /** Windows */
+            windows: number;
+        };
+        /**
+         * LimitsView
+         * @description All limits of a machine. A change names the `revision` that was seen.
+         */
+        LimitsView: {
+            /** Asset Id */
+            asset_id: string;
+            /** Largest Percent */
+            largest_percent: number;
+            learning: components["schemas"]["LearningView"];
+            /** Limits */
+            limits: components["schemas"]["LimitView"][];
+            /** Revision */
+            revision: number;
         };
         /** LinkHealthView */
         LinkHealthView: {
@@ -964,6 +1158,24 @@ export interface components {
             sensor: string;
         };
         /**
+         * TrendLimit
+         * @description What was learned of a feature in one operating state, in the feature's unit.
+         */
+        TrendLimit: {
+            /** Limit */
+            limit: number;
+            /** Locked */
+            locked: boolean;
+            /** Operating State */
+            operating_state: string;
+            /** Present */
+            present: boolean;
+            /** Provisional */
+            provisional: boolean;
+            /** Usual */
+            usual: number;
+        };
+        /**
          * TrendView
          * @description One feature over time. A gap is a null between its neighbours; never interpolated.
          */
@@ -976,8 +1188,12 @@ export interface components {
             gaps: components["schemas"]["GapView"][];
             /** Limit */
             limit: number | null;
+            /** Limit Marks */
+            limit_marks: components["schemas"]["LimitMark"][];
             /** Limit Provisional */
             limit_provisional: boolean;
+            /** Limits */
+            limits: components["schemas"]["TrendLimit"][];
             /** Times Ms */
             times_ms: number[];
             /** Unit */
@@ -1145,7 +1361,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The alarm is not in the activation that was seen */
+            /** @description What was seen is past, or cannot be changed so */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1862,6 +2078,258 @@ export interface operations {
             };
             /** @description A field is missing or wrong */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsView"];
+                };
+            };
+            /** @description The host or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Wrong CSRF token or origin, or the password must be changed first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unknown id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is missing or wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitsView"];
+                };
+            };
+            /** @description The host or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Wrong CSRF token or origin, or the password must be changed first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unknown id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was seen is past, or cannot be changed so */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is missing or wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible at present */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_limit_history: {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                asset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitVersionView"][];
+                };
+            };
+            /** @description The host or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Wrong CSRF token or origin, or the password must be changed first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unknown id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is missing or wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible at present */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -5,6 +5,9 @@ import type {
   ApplianceHealthView,
   ApplianceView,
   DeadLetterPage,
+  LimitChange,
+  LimitsView,
+  LimitVersionView,
   MachineDetail,
   MachineSummary,
   Problem,
@@ -82,6 +85,19 @@ export class Api {
 
   machine(assetId: string): Promise<MachineDetail> {
     return this.request("GET", `/api/machines/${encodeURIComponent(assetId)}`);
+  }
+
+  limits(assetId: string): Promise<LimitsView> {
+    return this.request("GET", `/api/machines/${encodeURIComponent(assetId)}/limits`);
+  }
+
+  /** Versions of all limits of a machine, the latest first. */
+  limitHistory(assetId: string, limit: number): Promise<LimitVersionView[]> {
+    return this.request("GET", `/api/machines/${encodeURIComponent(assetId)}/limits/history?limit=${limit}`);
+  }
+
+  changeLimits(assetId: string, change: LimitChange): Promise<LimitsView> {
+    return this.request("POST", `/api/machines/${encodeURIComponent(assetId)}/limits`, change);
   }
 
   appliance(): Promise<ApplianceView> {

@@ -10,6 +10,7 @@ import "./styles/machines.css";
 import "./styles/alarms.css";
 import "./styles/appliance.css";
 import "./styles/health.css";
+import "./styles/limits.css";
 import "./styles/plots.css";
 import "./styles/narrow.css";
 

@@ -1,6 +1,7 @@
-/** Every English sentence of the interface (with texts_health), so that another language is other files like these. */
+/** Every English sentence of the interface (with texts_health and texts_limits), so that another language is other files like these. */
 import type { AlarmState, Problem, Severity } from "./schema";
 import { healthTexts } from "./texts_health";
+import { limitTexts } from "./texts_limits";
 
 const unreachable: Problem = {
   title: "The appliance does not answer",
@@ -182,8 +183,9 @@ export const texts = {
     limit: "limit",
     limitProvisional: "limit, provisional",
     limitAbove: (limit: string) => `Limit ${limit}, above the picture.`,
+    limitLocked: "limit, locked",
     noLimitYet: "No limit is learned yet.",
-    noOwnLimit: "No learned limit of its own: the deviation weighs all features together.",
+    noOwnLimit: "Nothing is learned of this figure yet, or it takes no part in the limit.",
     noGaps: "No gaps in this span.",
     gaps: (n: number, total: string) => `${n === 1 ? "1 gap" : `${n} gaps`}, ${total} without data:`,
     gapOf: (n: number, cause: string, total: string) => `${n} × ${cause} (${total})`,
@@ -266,6 +268,8 @@ export const texts = {
   },
 
   ...healthTexts,
+
+  ...limitTexts,
 
   appliance: {
     title: "Appliance",

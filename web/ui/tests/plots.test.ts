@@ -33,6 +33,8 @@ it("shows a trend, its limit and its breaks in another unit", () => {
     limit: 1,
     limit_provisional: true,
     gaps: [],
+    limits: [],
+    limit_marks: [],
   };
   expect(inShownUnit(kept, 100)).toMatchObject({ values: [50, null, 200], limit: 100, times_ms: [1, 2, 3] });
   expect(inShownUnit({ ...kept, limit: null }, 60).limit).toBeNull();

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { isActive } from "../alarm_book";
 import { usePolled } from "../hooks";
+import { shownLimit } from "../limit_book";
 import { firstFeature, SCORE, shownFeature } from "../names";
 import { inShownUnit } from "../plots/scales";
 import { TrendPlot } from "../plots/trend_plot";
@@ -36,6 +37,7 @@ interface Asked {
 export function TrendPanel({ channel, headline, nowMs }: { channel: ChannelView; headline: AlarmView | null; nowMs: number }) {
   const [span, setSpan] = useState<Span>("10min");
   const [picked, setPicked] = useState<string | null>(null);
+  const [state, setState] = useState<string | null>(null);
   const feature =
     picked !== null && channel.features.includes(picked)
       ? picked
@@ -77,6 +79,22 @@ export function TrendPanel({ channel, headline, nowMs }: { channel: ChannelView;
             })}
           </select>
         </label>
+        {value && value.trend.limits.length > 1 && (
+          <label class="field inline">
+            <span>{texts.limits.stateOfTrend}</span>
+            <select
+              value={shownLimit(value.trend.limits, state)?.operating_state ?? ""}
+              data-testid="limit-state-picker"
+              onChange={(event) => setState(event.currentTarget.value)}
+            >
+              {value.trend.limits.map((one) => (
+                <option key={one.operating_state} value={one.operating_state}>
+                  {one.present ? `${one.operating_state} (${texts.limits.now})` : one.operating_state}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
         <Segmented
           label={texts.trend.span}
           value={span}
@@ -88,6 +106,7 @@ export function TrendPanel({ channel, headline, nowMs }: { channel: ChannelView;
       {value ? (
         <TrendPlot
           trend={value.trend}
+          learned={shownLimit(value.trend.limits, state)}
           name={value.name}
           unit={value.unit}
           withoutLimit={withoutLimit(channel, value.trend.feature)}

@@ -3,6 +3,7 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { headlineAlarm, inOrderOfAttention, isOpen } from "../alarm_book";
 import { AlarmCard } from "../components/alarm_card";
 import { DiagnosisCard } from "../components/diagnosis_card";
+import { LimitsPanel } from "../components/limits_panel";
 import { Empty, ProblemNotice, problemFrom } from "../components/notice";
 import { SensorList } from "../components/sensor_list";
 import { SeverityBadge, severityClass } from "../components/severity";
@@ -79,6 +80,7 @@ export function MachinePage({ assetId }: { assetId: string }) {
           ) : (
             <Signals channels={detail.channels} headline={headline} diagnosis={detail.diagnosis} nowMs={nowMs} />
           )}
+          <LimitsPanel key={assetId} assetId={assetId} nowMs={nowMs} />
         </>
       )}
     </div>

@@ -110,6 +110,53 @@ export function drawLimit(plot: uPlot, limit: number | null, text: string, theme
   ctx.restore();
 }
 
+/** The usual value as a dotted line with its name below the limit's. */
+export function drawUsual(plot: uPlot, usual: number, text: string, theme: PlotTheme): void {
+  const { ctx, bbox } = plot;
+  const ratio = devicePixelRatio;
+  const y = plot.valToPos(usual, "y", true);
+  if (y < bbox.top || y > bbox.top + bbox.height) return;
+  ctx.save();
+  ctx.strokeStyle = theme.text;
+  ctx.lineWidth = 1.5 * ratio;
+  ctx.setLineDash([2 * ratio, 4 * ratio]);
+  ctx.beginPath();
+  ctx.moveTo(bbox.left, y);
+  ctx.lineTo(bbox.left + bbox.width, y);
+  ctx.stroke();
+  ctx.font = font(ratio, 11, "600");
+  ctx.textBaseline = "bottom";
+  ctx.textAlign = "right";
+  const width = ctx.measureText(text).width;
+  ctx.fillStyle = theme.surface;
+  ctx.globalAlpha = 0.85;
+  ctx.fillRect(bbox.left + bbox.width - width - 10 * ratio, y - 17 * ratio, width + 8 * ratio, 15 * ratio);
+  ctx.globalAlpha = 1;
+  ctx.fillStyle = theme.text;
+  ctx.fillText(text, bbox.left + bbox.width - 6 * ratio, y - 3 * ratio);
+  ctx.restore();
+}
+
+/** Thin upright lines where limits were changed. */
+export function drawMarks(plot: uPlot, timesS: readonly number[], theme: PlotTheme): void {
+  const { ctx, bbox } = plot;
+  const ratio = devicePixelRatio;
+  ctx.save();
+  ctx.strokeStyle = theme.limit;
+  ctx.globalAlpha = 0.7;
+  ctx.lineWidth = 1.5 * ratio;
+  ctx.setLineDash([3 * ratio, 3 * ratio]);
+  for (const timeS of timesS) {
+    const x = plot.valToPos(timeS, "x", true);
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+  }
+  ctx.restore();
+}
+
 export interface DrawnFamily extends MarkerFamily {
   colour: string;
   dash: number;

@@ -28,7 +28,8 @@ export const hasZero = (unit: string): boolean => !WITHOUT_ZERO.has(unit);
 export function inShownUnit(trend: TrendView, factor: number): TrendView {
   if (factor === 1) return trend;
   const times = (value: number | null) => (value === null ? null : value * factor);
-  return { ...trend, values: trend.values.map(times), limit: times(trend.limit) };
+  const limits = trend.limits.map((one) => ({ ...one, usual: one.usual * factor, limit: one.limit * factor }));
+  return { ...trend, values: trend.values.map(times), limit: times(trend.limit), limits };
 }
 
 /**

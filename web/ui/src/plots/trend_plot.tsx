@@ -2,10 +2,10 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { duration, quantity, when } from "../format";
-import type { TrendView } from "../schema";
+import type { TrendLimit, TrendView } from "../schema";
 import { texts } from "../texts";
 import { timeAxis, valueAxis } from "./axes";
-import { drawGaps, drawLimit } from "./drawing";
+import { drawGaps, drawLimit, drawMarks, drawUsual } from "./drawing";
 import { brokenLine, causeAt, type GapBand, gapBands, gapTotals, isolated, openHole } from "./gaps";
 import { Plot } from "./plot";
 import { hasZero, limitInView, trendRange } from "./scales";
@@ -13,6 +13,8 @@ import { useTheme } from "./theme";
 
 export interface TrendPlotProps {
   trend: TrendView;
+  /** What was learned of this figure in the operating state that is shown; null where nothing was. */
+  learned: TrendLimit | null;
   name: string;
   unit: string;
   fromMs: number;
@@ -26,10 +28,17 @@ export interface TrendPlotProps {
 
 const HEIGHT = 260;
 
-export function TrendPlot({ trend, name, unit, fromMs, toMs, nowMs, withoutLimit, sinceMs }: TrendPlotProps) {
+export function TrendPlot({ trend: kept, learned, name, unit, fromMs, toMs, nowMs, withoutLimit, sinceMs }: TrendPlotProps) {
   const theme = useTheme();
   const [cursor, setCursor] = useState<{ timeS: number; value: number | null } | null>(null);
-  const limitText = limitWords(trend, unit, withoutLimit);
+  const trend = useMemo(() => withLearned(kept, learned), [kept, learned]);
+  const limitText = limitWords(trend, unit, withoutLimit, learned?.locked === true);
+  const marks = trend.limit_marks.filter(
+    (mark) =>
+      mark.time_ms >= fromMs &&
+      mark.time_ms <= toMs &&
+      (learned === null || mark.operating_state === learned.operating_state),
+  );
   const line = useMemo(() => brokenLine(trend), [trend]);
   const bands = useMemo(() => {
     const open = openHole(trend, toMs);
@@ -38,8 +47,8 @@ export function TrendPlot({ trend, name, unit, fromMs, toMs, nowMs, withoutLimit
   const data = useMemo<uPlot.AlignedData>(() => [line.timesS, line.values], [line]);
 
   // Plug-ins are made once per chart and read what is present from here.
-  const now = useRef({ bands, trend, limitText, fromMs, toMs, theme });
-  now.current = { bands, trend, limitText, fromMs, toMs, theme };
+  const now = useRef({ bands, trend, limitText, fromMs, toMs, theme, learned, marks });
+  now.current = { bands, trend, limitText, fromMs, toMs, theme, learned, marks };
   useEffect(() => setCursor(null), [trend.channel_id, trend.feature]);
 
   const options = (): Omit<uPlot.Options, "width" | "height"> => ({
@@ -67,7 +76,14 @@ export function TrendPlot({ trend, name, unit, fromMs, toMs, nowMs, withoutLimit
     ],
     hooks: {
       drawClear: [(plot) => drawGaps(plot, now.current.bands, now.current.theme)],
-      draw: [(plot) => drawLimit(plot, now.current.trend.limit, now.current.limitText, now.current.theme)],
+      draw: [
+        (plot) => {
+          const { trend, limitText, theme, learned, marks } = now.current;
+          drawMarks(plot, marks.map((mark) => mark.time_ms / 1000), theme);
+          if (learned !== null) drawUsual(plot, learned.usual, texts.limits.usual, theme);
+          drawLimit(plot, trend.limit, limitText, theme);
+        },
+      ],
       setCursor: [
         (plot) => {
           const { idx, left } = plot.cursor;
@@ -93,7 +109,7 @@ export function TrendPlot({ trend, name, unit, fromMs, toMs, nowMs, withoutLimit
         shape={`${theme.line}|${theme.surface}|${unit}`}
         options={options}
         data={data}
-        drawKey={`${fromMs}|${toMs}|${bands.length}|${trend.limit}|${limitText}`}
+        drawKey={`${fromMs}|${toMs}|${bands.length}|${trend.limit}|${learned?.usual}|${marks.length}|${limitText}`}
         height={HEIGHT}
         label={texts.trend.label(name, quantity(latest, unit), limitText)}
       />
@@ -103,6 +119,13 @@ export function TrendPlot({ trend, name, unit, fromMs, toMs, nowMs, withoutLimit
         {(trend.limit === null || !inView(trend)) && limitText !== "" ? `${limitText} ` : ""}
         <GapWords />
       </p>
+      {learned !== null && <p class="plot-note">{texts.limits.alone(learned.operating_state)}</p>}
+      {marks.length > 0 && (
+        <p class="plot-note" data-testid="limit-marks">
+          {texts.limits.changes}{" "}
+          {[...new Set(marks.map((mark) => `${when(mark.time_ms, nowMs)} ${mark.text}`))].join("; ")}.
+        </p>
+      )}
     </div>
   );
 
@@ -139,9 +162,16 @@ function inView(trend: TrendView): boolean {
   return values.length === 0 || highest <= 0 || limitInView(highest, trend.limit);
 }
 
-function limitWords(trend: TrendView, unit: string, withoutLimit: string): string {
+/** The limit of a figure that has none of its own is where it alone would reach the learned one. */
+function withLearned(trend: TrendView, learned: TrendLimit | null): TrendView {
+  if (trend.limit !== null || learned === null) return trend;
+  return { ...trend, limit: learned.limit, limit_provisional: learned.provisional };
+}
+
+function limitWords(trend: TrendView, unit: string, withoutLimit: string, locked: boolean): string {
   if (trend.limit === null) return withoutLimit;
   const limit = quantity(trend.limit, unit);
-  const word = trend.limit_provisional ? texts.trend.limitProvisional : texts.trend.limit;
+  const sure = locked ? texts.trend.limitLocked : texts.trend.limit;
+  const word = trend.limit_provisional && !locked ? texts.trend.limitProvisional : sure;
   return inView(trend) ? `${word} ${limit}` : texts.trend.limitAbove(limit);
 }

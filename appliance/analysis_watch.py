@@ -1,0 +1,217 @@
+"""What is kept of one channel for months: whether its limit keeps its promise, what drifts, where it leads.
+
+Duty: feeds scored windows to the watch of the limit, to the drift monitor and to the histories that forecasts
+are made of, and keeps the first baseline. Learns no baseline and raises no alarm.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from appliance.analysis_settings import WatchSettings
+from dsp.extractor import FeatureVector
+from dsp.samples import Float64Array
+from dsp.severity_limits import ZoneLimits
+from models.baseline import Baseline
+from models.detector import AnomalyScore
+from models.drift import Drift, DriftMonitor, figures_of_rises
+from models.errors import ModelStateError
+from models.extreme_limit import share_of_budget
+from models.learned_limit import LimitSettings, LimitStatement, LimitWatch
+from models.prognosis import Abstention, Forecast, forecast
+from models.trend_history import TrendHistory
+
+LEARNED_LIMIT = "the learned limit"
+_RULES_PER_CHANNEL = 2  # learned limit and drift share the machine's budget of false alarms
+_MOST_STATES = 64
+_SAME_CENTRE = 0.01  # dB: what rounding may make of a centre that was stored
+_CHANGED = 1.5  # a forecast whose median moved by this factor is told again
+
+
+@dataclass(frozen=True, slots=True)
+class Advisory:
+    """A notice that asks for no timely answer: a forecast. Not an alarm, and not counted as one.
+
+    `forecast` None: what was said before holds no longer.
+    """
+
+    channel_id: str
+    time_ns: int
+    forecast: Forecast | None
+    text: str
+
+
+class ChannelWatch:
+    """The long memory of one channel; `channels` is how many share the machine's budget."""
+
+    def __init__(self, channel_id: str, settings: WatchSettings, channels: int) -> None:
+        self._channel_id = channel_id
+        self._settings = settings
+        share = share_of_budget(settings.false_alarms_per_year, _RULES_PER_CHANNEL * channels)
+        self._promise = LimitSettings(share, longest_step_s=settings.drift.longest_step_s)
+        self._limit = LimitWatch(self._promise)
+        self._drift = DriftMonitor(settings.drift)
+        self._first: dict[str, tuple[tuple[str, ...], Float64Array]] = {}  # centres per operating state
+        self._rebaselined = False
+        self._histories = {"score": self._new_history(), "velocity": self._new_history()}
+        self._told: dict[str, Forecast] = {}
+        self.advisories: list[Advisory] = []  # since they were last taken
+
+    @property
+    def drifts(self) -> list[Drift]:
+        """What has drifted, the most telling first."""
+        return self._drift.drifts()
+
+    @property
+    def statement(self) -> LimitStatement:
+        """What can be said of the limit."""
+        return self._limit.statement()
+
+    def score(
+        self,
+        features: FeatureVector,
+        score: AnomalyScore,
+        baseline: Baseline | None,
+        mean: float,
+        healthy: bool,
+    ) -> AnomalyScore:
+        """A window's score in units of the limit in service, after it was noted.
+
+        `mean` is that of the window's samples; `healthy` False while an alarm of the machine stands.
+        """
+        scaled = self._scaled(score)
+        self._limit.observe(score.start_ns, scaled.value, healthy and not self.drifts)
+        if baseline is not None and score.rises is not None:
+            self._note_drift(features, scaled, baseline, mean)
+        self._note("score", score.start_ns, scaled.value, 1.0, LEARNED_LIMIT)
+        return scaled
+
+    def velocity(
+        self, time_ns: int, velocity_mm_s: float, usual: float, most: float, limits: ZoneLimits
+    ) -> None:
+        """Note a window's velocity RMS: `usual` in its operating state, `most` in the worst learned one.
+
+        The history is that of the worst state: boundaries are passed there first.
+        """
+        if not (usual > 0.0 and velocity_mm_s > 0.0):
+            return
+        level = velocity_mm_s / usual * most
+        if level < limits.b_c_mm_s:
+            self._note("velocity", time_ns, level, limits.b_c_mm_s, "zone C")
+        else:
+            self._note("velocity", time_ns, level, limits.c_d_mm_s, "zone D")
+
+    def state(self) -> dict[str, Any]:
+        """What a restart needs, JSON-ready."""
+        return {
+            "limit": self._limit.state(),
+            "drift": self._drift.state(),
+            "rebaselined": self._rebaselined,
+            "first": {
+                label: {
+                    "names": list(names),
+                    "centre": [float(f"{v:.6g}") if math.isfinite(v) else None for v in centre.tolist()],
+                }
+                for label, (names, centre) in self._first.items()
+            },
+            "histories": {name: history.state() for name, history in self._histories.items()},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` gave. Raises ModelStateError for anything else."""
+        try:
+            first = {
+                str(label): (
+                    tuple(str(name) for name in entry["names"]),
+                    np.array([math.nan if v is None else float(v) for v in entry["centre"]]),
+                )
+                for label, entry in state["first"].items()
+            }
+            if len(first) > _MOST_STATES or any(len(names) != len(c) for names, c in first.values()):
+                raise ValueError("centres must have their names, and there are too many states")
+            self._limit.restore(state["limit"])
+            self._drift.restore(state["drift"])
+            for name, history in self._histories.items():
+                history.restore(state["histories"][name])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ModelStateError(f"the channel's watch cannot be read: {error}") from error
+        self._first, self._rebaselined = first, bool(state.get("rebaselined", False))
+
+    def _scaled(self, score: AnomalyScore) -> AnomalyScore:
+        factor = self._limit.factor
+        if factor == 1.0:
+            return score
+        shares = (score.contributions / factor).astype(np.float32)
+        return replace(score, value=score.value / factor, contributions=shares)
+
+    def _note_drift(
+        self, features: FeatureVector, score: AnomalyScore, baseline: Baseline, mean: float
+    ) -> None:
+        assert score.rises is not None
+        rises = score.rises.astype(np.float64)
+        names, first = self._first_centre(features, baseline)
+        if names != baseline.feature_names:
+            return
+        moved = baseline.centre - first
+        present = figures_of_rises(rises)
+        since_first = figures_of_rises(rises + moved)
+        level = math.nan if "rms_mps2" not in names else float(first[names.index("rms_mps2")])
+        bias = mean / 10.0 ** (level / 20.0) if math.isfinite(level) else math.nan
+        if np.nanmax(np.abs(moved), initial=0.0) > _SAME_CENTRE:
+            if not self._rebaselined:
+                self._rebaselined = True
+                self._begin_present()
+            present |= {"score": score.value, "bias": bias}
+        else:
+            since_first |= {"score": score.value, "bias": bias}
+        self._drift.observe(score.start_ns, since_first, present)
+
+    def _begin_present(self) -> None:
+        """A person had the channel learned anew: the promise and the scores' history begin again, too."""
+        self._drift.rebaselined()
+        self._limit = LimitWatch(self._promise)
+        self._histories["score"] = self._new_history()
+
+    def _new_history(self) -> TrendHistory:
+        return TrendHistory(self._settings.forecast_block_s, self._settings.drift.longest_step_s)
+
+    def _first_centre(
+        self, features: FeatureVector, baseline: Baseline
+    ) -> tuple[tuple[str, ...], Float64Array]:
+        label = features.operating_state
+        if label not in self._first:
+            if len(self._first) >= _MOST_STATES:
+                return (), np.empty(0)
+            self._first[label] = (
+                baseline.feature_names,
+                baseline.centre.astype(np.float32).astype(np.float64),
+            )
+        return self._first[label]
+
+    def _note(self, name: str, time_ns: int, level: float, boundary_level: float, boundary: str) -> None:
+        """One value into a history; a forecast anew where it completed a block."""
+        history = self._histories[name]
+        if not history.observe(time_ns, level):
+            return
+        found = forecast(*history.blocks(), boundary_level, boundary)
+        told = self._told.get(name)
+        if isinstance(found, Abstention):
+            if told is not None:
+                del self._told[name]
+                text = f"{told.boundary}: no forecast any more ({found.reason})"
+                self.advisories.append(Advisory(self._channel_id, time_ns, None, text))
+        elif told is None or _differs(found, told):
+            self._told[name] = found
+            self.advisories.append(Advisory(self._channel_id, time_ns, found, found.text))
+
+
+def _differs(one: Forecast, other: Forecast) -> bool:
+    if one.boundary != other.boundary:
+        return True
+    ratio = one.median_s / max(other.median_s, 1e-9)
+    return not 1.0 / _CHANGED < ratio < _CHANGED

@@ -1,0 +1,352 @@
+"""Hop 9 for limits: what is learned, and what people order of it, as versions that the journal has.
+
+Duty: note what learning made of each limit, carry out a person's change in the running analysis and in the
+journal together, keep every limit's newest version, and read its history. What may follow what is decided by
+`limit_versions`; a change is done whole or not at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+import orjson
+
+from appliance.clock import Clock
+from appliance.errors import Rejected
+from appliance.journal.journal import Journal
+from appliance.journal.record import NewRecord, RecordClass, RecordKind
+from appliance.limit_records import StoredVersion, stored_version, version_record
+from appliance.limit_versions import (
+    Act,
+    LimitAction,
+    LimitChangeError,
+    LimitFacts,
+    LimitKey,
+    LimitVersion,
+    by_learning,
+    forgotten,
+    locked,
+    raised,
+    restored,
+    undone,
+    unlocked,
+)
+from models.errors import ModelStateError
+
+logger = logging.getLogger(__name__)
+
+MOST_VERSIONS = 500  # of one limit that are looked through
+Document = dict[str, Any]
+
+
+class LimitOwner(Protocol):
+    """Whose limits they are: a machine's analysis (`analysis_limits.AssetLimits`)."""
+
+    def facts(self) -> list[LimitFacts]: ...
+
+    def order(self, key: LimitKey, factor: float | None) -> None: ...
+
+    def document(self, channel_id: str) -> Document: ...
+
+    def content(self, key: LimitKey) -> Document: ...
+
+    def forget(self, key: LimitKey) -> None: ...
+
+    def recall(self, key: LimitKey, content: Mapping[str, Any]) -> None: ...
+
+    def put_back(self, channel_id: str, document: Document) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LimitWish:
+    """What a person wants. Without channel or operating state: of all there are."""
+
+    action: Literal["lock", "unlock", "raise", "learn anew", "undo", "restore"]
+    reason: str
+    seen_revision: int  # of the machine's limits, as the person saw them
+    channel_id: str | None = None
+    operating_state: str | None = None
+    factor: float | None = None  # of "raise"
+    version: int | None = None  # of "restore"
+
+
+@dataclass(frozen=True, slots=True)
+class StandingLimit:
+    """One limit as it stands: what the analysis knows of it, and its newest version."""
+
+    facts: LimitFacts
+    stored: StoredVersion | None
+
+
+class _Asset:
+    """What the desk keeps of one machine."""
+
+    def __init__(self, owner: LimitOwner, lock: asyncio.Lock) -> None:
+        self.owner, self.lock = owner, lock
+        self.facts: dict[LimitKey, LimitFacts] = {}
+        self.newest: dict[LimitKey, StoredVersion] = {}
+
+    @property
+    def revision(self) -> int:
+        """Grows with every version of any limit."""
+        return sum(stored.version.version for stored in self.newest.values())
+
+    def version(self, key: LimitKey) -> LimitVersion | None:
+        stored = self.newest.get(key)
+        return None if stored is None else stored.version
+
+
+class LimitDesk:
+    """All limits of this appliance, as the journal has them."""
+
+    def __init__(self, journal: Journal, clock: Clock) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._assets: dict[str, _Asset] = {}
+
+    def add_owner(self, asset_id: str, owner: LimitOwner, lock: asyncio.Lock) -> None:
+        """`owner` has the limits of this machine; `lock` keeps it from being used twice at once."""
+        self._assets[asset_id] = _Asset(owner, lock)
+
+    def restore(self) -> None:
+        """Take up every limit's newest version, after the analyses took up what they had learned."""
+        for record in self._journal.latest(RecordKind.LIMIT_VERSION):
+            for stored in _decoded([record]):
+                asset = self._assets.get(stored.version.asset_id)
+                if asset is not None:
+                    asset.newest[stored.version.key] = _light(stored)
+                    asset.owner.order(stored.version.key, stored.version.ordered)
+        for asset in self._assets.values():
+            asset.facts = {facts.key: facts for facts in asset.owner.facts()}
+
+    async def note(self, asset_id: str) -> None:
+        """What learning brought into service since becomes a version. Call it under the machine's lock."""
+        asset = self._assets[asset_id]
+        asset.facts = {facts.key: facts for facts in asset.owner.facts()}
+        change_id = str(uuid.uuid4())
+        for facts in asset.facts.values():
+            version = by_learning(asset_id, facts, asset.version(facts.key), change_id)
+            if version is None:
+                continue
+            content = asset.owner.content(facts.key) if version.action is LimitAction.LEARNED else None
+            record = version_record(version, self._clock.monotonic_ns(), content, version.baseline)
+            try:
+                await self._commit(asset, [version], [record])
+            except Rejected as error:
+                logger.error("version of a limit not stored limit=%s reason=%s", facts.key, error)
+
+    def revision(self, asset_id: str) -> int:
+        """What a change must have seen."""
+        return self._assets[asset_id].revision
+
+    def standing(self, asset_id: str) -> list[StandingLimit]:
+        """Every limit of a machine that is learned, or being learned."""
+        asset = self._assets[asset_id]
+        return [StandingLimit(facts, asset.newest.get(key)) for key, facts in asset.facts.items()]
+
+    async def history(self, asset_id: str, limit: int) -> list[StoredVersion]:
+        """The newest versions of all limits of a machine, the latest first. Raises Retryable."""
+        asset = self._assets[asset_id]
+        found = [
+            stored
+            for key in asset.newest
+            for stored in _decoded(
+                await self._journal.history(RecordKind.LIMIT_VERSION, key.subject, min(limit, MOST_VERSIONS))
+            )
+        ]
+        held = [stored for stored in asset.newest.values() if stored.sequence == 0]
+        return sorted([*found, *held], key=lambda s: (s.sequence == 0, s.sequence), reverse=True)[:limit]
+
+    async def change(self, asset_id: str, wish: LimitWish, actor: str) -> None:
+        """Carry out a person's wish; returns once it is durable (or held, on a broken disk) and in service.
+
+        Raises LimitChangeError, and Retryable where the journal cannot be read.
+        """
+        asset = self._assets[asset_id]
+        async with asset.lock:
+            asset.facts = {facts.key: facts for facts in asset.owner.facts()}
+            if wish.seen_revision != asset.revision:
+                raise LimitChangeError(
+                    "the limits were changed since you looked at them",
+                    "Look at them as they are now, and decide again.",
+                )
+            act = Act(actor, wish.reason, str(uuid.uuid4()))
+            plan = await self._plan(asset_id, asset, wish, act)
+            await self._carry_out(asset, plan)
+            asset.facts = {facts.key: facts for facts in asset.owner.facts()}
+        logger.info(
+            "limits changed asset=%s action=%s actor=%s limits=%s reason=%s",
+            asset_id,
+            wish.action,
+            actor,
+            "; ".join(str(step.version.key) for step in plan),
+            wish.reason,
+        )
+
+    async def _plan(self, asset_id: str, asset: _Asset, wish: LimitWish, act: Act) -> list[_Step]:
+        """The versions that a wish makes, nothing done yet. Raises LimitChangeError."""
+        keys = _in_scope(asset.facts, wish)
+        if wish.action == "undo" and (wish.channel_id is None or wish.operating_state is None):
+            keys = _of_last_change(asset, keys)
+        steps: list[_Step] = []
+        for key in keys:
+            facts, present = asset.facts[key], asset.version(key)
+            if wish.action == "learn anew":
+                version = forgotten(asset_id, facts, present, act)
+                content = asset.owner.content(key) if facts.baseline else None
+                steps.append(_Step(version, content, facts.baseline, forget=True))
+            elif wish.action in ("undo", "restore"):
+                steps.append(await self._step_back(asset_id, facts, present, act, wish))
+            else:
+                try:
+                    steps.append(_Step(_ordered(asset_id, facts, present, act, wish)))
+                except LimitChangeError:
+                    if len(keys) == 1:
+                        raise
+        if not steps:
+            raise LimitChangeError(
+                f"there is no limit here to {wish.action}", "Wait until a limit is learned, or pick another."
+            )
+        return steps
+
+    async def _step_back(
+        self, asset_id: str, facts: LimitFacts, present: LimitVersion | None, act: Act, wish: LimitWish
+    ) -> _Step:
+        past = _decoded(
+            await self._journal.history(RecordKind.LIMIT_VERSION, facts.key.subject, MOST_VERSIONS)
+        )
+        versions = [stored.version for stored in past]
+        if wish.action == "undo":
+            version = undone(asset_id, facts, present, act, versions)
+        else:
+            older = next((one for one in versions if one.version == wish.version), None)
+            if older is None:
+                raise LimitChangeError(
+                    f"version {wish.version} of {facts.key} is not in the journal any more",
+                    "Restore one of those that its history lists.",
+                )
+            version = restored(asset_id, facts, present, act, older)
+        if version.baseline == facts.baseline:
+            return _Step(version)
+        content = next((s.content for s in reversed(past) if s.content_of == version.baseline), None)
+        if content is None:
+            raise LimitChangeError(
+                f"what {facts.key} had learned then is not in the journal any more",
+                "Have it learned anew, or restore a later version.",
+            )
+        return _Step(version, content, version.baseline)
+
+    async def _carry_out(self, asset: _Asset, steps: Sequence[_Step]) -> None:
+        """All of it, in the analysis and in the journal; or nothing. Raises LimitChangeError."""
+        learned = sorted({step.version.key.channel_id for step in steps if step.relearns})
+        before = {channel_id: asset.owner.document(channel_id) for channel_id in learned}
+        try:
+            await asyncio.to_thread(_apply, asset.owner, steps)
+            now_ns = self._clock.monotonic_ns()
+            records = [version_record(s.version, now_ns, s.content, s.content_of) for s in steps]
+            records += [
+                _learned_record(channel_id, asset.owner.document(channel_id), s.version.change_id, now_ns)
+                for s in steps[:1]
+                for channel_id in learned
+            ]
+            await self._commit(asset, [step.version for step in steps], records)
+        except (ModelStateError, Rejected) as error:
+            for channel_id, document in before.items():
+                asset.owner.put_back(channel_id, document)
+            raise LimitChangeError(
+                f"nothing was changed: {error}", "Have it learned anew, or restore a later version."
+            ) from error
+
+    async def _commit(
+        self, asset: _Asset, versions: Sequence[LimitVersion], records: Sequence[NewRecord]
+    ) -> None:
+        """Make versions durable, then let them hold. Raises Rejected."""
+        result = await self._journal.commit(records)
+        for version, record in zip(versions, result.records, strict=False):
+            asset.newest[version.key] = _light(stored_version(record))
+            asset.owner.order(version.key, version.ordered)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One limit's next version, and what has to be done for it."""
+
+    version: LimitVersion
+    content: Mapping[str, Any] | None = None
+    content_of: str = ""
+    forget: bool = False
+
+    @property
+    def relearns(self) -> bool:
+        return self.forget or self.content is not None
+
+
+def _apply(owner: LimitOwner, steps: Sequence[_Step]) -> None:
+    for step in steps:
+        if step.forget:
+            owner.forget(step.version.key)
+        elif step.content is not None:
+            owner.recall(step.version.key, step.content)
+
+
+def _in_scope(facts: Mapping[LimitKey, LimitFacts], wish: LimitWish) -> list[LimitKey]:
+    return [
+        key
+        for key in facts
+        if wish.channel_id in (None, key.channel_id) and wish.operating_state in (None, key.operating_state)
+    ]
+
+
+def _of_last_change(asset: _Asset, keys: Sequence[LimitKey]) -> list[LimitKey]:
+    """The limits that a person's latest change made, where nothing happened to them since."""
+    mine = [asset.newest[key] for key in keys if key in asset.newest and asset.newest[key].version.by_person]
+    if not mine:
+        raise LimitChangeError(
+            "no change by a person is the newest version of any limit here", "Nothing to undo."
+        )
+    latest = max(mine, key=lambda stored: (stored.sequence == 0, stored.sequence)).version.change_id
+    return [stored.version.key for stored in mine if stored.version.change_id == latest]
+
+
+def _ordered(
+    asset_id: str, facts: LimitFacts, present: LimitVersion | None, act: Act, wish: LimitWish
+) -> LimitVersion:
+    if wish.action == "lock":
+        return locked(asset_id, facts, present, act)
+    if wish.action == "unlock":
+        return unlocked(asset_id, facts, present, act)
+    if wish.factor is None:
+        raise LimitChangeError("nothing says how high the limit is to be", "Give a percentage.")
+    return raised(asset_id, facts, present, act, wish.factor)
+
+
+def _learned_record(channel_id: str, document: Document, change_id: str, now_ns: int) -> NewRecord:
+    return NewRecord(
+        RecordClass.LIMIT,
+        RecordKind.LEARNED_LIMIT,
+        f"limit/{channel_id}/{change_id}",
+        channel_id,
+        now_ns,
+        orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY),
+    )
+
+
+def _light(stored: StoredVersion) -> StoredVersion:
+    """Without what was learned: the journal has it."""
+    return replace(stored, content=None)
+
+
+def _decoded(records: Iterable[Any]) -> list[StoredVersion]:
+    """Versions of records; one that cannot be read is told in the log and left out."""
+    decoded = []
+    for record in records:
+        try:
+            decoded.append(stored_version(record))
+        except Rejected as error:
+            logger.error("version of a limit unreadable sequence=%s reason=%s", record.sequence, error)
+    return decoded

@@ -1,0 +1,289 @@
+"""Protocol `run_to_failure`: machines that ran until they failed, replayed snapshot by snapshot.
+
+Duty: causal replay through the product's extractor, baseline and sequential test; judged by the onset labels
+of `onset_labels`. The forecast of the learned limit is judged by whether its intervals hold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from dsp.extractor import EXTRACTOR_VERSION, TrendExtractor
+from dsp.framing import WindowBatch
+from dsp.samples import Float64Array, Quality
+from models.baseline import BaselineRules
+from models.cumulative_sum import CumulativeSum, CumulativeSumRules
+from models.detector import BaselineDetector, LearningSettings
+from models.evaluation.onset_labels import (
+    MIN_BASELINE,
+    MIN_SNAPSHOTS,
+    AlarmsJudged,
+    baseline_snapshots,
+    judge_alarms,
+    onset_labels,
+)
+from models.evaluation.protocol import Run, Unit, UnreadableUnit, Waveforms
+from models.evaluation.result import BASELINE, Rate, TaskResult, Timeline
+from models.prognosis import Forecast, forecast
+
+RULES = "rules"
+FIVE_OF_SIX = f"{BASELINE}5 of 6"  # the same scores, median of 5, at the limit in 5 of 6 snapshots
+_NEEDED, _OF = 5, 6
+_FORECAST_EVERY = 10  # snapshots
+_FORECAST_HISTORY = 240
+_CHUNK = 64  # snapshots whose features are computed together
+_LIMIT = "the learned limit"
+
+
+@dataclass(frozen=True, slots=True)
+class _Replay:
+    """One run, replayed: largest over the channels, NaN while learning; whether an alarm stood."""
+
+    score: Float64Array
+    smoothed: Float64Array
+    stood: Mapping[str, list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _ForecastCount:
+    given: int
+    inside: int
+    abstained: int
+
+
+class RunToFailureProtocol:
+    """Judges runs to failure; implements TaskProtocol."""
+
+    tasks = frozenset({"run_to_failure"})
+
+    def __init__(self, rules: CumulativeSumRules | None = None) -> None:
+        self._rules = rules or CumulativeSumRules()
+
+    def settings(self) -> Mapping[str, Any]:
+        """The test's figures, the baseline's, and how the baseline is chosen."""
+        return {
+            "cumulative_sum": asdict(self._rules),
+            "baseline": asdict(BaselineRules()),
+            "extractor": EXTRACTOR_VERSION,
+            "learned": "first tenth, at least 20 snapshots",
+            "five_of_six": [_NEEDED, _OF],
+        }
+
+    def evaluate(
+        self,
+        dataset: str,
+        task: str,
+        units: Sequence[Unit],
+        unreadable: Sequence[UnreadableUnit],
+        run: Run,
+    ) -> list[TaskResult]:
+        """One result for the sequential test and one for counting, over the same scores."""
+        judged: dict[str, list[AlarmsJudged]] = {RULES: [], FIVE_OF_SIX: []}
+        rows: dict[str, list[dict[str, Any]]] = {RULES: [], FIVE_OF_SIX: []}
+        timelines: list[Timeline] = []
+        forecasts: list[_ForecastCount] = []
+        for unit in units:
+            n = len(unit.waveforms.stretches)
+            if n < MIN_SNAPSHOTS:
+                run.remark(f"{unit.name}: {n} snapshots; at least {MIN_SNAPSHOTS} are needed")
+                run.step()
+                continue
+            replay = _replay(unit.waveforms, self._rules)
+            for variant, alarms in replay.stood.items():
+                unit.sealed.write(variant, alarms)
+            times = _times(unit.waveforms)
+            rms = _largest_rms(unit.waveforms)
+            onsets = onset_labels(rms)
+            for variant, alarms in replay.stood.items():
+                verdict = judge_alarms(alarms, onsets)
+                judged[variant].append(verdict)
+                rows[variant].append(_row(unit.name, verdict, times))
+            forecasts.append(_forecasts(times, replay.smoothed))
+            if run.pictures:
+                timelines.append(_timeline(unit.name, times, rms, replay, judged[RULES][-1]))
+            run.step()
+        results = [
+            _result(
+                dataset,
+                task,
+                variant,
+                judged=judged[variant],
+                rows=rows[variant],
+                unreadable=len(unreadable),
+            )
+            for variant in judged
+        ]
+        return [_with_forecasts(results[0], forecasts, timelines), *results[1:]]
+
+
+def _replay(waveforms: Waveforms, rules: CumulativeSumRules) -> _Replay:
+    """Every channel's snapshots in order of time; nothing looks ahead."""
+    n = len(waveforms.stretches)
+    baseline = baseline_snapshots(n)
+    length = min(len(stretch) for stretch in waveforms.stretches)
+    rate_hz = waveforms.sample_rate_hz
+    extractor = TrendExtractor(rate_hz, length, waveforms.unit)
+    duration_s = length / rate_hz
+    duration_ns = math.ceil(duration_s * 1e9)
+    score = np.full(n, np.nan)
+    smoothed = np.full(n, np.nan)
+    stood = {RULES: np.zeros(n, bool), FIVE_OF_SIX: np.zeros(n, bool)}
+    for channel in range(waveforms.stretches[0].shape[1]):
+        detector = BaselineDetector(LearningSettings((baseline - 0.5) * duration_s, MIN_BASELINE))
+        test = CumulativeSum(rules)
+        recent: deque[bool] = deque(maxlen=_OF)
+        for first in range(0, n, _CHUNK):
+            chunk = waveforms.stretches[first : first + _CHUNK]
+            batch = WindowBatch(
+                channel_ids=(str(channel),) * len(chunk),
+                start_ns=tuple(i * duration_ns for i in range(first, first + len(chunk))),
+                sample_rate_hz=(rate_hz,) * len(chunk),
+                samples=np.ascontiguousarray(
+                    [stretch[:length, channel] for stretch in chunk], dtype=np.float32
+                ),
+                qualities=(Quality.GOOD,) * len(chunk),
+                operating_states=("no tags",) * len(chunk),
+            )
+            for i, features in enumerate(extractor.extract(batch), first):
+                judged = detector.observe(features)
+                if judged is None:
+                    continue
+                raw = float(judged.contributions.sum())
+                score[i] = np.fmax(score[i], raw)
+                smoothed[i] = np.fmax(smoothed[i], judged.value)
+                stood[RULES][i] |= test.observe(raw)
+                recent.append(judged.value >= 1.0)
+                stood[FIVE_OF_SIX][i] |= sum(recent) >= _NEEDED
+    return _Replay(score, smoothed, {k: [int(i) for i in np.flatnonzero(v)] for k, v in stood.items()})
+
+
+def _largest_rms(waveforms: Waveforms) -> Float64Array:
+    """`(n,)` largest RMS over the channels of each snapshot, mean removed."""
+    return np.array([float(x.std(axis=0, dtype=np.float64).max()) for x in waveforms.stretches])
+
+
+def _times(waveforms: Waveforms) -> Float64Array:
+    """`(n,)` seconds from the first snapshot; snapshots count where no times are stated."""
+    if waveforms.start_s is None:
+        return np.arange(len(waveforms.stretches), dtype=np.float64)
+    return np.asarray(waveforms.start_s, dtype=np.float64)
+
+
+def _forecasts(times: Float64Array, smoothed: Float64Array) -> _ForecastCount:
+    """Forecasts of the limit while the score was below it, against when it then passed it for good."""
+    reached = np.nan_to_num(smoothed) >= 1.0
+    passed = next((i for i in range(len(reached) - 4) if reached[i : i + 5].all()), None)
+    known = np.flatnonzero(np.isfinite(smoothed))
+    given = inside = abstained = 0
+    if passed is None or len(known) == 0:
+        return _ForecastCount(0, 0, 0)
+    for now in range(int(known[0]) + _FORECAST_EVERY, passed, _FORECAST_EVERY):
+        first = max(int(known[0]), now + 1 - _FORECAST_HISTORY)
+        said = forecast(times[first : now + 1], smoothed[first : now + 1], 1.0, _LIMIT)
+        if not isinstance(said, Forecast):
+            abstained += 1
+            continue
+        given += 1
+        inside += said.lower_s <= times[passed] - times[now] <= said.upper_s
+    return _ForecastCount(given, inside, abstained)
+
+
+def _row(name: str, judged: AlarmsJudged, times: Float64Array) -> dict[str, Any]:
+    first = judged.first_alarm
+    onsets = judged.onsets
+    return {
+        "unit": name,
+        "snapshots": len(times),
+        "onset_a": onsets.a,
+        "onset_b": onsets.b,
+        "onset_c": onsets.c,
+        "first_alarm": first,
+        "first_alarm_percent_of_life": None if first is None else round(100.0 * first / len(times), 1),
+        "minutes_before_end": None if first is None else round(float(times[-1] - times[first]) / 60.0, 2),
+        "false_events": judged.false_events,
+        "delay_a": judged.delay(onsets.a),
+        "delay_b": judged.delay(onsets.b),
+        "delay_c": judged.delay(onsets.c),
+    }
+
+
+def _result(
+    dataset: str,
+    task: str,
+    variant: str,
+    *,
+    judged: Sequence[AlarmsJudged],
+    rows: Sequence[Mapping[str, Any]],
+    unreadable: int,
+) -> TaskResult:
+    found = [verdict for verdict in judged if verdict.first_alarm is not None]
+    delays = {
+        label: sorted(row[label] for row in rows if row[label] is not None)
+        for label in ("delay_a", "delay_b", "delay_c")
+    }
+    false_events = sum(verdict.false_events for verdict in judged)
+    with_false = sum(verdict.false_events > 0 for verdict in judged)
+    return TaskResult(
+        dataset,
+        task,
+        variant,
+        metrics={
+            "found": len(found),
+            "runs": len(judged),
+            "false_events": false_events,
+            **{label: float(median(values)) if values else None for label, values in delays.items()},
+        },
+        counts={"unreadable": unreadable, **{f"{label}_of_each": values for label, values in delays.items()}},
+        units=rows,
+        rates=[
+            Rate("found", len(found), len(judged)),
+            Rate("runs with false events", with_false, len(judged)),
+        ],
+    )
+
+
+def _with_forecasts(
+    result: TaskResult, forecasts: Sequence[_ForecastCount], timelines: Sequence[Timeline]
+) -> TaskResult:
+    given = sum(count.given for count in forecasts)
+    inside = sum(count.inside for count in forecasts)
+    return TaskResult(
+        result.dataset,
+        result.task,
+        result.variant,
+        result.metrics,
+        {
+            **result.counts,
+            "forecasts_given": given,
+            "forecasts_inside_80_percent": inside,
+            "forecasts_abstained": sum(count.abstained for count in forecasts),
+        },
+        result.units,
+        [*result.rates, Rate("forecasts inside their 80 % interval", inside, given)],
+        timelines=timelines,
+    )
+
+
+def _timeline(
+    name: str, times: Float64Array, rms: Float64Array, replay: _Replay, judged: AlarmsJudged
+) -> Timeline:
+    stood = replay.stood[RULES]
+    begins = [at for i, at in enumerate(stood) if i == 0 or at != stood[i - 1] + 1]
+    n = len(times)
+    labels = {"A": judged.onsets.a, "B": judged.onsets.b, "C": judged.onsets.c}
+    return Timeline(
+        name=name,
+        t_s=tuple(float(t) for t in times),
+        indicator=tuple(0.0 if math.isnan(value) else float(value) for value in replay.score),
+        rms=tuple(float(value) for value in rms),
+        baseline_end=baseline_snapshots(n),
+        onsets={label: at if at < n else None for label, at in labels.items()},
+        alarms=tuple(begins),
+    )

@@ -1,0 +1,176 @@
+"""Whether the limit of one channel keeps its promise: at most so many false alarms a year.
+
+Duty: watch healthy scores after the baseline was learned, say for which rate the limit can vouch, and
+settle it once when enough running stands behind it. Raises no alarm, and lowers no limit.
+
+What is watched is the statistic that an alarm needs: the score that `needed` of the last `of` windows reach.
+The limit is settled once, upward, at most by half, never while an alarm or a drift stands or the peaks
+rise: a slow fault must not become the limit. From then on only a person changes it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from models.errors import ModelStateError
+from models.extreme_limit import RateEstimate, Tail, fit_tail, least_rate_per_year, span_for
+from models.peak_stream import PeakStream
+
+MOST_RAISE = 1.5  # times the limit that was learned: 3.5 dB of a score made of levels
+_RISING_P = 0.05
+_LOOK_EVERY_BLOCKS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """What a limit promises, and what it is watched by."""
+
+    rate_per_year: float  # false alarms: this limit's share of its machine's budget
+    block_s: float = 3600.0
+    longest_step_s: float = 1200.0
+    needed: int = 5
+    of: int = 6
+
+
+@dataclass(frozen=True, slots=True)
+class LimitStatement:
+    """What can be said of a limit. `rate` is None while there are too few peaks."""
+
+    wanted_per_year: float
+    span_h: float
+    needed_h: float
+    peaks: int
+    rate: RateEstimate | None
+    factor: float  # by which it was settled above what the baseline gave
+    provisional: bool
+
+    @property
+    def vouched_per_year(self) -> float:
+        """The rate that it can vouch for, at 95 % confidence; infinite for none."""
+        least = least_rate_per_year(self.span_h)
+        return least if self.rate is None else self.rate.upper_per_year
+
+    @property
+    def text(self) -> str:
+        """What it vouches for, in words; while it is provisional, with how much was watched."""
+        if self.rate is None:
+            said = "too little healthy running to state a rate of false alarms"
+        else:
+            said = f"vouches for at most {_rate_words(self.rate.upper_per_year)}"
+        if not self.provisional:
+            return f"{said}, from {self.span_h:.0f} h and {self.peaks} peaks"
+        return f"{said}; watched {self.span_h:.0f} of {self.needed_h:.0f} h"
+
+
+class LimitWatch:
+    """The peaks of one channel's healthy scores since its baseline was learned."""
+
+    def __init__(self, settings: LimitSettings) -> None:
+        self._settings = settings
+        self._stream = PeakStream(settings.block_s, settings.longest_step_s)
+        self._recent: deque[float] = deque(maxlen=settings.of)
+        self.factor = 1.0
+        self.settled = False
+        self._looked_h = 0.0
+        self._tail: Tail | None = None
+        self._rate: RateEstimate | None = None  # of the limit in service, by that tail
+
+    @property
+    def needed_h(self) -> float:
+        """Running time that the promised rate needs behind it."""
+        return span_for(self._settings.rate_per_year)
+
+    def observe(self, time_ns: int, score: float, healthy: bool) -> bool:
+        """Take one window's score, in units of the limit in service; whether the limit was settled by it.
+
+        `healthy` False (an alarm or a drift stands): the time does not count, and nothing is learned.
+        """
+        if not healthy or not math.isfinite(score):
+            self._recent.clear()
+            self._stream.interrupt()
+            return False
+        self._recent.append(score)
+        if len(self._recent) < self._settings.of:
+            return False
+        reached = sorted(self._recent, reverse=True)[self._settings.needed - 1]
+        # What reaches the limit is an alarm's to judge, not the limit's to learn.
+        self._stream.observe(time_ns, min(reached, 1.0))
+        span_h = self._stream.span_h
+        if span_h - self._looked_h < _LOOK_EVERY_BLOCKS * self._settings.block_s / 3600.0:
+            return False
+        self._looked_h = span_h
+        self._fit()
+        return self._settle()
+
+    def statement(self) -> LimitStatement:
+        """What can be said of the limit now."""
+        span_h = self._stream.span_h
+        rate = self._rate
+        wanted = self._settings.rate_per_year
+        kept = rate is not None and rate.upper_per_year <= wanted * 1.000_001
+        return LimitStatement(
+            wanted_per_year=wanted,
+            span_h=span_h,
+            needed_h=self.needed_h,
+            peaks=0 if self._tail is None else self._tail.peaks,
+            rate=rate,
+            factor=self.factor,
+            provisional=not (self.settled and kept),
+        )
+
+    def state(self) -> dict[str, Any]:
+        """What a restart needs, JSON-ready."""
+        return {"factor": self.factor, "settled": self.settled, "stream": self._stream.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what `state` gave. Raises ModelStateError for anything else."""
+        try:
+            factor, settled = float(state["factor"]), bool(state["settled"])
+            if not 1.0 <= factor <= MOST_RAISE:
+                raise ValueError(f"factor is {factor}; 1 to {MOST_RAISE} is right")
+            self._stream.restore(state["stream"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelStateError(f"the limit's watch cannot be read: {error}") from error
+        self.factor, self.settled, self._looked_h = factor, settled, self._stream.span_h
+        self._recent.clear()
+        self._fit()
+
+    def _fit(self) -> None:
+        peaks = self._stream.peaks()
+        self._tail = None if peaks is None else fit_tail(peaks)
+        self._rate = None if self._tail is None else self._tail.rate(1.0)
+
+    def _settle(self) -> bool:
+        """Settle the limit, once, when its rate may be stated."""
+        if self.settled or self._tail is None or self._stream.span_h < self.needed_h or self._rising():
+            return False
+        level = self._tail.level(self._settings.rate_per_year).upper
+        raised = min(MOST_RAISE, max(1.0, level))
+        self.settled = True
+        self.factor = raised
+        if raised > 1.0:
+            self._stream.rescale(1.0 / raised)
+            self._recent.clear()
+            self._fit()
+        return True
+
+    def _rising(self) -> bool:
+        """Whether more of the largest maxima lie in the second half than chance would put there."""
+        first, second = (len(half) for half in self._stream.halves())
+        count = first + second
+        return second > 0.5 * count and _binomial_tail(second, count) < _RISING_P
+
+
+def _binomial_tail(successes: int, count: int) -> float:
+    """Probability of so many heads or more in `count` fair throws."""
+    return sum(math.comb(count, k) for k in range(successes, count + 1)) / 2.0**count
+
+
+def _rate_words(per_year: float) -> str:
+    if per_year <= 1.0:
+        return f"1 false alarm in {1.0 / per_year:.2g} years"
+    days = 365.25 / per_year
+    return f"1 false alarm in {days:.0f} days" if days >= 2.0 else f"1 false alarm in {24.0 * days:.0f} h"

@@ -1,0 +1,120 @@
+"""The long memory of a channel: the first baseline outlives the present one, over restarts and relearning."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from appliance.analysis_settings import WatchSettings
+from appliance.analysis_watch import ChannelWatch
+from dsp.extractor import EXTRACTOR_VERSION, FeatureVector
+from dsp.samples import Quality
+from dsp.severity_limits import ZoneLimits
+from models.detector import AnomalyScore, BaselineDetector, LearningSettings
+from models.errors import ModelStateError
+
+NAMES = ("rms_mps2", "velocity_rms_mm_s", *(f"band_{i}00_{i + 1}00_hz_db" for i in range(1, 13)))
+STATE = "1800 rpm"
+STEP_NS = 600 * 10**9
+DAY = 144
+LIMITS = ZoneLimits(1.4, 2.8, 4.5)
+
+
+class Box:
+    """One channel as the analysis keeps it, at the level of features: a detector and its watch."""
+
+    def __init__(self) -> None:
+        self.detector = BaselineDetector(LearningSettings(2 * 86_400.0, 144, longest_step_s=900.0))
+        self.watch = ChannelWatch("pump.x", WatchSettings(), channels=1)
+        self.scores: list[float] = []
+        self.told: list[str] = []
+        self._rng = np.random.default_rng(1)
+
+    def days(self, first: int, count: int, rise_db: float = 0.0, per_day_db: float = 0.0) -> None:
+        """So many days; three bands and velocity `rise_db` up, and by so much more each day."""
+        for i in range(first * DAY, (first + count) * DAY):
+            rise = rise_db + per_day_db * (i / DAY - first)
+            noise = 0.3 * self._rng.standard_normal(len(NAMES)) + 0.3 * np.sin(2 * np.pi * i / DAY)
+            levels = np.zeros(len(NAMES))
+            levels[[1, 5, 6, 7]] = rise
+            values = levels + noise
+            values[:2] = 10.0 ** (values[:2] / 20.0)
+            vector = FeatureVector(
+                "pump.x",
+                i * STEP_NS,
+                1.28,
+                NAMES,
+                values.astype(np.float32),
+                STATE,
+                Quality.GOOD,
+                EXTRACTOR_VERSION,
+            )
+            score = self.detector.observe(vector)
+            if score is not None:
+                self._note(vector, score)
+
+    def _note(self, vector: FeatureVector, score: AnomalyScore) -> None:
+        baseline = self.detector.baseline_of("pump.x", STATE)
+        self.scores.append(self.watch.score(vector, score, baseline, 0.01, healthy=score.value < 1.0).value)
+        self.watch.velocity(vector.start_ns, float(vector.values[1]), 1.0, 1.0, LIMITS)
+        self.told += [advisory.text for advisory in self.watch.advisories]
+        self.watch.advisories.clear()
+
+    def restarted(self) -> Box:
+        box = Box()
+        box.detector.restore(json.loads(json.dumps(self.detector.state())))
+        box.watch.restore(json.loads(json.dumps(self.watch.state())))
+        return box
+
+
+def test_a_healthy_year_is_quiet_small_and_vouched_for() -> None:
+    box = Box()
+    box.days(0, 365)
+    assert box.watch.drifts == []
+    assert box.told == []
+    statement = box.watch.statement
+    assert not statement.provisional
+    assert statement.factor == 1.0
+    size = len(json.dumps(box.watch.state()))
+    print(f"{size} bytes of one channel's watch after a year; {statement.text}")
+    assert size < 40_000
+
+
+def test_a_fault_that_was_learned_as_normal_drifts_against_the_first_baseline() -> None:
+    """Re-baselined after each small step, as a hurried person might: no score ever stands out."""
+    box = Box()
+    box.days(0, 10)
+    for step in range(1, 5):
+        box.detector.forget("pump.x")
+        box.days(10 * step, 10, rise_db=1.5 * step)
+        if step == 2:
+            box = box.restarted()
+    assert max(box.scores[-5 * DAY :]) < 0.6
+    found = [(drift.quantity, drift.since) for drift in box.watch.drifts]
+    assert ("rise", "first") in found
+    assert all(since == "first" for _, since in found)
+    assert "re-baseline only once it was found sound" in box.watch.drifts[0].act
+
+
+def test_growth_is_forecast_with_its_interval_and_withdrawn_when_it_ends() -> None:
+    box = Box()
+    box.days(0, 12)
+    box.days(12, 22, per_day_db=0.35)
+    zone = [text for text in box.told if text.startswith("zone C in")]
+    assert zone
+    assert all(", 80 % between " in text or " after " in text for text in box.told if " in " in text)
+    box.days(34, 30, rise_db=0.0)
+    assert any("no forecast any more" in text for text in box.told)
+
+
+def test_damaged_states_are_refused() -> None:
+    box = Box()
+    box.days(0, 8)
+    state = box.watch.state()
+    first: dict[str, Any] = {STATE: {"names": ["a"], "centre": [1.0, 2.0]}}
+    for damage in ({"first": first}, {"first": None}, {"limit": {}}, {"drift": {}}, {"histories": {}}):
+        with pytest.raises(ModelStateError):
+            ChannelWatch("pump.x", WatchSettings(), 1).restore({**state, **damage})

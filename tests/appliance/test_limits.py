@@ -1,0 +1,274 @@
+"""Learned limits in a person's hands: locked, raised, undone, learned anew, over restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from appliance.clock import ReplayClock
+from appliance.journal.record import RecordKind
+from tests.appliance.house import House, house, running
+from tests.appliance.journal.builders import START_NS
+from tests.appliance.test_pipeline import feed_all
+from web.limit_schemas import LimitActionName, LimitChange, LimitsView, LimitView
+from web.station_view import LimitRefusedError, UnknownIdError
+
+CHANNEL = "motor-1.x"
+LEARNS_S = 90.0  # longer than the demo's profile needs, fault lines included
+
+
+@pytest.fixture(scope="module")
+def one_learned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    """A journal in which healthy running has been learned, and when that was."""
+    folder = tmp_path_factory.mktemp("learned")
+
+    async def learn() -> int:
+        async with house(folder) as one:
+            one.start()
+            await feed_all(one, running(LEARNS_S))
+            return one.clock.monotonic_ns()
+
+    return folder, asyncio.run(learn())
+
+
+@pytest.fixture
+def folder(one_learned: tuple[Path, int], tmp_path: Path) -> Path:
+    """A copy of it, to be changed."""
+    shutil.copytree(one_learned[0], tmp_path / "state")
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def clock(one_learned: tuple[Path, int]) -> ReplayClock:
+    set_clock = ReplayClock(START_NS)
+    set_clock.set(one_learned[1])
+    return set_clock
+
+
+def learned(one: House) -> LimitView:
+    """The one limit, in service."""
+    one.start()
+    (limit,) = one.station.limits("motor-1").limits
+    assert limit.in_service
+    return limit
+
+
+async def change(one: House, action: LimitActionName, reason: str = "because", **more: object) -> LimitsView:
+    seen = one.station.limits("motor-1").revision
+    scope = {"channel_id": None, "operating_state": None}
+    said = {"action": action, "reason": reason, "seen_revision": seen, **scope, **more}
+    wish = LimitChange.model_validate(said)
+    return await one.station.change_limits("motor-1", wish, "anna")
+
+
+def of(limit: LimitView) -> dict[str, object]:
+    return {"channel_id": limit.channel_id, "operating_state": limit.operating_state}
+
+
+async def scores(one: House, seconds: float, seed: int) -> list[float]:
+    """Scores of further running, as they are published."""
+    found: list[float] = []
+    take = one.station.take_findings
+
+    def listen(asset_id: str, findings: object) -> None:
+        found.extend(score.value for score in findings.scores)  # type: ignore[attr-defined]
+        take(asset_id, findings)  # type: ignore[arg-type]
+
+    one.station.take_findings = listen  # type: ignore[method-assign]
+    await feed_all(one, running(seconds, seed))
+    one.station.take_findings = take  # type: ignore[method-assign]
+    return found
+
+
+async def test_what_is_learned_is_a_version_with_its_data(folder: Path, clock: ReplayClock) -> None:
+    async with house(folder, clock) as one:
+        limit = learned(one)
+        assert (limit.version, limit.action, limit.actor) == (1, "learned", "appliance")
+        assert limit.percent == 100.0
+        assert limit.provisional
+        assert limit.durable
+        assert limit.rests_on_h * 3600.0 >= 40.0
+        (version,) = await one.station.limit_history("motor-1", 10)
+        assert "of running" in version.reason
+        assert version.newest
+        assert version.learned
+
+
+async def test_a_raised_limit_holds_at_once_and_after_a_restart(folder: Path, clock: ReplayClock) -> None:
+    async with house(folder, clock) as one:
+        limit = learned(one)
+        before = await scores(one, 20.0, 5)
+        await change(one, "raise", "coupling renewed, runs a little rougher", **of(limit), percent=200.0)
+        (raised,) = one.station.limits("motor-1").limits
+        assert (raised.percent, raised.pinned, raised.actor) == (200.0, True, "anna")
+        after = await scores(one, 20.0, 6)
+        assert np.median(after) == pytest.approx(np.median(before) / 2.0, rel=0.2)
+    async with house(folder, clock) as two:
+        (again,) = two.station.limits("motor-1").limits
+        assert (again.percent, again.version, again.reason) == (
+            200.0,
+            2,
+            "coupling renewed, runs a little rougher",
+        )
+        two.start()
+        assert np.median(await scores(two, 20.0, 7)) == pytest.approx(np.median(before) / 2.0, rel=0.2)
+
+
+async def test_one_step_undoes_a_raise_and_undoing_that_raises_again(
+    folder: Path, clock: ReplayClock
+) -> None:
+    async with house(folder, clock) as one:
+        limit = learned(one)
+        await change(one, "raise", **of(limit), percent=150.0)
+        view = await change(one, "undo", "was too much", **of(limit))
+        assert (view.limits[0].percent, view.limits[0].version) == (100.0, 3)
+        assert not view.limits[0].pinned
+        assert (await change(one, "undo", **of(limit))).limits[0].percent == 150.0
+        told = [(v.version, v.action, v.of_version) for v in await one.station.limit_history("motor-1", 10)]
+        assert told == [(4, "undone", 3), (3, "undone", 2), (2, "raised", None), (1, "learned", None)]
+
+
+async def test_learning_anew_is_undone_with_all_that_was_known(folder: Path, clock: ReplayClock) -> None:
+    async with house(folder, clock) as one:
+        limit = learned(one)
+        known = one.analysis.limits.content(one.limit_desk.standing("motor-1")[0].facts.key)
+        await change(one, "learn anew", "bearing replaced")
+        assert not any(view.in_service for view in one.station.limits("motor-1").limits)
+        assert await scores(one, 5.0, 8) == []
+        assert one.station.machines()[0].learning.states_learned == 0
+    async with house(folder, clock) as two:
+        two.start()
+        assert await scores(two, 5.0, 9) == []  # a restart does not bring the old limit back
+        view = await change(two, "undo", "it was another pump")
+        (back,) = view.limits
+        assert back.in_service
+        assert (back.version, back.action, back.operating_state) == (3, "undone", limit.operating_state)
+        content = two.analysis.limits.content(two.limit_desk.standing("motor-1")[0].facts.key)
+        assert content["detector"][0]["baseline"] == known["detector"][0]["baseline"]
+        assert content["lines"] == known["lines"]
+        assert len(await scores(two, 5.0, 10)) > 3
+    async with house(folder, clock) as three:
+        assert three.station.limits("motor-1").limits[0].in_service
+
+
+async def test_an_old_version_can_be_restored_after_it_was_learned_anew(
+    folder: Path, clock: ReplayClock
+) -> None:
+    async with house(folder, clock) as one:
+        limit = learned(one)
+        await change(one, "learn anew", "bearing replaced")
+        await feed_all(one, running(LEARNS_S, 11))
+        (fresh,) = one.station.limits("motor-1").limits
+        assert (fresh.version, fresh.action) == (3, "learned")
+        history = await one.station.limit_history("motor-1", 10)
+        with pytest.raises(LimitRefusedError, match="was learned, nobody changed it"):
+            await change(one, "undo", **of(limit))
+        await change(one, "restore", "the old bearing is back", **of(limit), version=1)
+        newest = (await one.station.limit_history("motor-1", 10))[0]
+        assert (newest.version, newest.action, newest.of_version) == (4, "restored", 1)
+        assert newest.baseline == history[-1].baseline != history[0].baseline
+        with pytest.raises(LimitRefusedError, match="had nothing learned"):
+            await change(one, "restore", **of(limit), version=2)
+        with pytest.raises(LimitRefusedError, match="not in the journal"):
+            await change(one, "restore", **of(limit), version=99)
+
+
+async def test_a_locked_limit_is_not_learned_anew_until_it_is_unlocked(
+    folder: Path, clock: ReplayClock
+) -> None:
+    async with house(folder, clock) as one:
+        limit = learned(one)
+        assert (await change(one, "lock", "accepted with the maker")).limits[0].locked
+        with pytest.raises(LimitRefusedError, match="is locked") as refused:
+            await change(one, "learn anew", "bearing replaced")
+        assert "Unlock it first" in refused.value.remedy
+        assert one.station.limits("motor-1").limits[0].in_service
+        with pytest.raises(LimitRefusedError, match="locked already"):
+            await change(one, "lock", **of(limit))
+        # a person may still raise it, and it stays locked
+        raised = (await change(one, "raise", **of(limit), percent=120.0)).limits[0]
+        assert (raised.locked, raised.percent) == (True, 120.0)
+        unlocked = (await change(one, "unlock")).limits[0]
+        assert (unlocked.locked, unlocked.pinned, unlocked.percent) == (False, True, 120.0)
+        await change(one, "learn anew", "bearing replaced")
+
+
+async def test_what_cannot_be_done_says_why(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        one.start()
+        await feed_all(one, running(10.0))
+        (limit,) = one.station.limits("motor-1").limits
+        with pytest.raises(LimitRefusedError, match="still being learned") as refused:
+            await change(one, "raise", **of(limit), percent=120.0)
+        assert refused.value.remedy == "Wait until it is learned."
+        with pytest.raises(LimitRefusedError, match="one limit at a time"):
+            await change(one, "raise", percent=120.0)
+        with pytest.raises(UnknownIdError, match="nowhere"):
+            await change(one, "lock", channel_id="nowhere")
+        with pytest.raises(UnknownIdError, match="no machine"):
+            one.station.limits("motor-9")
+        await feed_all(one, running(LEARNS_S, 12))
+        with pytest.raises(LimitRefusedError, match="would not raise it"):
+            await change(one, "raise", **of(limit), percent=100.0)
+        with pytest.raises(LimitRefusedError, match="more than 300 %"):
+            await change(one, "raise", **of(limit), percent=301.0)
+        stale = LimitChange(
+            action="lock", channel_id=None, operating_state=None, reason="seen it", seen_revision=0
+        )
+        with pytest.raises(LimitRefusedError, match="changed since you looked"):
+            await one.station.change_limits("motor-1", stale, "anna")
+        assert len(await one.station.limit_history("motor-1", 10)) == 1
+
+
+async def test_what_was_half_learned_is_given_up_too(tmp_path: Path) -> None:
+    """Commissioning went wrong (a loose sensor): begin again, without a version that could be restored."""
+    async with house(tmp_path) as one:
+        one.start()
+        await feed_all(one, running(20.0))
+        await change(one, "learn anew", "the magnet was loose")
+        await feed_all(one, running(10.0, 13))
+        (limit,) = one.station.limits("motor-1").limits
+        assert limit.learned_h * 3600.0 < 15.0
+        with pytest.raises(LimitRefusedError, match="not there"):
+            await change(one, "undo", **of(limit))
+
+
+async def test_versions_are_of_class_limit_and_the_newest_state_is_with_them(
+    folder: Path, clock: ReplayClock
+) -> None:
+    async with house(folder, clock) as one:
+        limit = learned(one)
+        await change(one, "learn anew", "bearing replaced")
+        (version,) = one.journal.latest(RecordKind.LIMIT_VERSION)
+        (state,) = one.journal.latest(RecordKind.LEARNED_LIMIT)
+        assert version.record_class == state.record_class == "limit"
+        assert version.subject == f"{limit.channel_id}/{limit.operating_state}"
+        assert b'"learned":[]' in state.payload
+
+
+async def test_the_trend_shows_what_was_learned_and_when_it_was_changed(
+    folder: Path, clock: ReplayClock
+) -> None:
+    async with house(folder, clock) as one:
+        limit = learned(one)
+        await feed_all(one, running(4.0, 14))
+        trend = await one.station.trend(CHANNEL, "velocity_rms_mm_s", None, None, 500)
+        (level,) = trend.limits
+        assert level.present
+        values = [value for value in trend.values if value is not None]
+        assert level.usual == pytest.approx(np.median(values), rel=0.1)
+        assert level.limit > 1.5 * level.usual
+        await change(one, "raise", **of(limit), percent=200.0)
+        again = await one.station.trend(CHANNEL, "velocity_rms_mm_s", None, None, 500)
+        # twice as many spreads in dB: the level's ratio squared
+        assert again.limits[0].limit / level.usual == pytest.approx(
+            (level.limit / level.usual) ** 2, rel=0.01
+        )
+        assert [mark.text for mark in again.limit_marks] == ["limit learned", "limit raised to 200 % by anna"]
+        score = await one.station.trend(CHANNEL, "score", None, None, 500)
+        assert score.limit == 1.0
+        assert score.limits == []

@@ -1,0 +1,105 @@
+"""A limit says what it can vouch for, is settled once, and never by what rises or alarms."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from models.errors import ModelStateError
+from models.learned_limit import MOST_RAISE, LimitSettings, LimitWatch
+
+STEP_NS = 600 * 10**9
+SHARE = 0.5  # per year: 584 h are needed
+SETTINGS = LimitSettings(SHARE)
+
+
+def healthy(days: float, seed: int = 0, typical: float = 0.3) -> np.ndarray:
+    """Scores as healthy running gives them: log-normal about `typical`, a bout now and then."""
+    rng = np.random.default_rng([seed, 3])
+    n = round(days * 144)
+    slow = np.repeat(rng.standard_normal(n // 12 + 1), 12)[:n]
+    return typical * np.exp(0.15 * slow + 0.1 * rng.standard_normal(n))
+
+
+def watch(
+    scores: np.ndarray, settings: LimitSettings = SETTINGS, limit: LimitWatch | None = None
+) -> LimitWatch:
+    limit = limit or LimitWatch(settings)
+    for i, score in enumerate(scores.tolist()):
+        limit.observe(i * STEP_NS, score, healthy=True)
+    return limit
+
+
+def test_it_is_provisional_until_the_span_vouches_for_its_share() -> None:
+    limit = watch(healthy(10.0))
+    said = limit.statement()
+    assert said.provisional
+    assert said.rate is not None
+    assert said.rate.upper_per_year >= said.vouched_per_year > SHARE
+    assert "watched 239 of 584 h" in said.text or "watched 240 of 584 h" in said.text
+    assert "1 false alarm in" in said.text
+    later = watch(healthy(40.0)).statement()
+    assert not later.provisional
+    assert later.factor == 1.0
+    assert later.vouched_per_year <= SHARE
+    assert later.peaks > 10
+    assert "peaks" in later.text
+    nothing = LimitWatch(SETTINGS).statement()
+    assert nothing.provisional
+    assert nothing.vouched_per_year == np.inf
+    assert "too little" in nothing.text
+
+
+def test_a_limit_too_near_to_healthy_scores_is_settled_higher_once_and_not_by_more_than_half() -> None:
+    limit = LimitWatch(SETTINGS)
+    scores = healthy(60.0, typical=0.55)
+    settled = []
+    for i, score in enumerate(scores.tolist()):
+        if limit.observe(i * STEP_NS, score / limit.factor, healthy=True):
+            settled.append(i / 144)
+    assert len(settled) == 1
+    assert settled[0] >= 584 / 24
+    assert 1.0 < limit.factor <= MOST_RAISE
+
+
+def test_growing_scores_never_settle_a_limit() -> None:
+    """However slowly: over 30, 60 and 120 days to the limit."""
+    for days in (30.0, 60.0, 120.0):
+        base = healthy(days, seed=int(days))
+        limit = watch(np.minimum(base * np.exp(np.linspace(0.0, np.log(3.2), len(base))), 0.999))
+        assert limit.factor == 1.0, days
+        assert limit.statement().provisional
+
+
+def test_time_of_alarms_and_drifts_does_not_count() -> None:
+    limit = LimitWatch(SETTINGS)
+    for i, score in enumerate(healthy(40.0).tolist()):
+        limit.observe(i * STEP_NS, score, healthy=i % 144 < 72)
+    assert limit.statement().span_h == pytest.approx(
+        440.0, abs=2.0
+    )  # 11 of each 12 hours: windows gather first
+    assert limit.statement().provisional
+
+
+def test_what_it_watches_is_what_an_alarm_needs() -> None:
+    """Four bad windows of six are no alarm, and no peak."""
+    scores = healthy(12.0)
+    for at in range(100, len(scores) - 20, 100):
+        scores[at : at + 4] = 5.0
+    bumped = watch(scores).statement()
+    assert bumped.rate is not None
+    assert bumped.rate.upper_per_year < 10.0  # 17 bumps in 12 days would be 500 a year
+
+
+def test_a_restart_keeps_what_was_settled() -> None:
+    limit = watch(healthy(40.0))
+    again = LimitWatch(SETTINGS)
+    again.restore(json.loads(json.dumps(limit.state())))
+    one, other = limit.statement(), again.statement()
+    assert (one.factor, one.provisional, one.span_h) == (other.factor, other.provisional, other.span_h)
+    assert len(json.dumps(limit.state())) < 8000
+    for damage in ({"factor": 9.0}, {"factor": "x"}, {"stream": {}}, {"stream": None}):
+        with pytest.raises(ModelStateError):
+            LimitWatch(SETTINGS).restore({**limit.state(), **damage})
