@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from appliance.analysis import Findings
 from appliance.analysis_settings import WatchSettings
-from appliance.analysis_watch import ChannelWatch
+from appliance.analysis_watch import Advisory, ChannelWatch
+from appliance.machine_status import MachineStatus
 from dsp.extractor import EXTRACTOR_VERSION, FeatureVector
 from dsp.samples import Quality
 from dsp.severity_limits import ZoneLimits
-from models.detector import AnomalyScore, BaselineDetector, LearningSettings
+from models.detector import AnomalyScore, BaselineDetector, LearningProgress, LearningSettings
 from models.errors import ModelStateError
+from models.prognosis import Forecast
+from tests.fakes.machine_items import MOTOR, channels
 
 NAMES = ("rms_mps2", "velocity_rms_mm_s", *(f"band_{i}00_{i + 1}00_hz_db" for i in range(1, 13)))
 STATE = "1800 rpm"
@@ -118,3 +122,20 @@ def test_damaged_states_are_refused() -> None:
     for damage in ({"first": first}, {"first": None}, {"limit": {}}, {"drift": {}}, {"histories": {}}):
         with pytest.raises(ModelStateError):
             ChannelWatch("pump.x", WatchSettings(), 1).restore({**state, **damage})
+
+
+def test_the_nearest_forecast_is_the_headline_until_it_is_withdrawn() -> None:
+    status = MachineStatus(MOTOR, channels())
+    day_s = 86_400.0
+    limit = Forecast("the learned limit", 20 * day_s, 12 * day_s, 40 * day_s, 5.0, None)
+    zone = Forecast("zone C", 9 * day_s, 6 * day_s, 15 * day_s, 5.0, None)
+    told = [Advisory("motor-1.x", 0, one.boundary, one, one.text) for one in (limit, zone)]
+    status.take_findings(Findings(advisories=told))
+    status.updated_ns = 0
+    status.restore_learning([LearningProgress("motor-1.x", "no tags", 9.0, 9.0, True, False)])
+    assert status.headline([], 0) == "zone C in 9 days, 80 % between 6 and 15"
+    withdrawn = Advisory("motor-1.x", 1, "zone C", None, "zone C: no forecast any more")
+    status.take_findings(Findings(advisories=[withdrawn]))
+    assert status.headline([], 0).startswith("the learned limit in 20 days")
+    status.take_findings(Findings(advisories=[Advisory("motor-1.x", 2, "the learned limit", None, "")]))
+    assert status.headline([], 0) == "as learned, nothing stands out"
