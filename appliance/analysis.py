@@ -71,7 +71,11 @@ class AssetAnalysis:
         }
         self._drifts = {channel_id: DriftRule(machine.asset_id, channel_id) for channel_id in self._channels}
         self.limits = AssetLimits(
-            self._channels, self._feature_names, self._limits_of, self._condition.forget_scores
+            self._channels,
+            self._feature_names,
+            self._limits_of,
+            self._condition.forget_scores,
+            needed_s=settings.learning.learn_s,
         )
         self._limits_given: dict[str, tuple[int, int]] = {}  # channel id: (time, states learned whole)
         self._wrong_rate_ns: dict[str, int] = {}

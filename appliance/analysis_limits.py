@@ -33,9 +33,12 @@ class AssetLimits:
         feature_names: Callable[[str], tuple[str, ...]],
         document_of: Callable[[str], Document],
         on_forgotten: Callable[[str], None],
+        *,
+        needed_s: float,
     ) -> None:
         """`feature_names` are those of a channel; `document_of` its LEARNED_LIMIT; `on_forgotten` is told of
-        a channel whose scores mean nothing any more."""
+        a channel whose scores mean nothing any more; `needed_s` of running teach an operating state."""
+        self._needed_s = needed_s
         self._channels = channels
         self._feature_names = feature_names
         self._document_of = document_of
@@ -67,6 +70,15 @@ class AssetLimits:
                     )
                 )
         return found
+
+    def unlearned(self, key: LimitKey) -> LimitFacts | None:
+        """A limit of which nothing is learned; None where the machine has no such channel (any more)."""
+        if key.channel_id not in self._channels:
+            return None
+        return LimitFacts(
+            key=key, baseline="", complete=False, factor=1.0, learned_s=0.0, needed_s=self._needed_s,
+            rests_on_s=0.0, windows=0, provisional=True, text="",
+        )  # fmt: skip
 
     def order(self, key: LimitKey, factor: float | None) -> None:
         """The limit stands at this multiple of the learned one; None: at what learning gives."""

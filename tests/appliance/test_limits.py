@@ -155,6 +155,22 @@ async def test_learning_anew_is_undone_with_all_that_was_known(folder: Path, clo
         assert three.station.limits("motor-1").limits[0].in_service
 
 
+async def test_a_state_that_is_not_met_again_can_be_restored_too(folder: Path, clock: ReplayClock) -> None:
+    """After learning anew, and before the machine ever came back to it: also after a restart."""
+    async with house(folder, clock) as one:
+        limit = learned(one)
+        view = await change(one, "learn anew", "bearing replaced")
+        (forgotten,) = view.limits
+        assert (forgotten.operating_state, forgotten.in_service) == (limit.operating_state, False)
+        assert forgotten.needed_h > 0.0
+        assert (view.learning.states_learned, view.learning.states_seen) == (0, 1)
+    async with house(folder, clock) as two:
+        two.start()
+        (waiting,) = two.station.limits("motor-1").limits
+        assert not waiting.in_service
+        assert (await change(two, "undo", "it was another pump")).limits[0].in_service
+
+
 async def test_an_old_version_can_be_restored_after_it_was_learned_anew(
     folder: Path, clock: ReplayClock
 ) -> None:
