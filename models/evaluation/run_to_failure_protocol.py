@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from dsp.errors import DspError
 from dsp.extractor import EXTRACTOR_VERSION, TrendExtractor
 from dsp.framing import WindowBatch
 from dsp.samples import Float64Array, Quality
@@ -95,7 +96,12 @@ class RunToFailureProtocol:
                 run.remark(f"{unit.name}: {n} snapshots; at least {MIN_SNAPSHOTS} are needed")
                 run.step()
                 continue
-            replay = _replay(unit.waveforms, self._rules)
+            try:
+                replay = _replay(unit.waveforms, self._rules)
+            except DspError as error:  # too short or too slow for any feature
+                run.remark(f"{unit.name}: {error}")
+                run.step()
+                continue
             for variant, alarms in replay.stood.items():
                 unit.sealed.write(variant, alarms)
             times = _times(unit.waveforms)
@@ -127,7 +133,7 @@ def _replay(waveforms: Waveforms, rules: CumulativeSumRules) -> _Replay:
     """Every channel's snapshots in order of time; nothing looks ahead."""
     n = len(waveforms.stretches)
     baseline = baseline_snapshots(n)
-    length = min(len(stretch) for stretch in waveforms.stretches)
+    length = min(len(stretch) for stretch in waveforms.stretches) // 2 * 2  # the extractor's are even
     rate_hz = waveforms.sample_rate_hz
     extractor = TrendExtractor(rate_hz, length, waveforms.unit)
     duration_s = length / rate_hz
@@ -191,7 +197,7 @@ def _forecasts(times: Float64Array, smoothed: Float64Array) -> _ForecastCount:
             abstained += 1
             continue
         given += 1
-        inside += said.lower_s <= times[passed] - times[now] <= said.upper_s
+        inside += bool(said.lower_s <= times[passed] - times[now] <= said.upper_s)
     return _ForecastCount(given, inside, abstained)
 
 
