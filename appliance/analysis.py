@@ -276,7 +276,9 @@ class AssetAnalysis:
             if drift is not None:
                 findings.transitions.append(drift)
         if due.state.rated:
-            self._condition.observe_window(channel.judge(features, score, due))
+            judgement = channel.judge(features, score, due)
+            ordered = self.limits.ordered(features.channel_id, features.operating_state)
+            self._condition.observe_window(replace(judgement, limit_factor=ordered))
         findings.advisories += channel.watch.advisories
         channel.watch.advisories.clear()
 

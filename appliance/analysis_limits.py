@@ -88,18 +88,21 @@ class AssetLimits:
         else:
             of_channel[key.operating_state] = factor
 
-    def in_service(self, score: AnomalyScore) -> AnomalyScore:
-        """A score in units of the limit that a person ordered: 1.0 stays the limit.
+    def ordered(self, channel_id: str, operating_state: str) -> float | None:
+        """The factor that a person ordered; None where nobody did.
 
         Where the operating state is not known, the score is the lowest over all of them, and the highest of
         the channel's orders holds.
         """
-        ordered = self._ordered.get(score.channel_id)
-        if not ordered:
-            return score
-        factor = ordered.get(score.operating_state)
-        if factor is None and score.operating_state in UNKNOWN_STATES:
-            factor = max(ordered.values())
+        of_channel = self._ordered.get(channel_id)
+        if not of_channel:
+            return None
+        factor = of_channel.get(operating_state)
+        return max(of_channel.values()) if factor is None and operating_state in UNKNOWN_STATES else factor
+
+    def in_service(self, score: AnomalyScore) -> AnomalyScore:
+        """A score in units of the limit that a person ordered: 1.0 stays the limit."""
+        factor = self.ordered(score.channel_id, score.operating_state)
         if factor is None:
             return score
         ratio = self._channels[score.channel_id].watch.statement.factor / factor

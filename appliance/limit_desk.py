@@ -136,6 +136,7 @@ class LimitDesk:
     async def note(self, asset_id: str) -> None:
         """What learning brought into service since becomes a version. Call it under the machine's lock."""
         asset = self._assets[asset_id]
+        self._take_late(asset)
         asset.look()
         change_id = str(uuid.uuid4())
         for facts in asset.facts.values():
@@ -161,6 +162,7 @@ class LimitDesk:
     async def history(self, asset_id: str, limit: int) -> list[StoredVersion]:
         """The newest versions of all limits of a machine, the latest first. Raises Retryable."""
         asset = self._assets[asset_id]
+        self._take_late(asset)
         found = [
             stored
             for key in asset.newest
@@ -270,6 +272,16 @@ class LimitDesk:
             raise LimitChangeError(
                 f"nothing was changed: {error}", "Have it learned anew, or restore a later version."
             ) from error
+
+    def _take_late(self, asset: _Asset) -> None:
+        """Versions that a broken disk took late are durable now."""
+        held = {s.version.key.subject: s for s in asset.newest.values() if s.sequence == 0}
+        if not held:
+            return
+        for record in self._journal.latest(RecordKind.LIMIT_VERSION):
+            for stored in _decoded([record] if record.subject in held else []):
+                if stored.version == held[record.subject].version:
+                    asset.newest[stored.version.key] = _light(stored)
 
     async def _commit(
         self, asset: _Asset, versions: Sequence[LimitVersion], records: Sequence[NewRecord]
