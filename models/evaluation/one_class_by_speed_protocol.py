@@ -21,7 +21,15 @@ from models.detectors.one_class import OneClassDetector
 from models.detectors.representation import RowRules
 from models.detectors.speed_model import fit_speed_model
 from models.evaluation.one_class_protocol import RULES, variants
-from models.evaluation.one_class_rows import Describe, Stretches, coarse, comparable, fine, simple_row
+from models.evaluation.one_class_rows import (
+    Describe,
+    Stretches,
+    coarse,
+    comparable,
+    figures,
+    fine,
+    simple_row,
+)
 from models.evaluation.protocol import Run, Unit, UnreadableUnit
 from models.evaluation.ranking import auroc, interval_of_mean, pauc
 from models.evaluation.result import ScoredGroup, TaskResult
@@ -55,6 +63,7 @@ class OneClassBySpeedProtocol:
     def settings(self) -> dict[str, Any]:
         """The description's settings, every detector's, and those of the curve over speed."""
         return {
+            **figures(),
             "rows": repr(asdict(self._rules)),
             "detectors": {name: repr(part) for name, part in detectors(self._rules.level_scale).items()},
             "default": DEFAULT,
@@ -184,12 +193,12 @@ def _result(  # noqa: PLR0917
     unreadable: int,
     run: Run,
 ) -> TaskResult:
-    figures: dict[str, dict[str, float]] = {"within": {}, "unseen": {}}
+    areas: dict[str, dict[str, float]] = {"within": {}, "unseen": {}}
     parts: dict[str, list[float]] = {"within": [], "unseen": []}
     scored: list[ScoredGroup] = []
     judged = {"healthy": 0, "faulty": 0}
     for speed in dict.fromkeys(speeds):
-        for fold, found in figures.items():
+        for fold, found in areas.items():
             sides: list[Float64Array] = []
             for healthy in (True, False):
                 own = [
@@ -214,7 +223,7 @@ def _result(  # noqa: PLR0917
                 scored.append(
                     ScoredGroup(f"{fold}: {name}", tuple(sides[0].tolist()), tuple(sides[1].tolist()))
                 )
-    within, unseen = list(figures["within"].values()), list(figures["unseen"].values())
+    within, unseen = list(areas["within"].values()), list(areas["unseen"].values())
     metrics: dict[str, float | int | None] = {
         "auroc": _mean(within),
         "pauc": _mean(parts["within"]),
@@ -229,8 +238,8 @@ def _result(  # noqa: PLR0917
         "unreadable": unreadable,
         "auroc_interval": interval_of_mean(within, run.seed),
         "lgo_auroc_interval": interval_of_mean(unseen, run.seed),
-        "by_speed": figures["within"],
-        "by_unseen_speed": figures["unseen"],
+        "by_speed": areas["within"],
+        "by_unseen_speed": areas["unseen"],
     }
     rows = [
         {"unit": unit.name, "speed_percent": speed[1], "state": state}

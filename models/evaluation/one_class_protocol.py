@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from dsp.samples import Float64Array
+from models.detectors import fusion
 from models.detectors.catalogue import DEFAULT, detectors
 from models.detectors.one_class import Fitted, OneClassDetector
 from models.detectors.representation import RowRules
 from models.detectors.robust import RobustDetector
-from models.evaluation.one_class_rows import Describe, Stretches, comparable, fine, simple_row
+from models.evaluation.one_class_rows import Describe, Stretches, comparable, figures, fine, simple_row
 from models.evaluation.protocol import Run, Unit, UnreadableUnit
 from models.evaluation.ranking import auroc, interval_by_group, interval_of_mean, medians_of, pauc
 from models.evaluation.result import BASELINE, ScoredGroup, TaskResult
@@ -64,7 +65,14 @@ class OneClassProtocol:
     def settings(self) -> dict[str, Any]:
         """The description's settings and every detector's."""
         table = {name: repr(part) for name, part in detectors(self._rules.level_scale).items()}
-        return {"rows": repr(asdict(self._rules)), "detectors": table, "default": DEFAULT, "trains": TRAINS}
+        return {
+            **figures(),
+            "rows": repr(asdict(self._rules)),
+            "detectors": table,
+            "fusion_blocks": fusion.BLOCKS,
+            "default": DEFAULT,
+            "trains": TRAINS,
+        }
 
     def evaluate(
         self,

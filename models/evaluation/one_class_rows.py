@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from dsp.samples import Float32Array, Float64Array
-from models.detectors.representation import MIN_SAMPLES, RowRules, coarse_row, fine_row
+from models.detectors.representation import CORRELATION_DB, MIN_SAMPLES, RowRules, coarse_row, fine_row
 from models.evaluation.protocol import Unit
 
 UNKNOWN_UNIT = "1"
@@ -82,6 +83,16 @@ def comparable(
         known,
         replace(rules, segment_samples=segment),
     )
+
+
+def figures() -> dict[str, Any]:
+    """What decides which stretches are compared and how they are cut, as JSON values."""
+    return {
+        "parked": sorted(PARKED),
+        "windows": [FEW_STRETCHES, WINDOWS_PER_UNIT, LEAST_WINDOW, MIN_SAMPLES],
+        "rate_tolerance": RATE_TOLERANCE,
+        "correlation_db": CORRELATION_DB,
+    }
 
 
 def is_parked(group: str) -> bool:
