@@ -111,6 +111,7 @@ class RunToFailureProtocol:
                 verdict = judge_alarms(alarms, onsets)
                 judged[variant].append(verdict)
                 rows[variant].append(_row(unit.name, verdict, times))
+            run.remark(_sentence(rows[RULES][-1]))
             forecasts.append(_forecasts(times, replay.smoothed))
             if run.pictures:
                 timelines.append(_timeline(unit.name, times, rms, replay, judged[RULES][-1]))
@@ -218,6 +219,18 @@ def _row(name: str, judged: AlarmsJudged, times: Float64Array) -> dict[str, Any]
         "delay_b": judged.delay(onsets.b),
         "delay_c": judged.delay(onsets.c),
     }
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    """One run in words."""
+    said = f"{row['unit']}: {row['false_events']} false events; "
+    if row["first_alarm"] is None:
+        return said + "the failure was not found"
+    return (
+        f"{said}first alarm at snapshot {row['first_alarm']} of {row['snapshots']}"
+        f" ({row['first_alarm_percent_of_life']} % of life, {row['minutes_before_end']} min before the end),"
+        f" {row['delay_a']}, {row['delay_b']} and {row['delay_c']} snapshots after onsets A, B and C"
+    )
 
 
 def _result(
