@@ -1,9 +1,10 @@
 # make demo   one appliance with a simulated machine behind it: the main job, told as a story; CENTRAL=1 adds all ways out
 # make test   everything that can fail, run: linters, types, unit, real-data and end-to-end tests
 # make bench  figures beside those of the alternative, interleaved; make bench ONLY=name
+# make soak   300 machine-weeks of healthy running in virtual time, false alarms counted: hours; may be stopped and resumed
 # make deb    the Debian package in build/; make deb-check tests it in a clean Debian root (as root)
 # make screenshot  the README's picture anew, from the story in the browser
-.PHONY: setup setup-test demo test lint bench lock screenshot deb deb-check help
+.PHONY: setup setup-test demo test lint bench soak lock screenshot deb deb-check help
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -35,6 +36,10 @@ test: setup-test lint
 
 bench: setup
 	@.venv/bin/python -m tests.benchmarks $(ONLY)
+
+# ARGS go to the command: make soak ARGS="--machines 2 --weeks 4", make soak ARGS=--fault. Resumes from build/soak.jsonl.
+soak: setup
+	@.venv/bin/python -m tests.soak $(ARGS)
 
 # The same sources make the same package: image/README.md.
 deb: setup

@@ -73,7 +73,11 @@ class AssetAnalysis:
         }
         self._drifts = {channel_id: DriftRule(machine.asset_id, channel_id) for channel_id in self._channels}
         self.limits = AssetLimits(
-            self._channels, self._feature_names, self._limits_of, self._condition.forget_scores
+            self._channels,
+            self._feature_names,
+            self._limits_of,
+            self._condition.forget_scores,
+            needed_s=settings.learning.learn_s,
         )
         self._limits_given: dict[str, tuple[int, int]] = {}  # channel id: (time, states learned whole)
         self._wrong_rate_ns: dict[str, int] = {}
@@ -273,7 +277,9 @@ class AssetAnalysis:
             if drift is not None:
                 findings.transitions.append(drift)
         if due.state.rated:
-            self._condition.observe_window(channel.judge(features, score, due))
+            judgement = channel.judge(features, score, due)
+            ordered = self.limits.ordered(features.channel_id, features.operating_state)
+            self._condition.observe_window(replace(judgement, limit_factor=ordered))
         findings.advisories += channel.watch.advisories
         channel.watch.advisories.clear()
 

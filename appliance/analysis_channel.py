@@ -39,6 +39,7 @@ from models.operating_state import STOPPED, UNKNOWN_STATES, OperatingState
 
 LIMITS_FORMAT = "channel-limits-1"
 VELOCITY = "velocity_rms_mm_s"
+_USUAL_SPREADS = 2.0  # robust ones: some 98 % of healthy running lies below
 _ENVELOPE_MAX_HZ = 1000.0
 _ENVELOPE_FLOOR_HZ = 25.0
 
@@ -97,10 +98,10 @@ class ChannelAnalysis:
         """What a window says of the machine: its score, and its velocity's rating."""
         shaft_hz = due.state.shaft_hz or self._machine.nominal_shaft_hz
         band_hz, displacement = measured_band_hz(shaft_hz), None
-        velocity, reference = self._velocity(features)
+        velocity, usual, reference = self._velocity(features)
         if band_hz == SLOW_BAND_HZ and self.channel.unit == "m/s2":
             # A baseline knows the velocity from 10 Hz on: a slow machine's change cannot be told by it.
-            motion, reference = self._slow.observe(due.window), None
+            motion, usual, reference = self._slow.observe(due.window), None, None
             velocity = math.nan if motion is None else motion.velocity_mm_s
             displacement = None if motion is None else motion.displacement_um
         rating = rate_severity(
@@ -114,9 +115,9 @@ class ChannelAnalysis:
             band_hz=band_hz,
             limits=self._machine.zone_limits,
         )
-        if rating.limits is not None and reference is not None and due.state.rated:
-            most = max(reference, *self._learned_velocities(features))
-            self.watch.velocity(features.start_ns, velocity, reference, most, rating.limits)
+        if rating.limits is not None and usual is not None and due.state.rated:
+            most = max(usual, *self._learned_velocities(features))
+            self.watch.velocity(features.start_ns, velocity, usual, most, rating.limits)
         return WindowJudgement(
             channel_id=features.channel_id,
             time_ns=due.end_ns,
@@ -247,15 +248,21 @@ class ChannelAnalysis:
     def _scored(self, label: str) -> bool:
         return self._detector.is_learned(self.channel.channel_id, label)
 
-    def _velocity(self, features: FeatureVector) -> tuple[float, float | None]:
-        """Velocity RMS, mm/s (NaN where it cannot be stated), and the learned one to compare it with."""
+    def _velocity(self, features: FeatureVector) -> tuple[float, float | None, float | None]:
+        """Velocity RMS, mm/s (NaN where it cannot be stated), the usual one, and the one to compare it with.
+
+        A change is counted from the upper end of what healthy running showed: what came and went while it was
+        learned (load within the state, a neighbour) is no change.
+        """
         if VELOCITY not in features.names:
-            return math.nan, None
+            return math.nan, None, None
         at = features.names.index(VELOCITY)
         baseline = self._detector.baseline_of(features.channel_id, features.operating_state)
         if baseline is None or not math.isfinite(baseline.centre[at]):
-            return float(features.values[at]), None
-        return float(features.values[at]), 10.0 ** (float(baseline.centre[at]) / 20.0)
+            return float(features.values[at]), None, None
+        usual_db, spread_db = float(baseline.centre[at]), float(baseline.spread[at])
+        upper_db = usual_db + _USUAL_SPREADS * spread_db
+        return float(features.values[at]), 10.0 ** (usual_db / 20.0), 10.0 ** (upper_db / 20.0)
 
 
 def _envelope(record: Window) -> Spectrum:

@@ -33,9 +33,12 @@ class AssetLimits:
         feature_names: Callable[[str], tuple[str, ...]],
         document_of: Callable[[str], Document],
         on_forgotten: Callable[[str], None],
+        *,
+        needed_s: float,
     ) -> None:
         """`feature_names` are those of a channel; `document_of` its LEARNED_LIMIT; `on_forgotten` is told of
-        a channel whose scores mean nothing any more."""
+        a channel whose scores mean nothing any more; `needed_s` of running teach an operating state."""
+        self._needed_s = needed_s
         self._channels = channels
         self._feature_names = feature_names
         self._document_of = document_of
@@ -68,6 +71,15 @@ class AssetLimits:
                 )
         return found
 
+    def unlearned(self, key: LimitKey) -> LimitFacts | None:
+        """A limit of which nothing is learned; None where the machine has no such channel (any more)."""
+        if key.channel_id not in self._channels:
+            return None
+        return LimitFacts(
+            key=key, baseline="", complete=False, factor=1.0, learned_s=0.0, needed_s=self._needed_s,
+            rests_on_s=0.0, windows=0, provisional=True, text="",
+        )  # fmt: skip
+
     def order(self, key: LimitKey, factor: float | None) -> None:
         """The limit stands at this multiple of the learned one; None: at what learning gives."""
         of_channel = self._ordered.setdefault(key.channel_id, {})
@@ -76,18 +88,21 @@ class AssetLimits:
         else:
             of_channel[key.operating_state] = factor
 
-    def in_service(self, score: AnomalyScore) -> AnomalyScore:
-        """A score in units of the limit that a person ordered: 1.0 stays the limit.
+    def ordered(self, channel_id: str, operating_state: str) -> float | None:
+        """The factor that a person ordered; None where nobody did.
 
         Where the operating state is not known, the score is the lowest over all of them, and the highest of
         the channel's orders holds.
         """
-        ordered = self._ordered.get(score.channel_id)
-        if not ordered:
-            return score
-        factor = ordered.get(score.operating_state)
-        if factor is None and score.operating_state in UNKNOWN_STATES:
-            factor = max(ordered.values())
+        of_channel = self._ordered.get(channel_id)
+        if not of_channel:
+            return None
+        factor = of_channel.get(operating_state)
+        return max(of_channel.values()) if factor is None and operating_state in UNKNOWN_STATES else factor
+
+    def in_service(self, score: AnomalyScore) -> AnomalyScore:
+        """A score in units of the limit that a person ordered: 1.0 stays the limit."""
+        factor = self.ordered(score.channel_id, score.operating_state)
         if factor is None:
             return score
         ratio = self._channels[score.channel_id].watch.statement.factor / factor

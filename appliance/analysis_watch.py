@@ -37,11 +37,12 @@ _CHANGED = 1.5  # a forecast whose median moved by this factor is told again
 class Advisory:
     """A notice that asks for no timely answer: a forecast. Not an alarm, and not counted as one.
 
-    `forecast` None: what was said before holds no longer.
+    `boundary` is what will be passed; `forecast` None: what was said before holds no longer.
     """
 
     channel_id: str
     time_ns: int
+    boundary: str
     forecast: Forecast | None
     text: str
 
@@ -204,10 +205,10 @@ class ChannelWatch:
             if told is not None:
                 del self._told[name]
                 text = f"{told.boundary}: no forecast any more ({found.reason})"
-                self.advisories.append(Advisory(self._channel_id, time_ns, None, text))
+                self.advisories.append(Advisory(self._channel_id, time_ns, told.boundary, None, text))
         elif told is None or _differs(found, told):
             self._told[name] = found
-            self.advisories.append(Advisory(self._channel_id, time_ns, found, found.text))
+            self.advisories.append(Advisory(self._channel_id, time_ns, found.boundary, found, found.text))
 
 
 def _differs(one: Forecast, other: Forecast) -> bool:

@@ -49,6 +49,8 @@ class LimitOwner(Protocol):
 
     def facts(self) -> list[LimitFacts]: ...
 
+    def unlearned(self, key: LimitKey) -> LimitFacts | None: ...
+
     def order(self, key: LimitKey, factor: float | None) -> None: ...
 
     def document(self, channel_id: str) -> Document: ...
@@ -91,6 +93,13 @@ class _Asset:
         self.facts: dict[LimitKey, LimitFacts] = {}
         self.newest: dict[LimitKey, StoredVersion] = {}
 
+    def look(self) -> None:
+        """Take the owner's facts; a limit that was forgotten, and has not been met since, is one too."""
+        self.facts = {facts.key: facts for facts in self.owner.facts()}
+        for key in self.newest:
+            if key not in self.facts and (unlearned := self.owner.unlearned(key)) is not None:
+                self.facts[key] = unlearned
+
     @property
     def revision(self) -> int:
         """Grows with every version of any limit."""
@@ -122,12 +131,13 @@ class LimitDesk:
                     asset.newest[stored.version.key] = _light(stored)
                     asset.owner.order(stored.version.key, stored.version.ordered)
         for asset in self._assets.values():
-            asset.facts = {facts.key: facts for facts in asset.owner.facts()}
+            asset.look()
 
     async def note(self, asset_id: str) -> None:
         """What learning brought into service since becomes a version. Call it under the machine's lock."""
         asset = self._assets[asset_id]
-        asset.facts = {facts.key: facts for facts in asset.owner.facts()}
+        self._take_late(asset)
+        asset.look()
         change_id = str(uuid.uuid4())
         for facts in asset.facts.values():
             version = by_learning(asset_id, facts, asset.version(facts.key), change_id)
@@ -152,6 +162,7 @@ class LimitDesk:
     async def history(self, asset_id: str, limit: int) -> list[StoredVersion]:
         """The newest versions of all limits of a machine, the latest first. Raises Retryable."""
         asset = self._assets[asset_id]
+        self._take_late(asset)
         found = [
             stored
             for key in asset.newest
@@ -169,7 +180,7 @@ class LimitDesk:
         """
         asset = self._assets[asset_id]
         async with asset.lock:
-            asset.facts = {facts.key: facts for facts in asset.owner.facts()}
+            asset.look()
             if wish.seen_revision != asset.revision:
                 raise LimitChangeError(
                     "the limits were changed since you looked at them",
@@ -178,7 +189,7 @@ class LimitDesk:
             act = Act(actor, wish.reason, str(uuid.uuid4()))
             plan = await self._plan(asset_id, asset, wish, act)
             await self._carry_out(asset, plan)
-            asset.facts = {facts.key: facts for facts in asset.owner.facts()}
+            asset.look()
         logger.info(
             "limits changed asset=%s action=%s actor=%s limits=%s reason=%s",
             asset_id,
@@ -261,6 +272,16 @@ class LimitDesk:
             raise LimitChangeError(
                 f"nothing was changed: {error}", "Have it learned anew, or restore a later version."
             ) from error
+
+    def _take_late(self, asset: _Asset) -> None:
+        """Versions that a broken disk took late are durable now."""
+        held = {s.version.key.subject: s for s in asset.newest.values() if s.sequence == 0}
+        if not held:
+            return
+        for record in self._journal.latest(RecordKind.LIMIT_VERSION):
+            for stored in _decoded([record] if record.subject in held else []):
+                if stored.version == held[record.subject].version:
+                    asset.newest[stored.version.key] = _light(stored)
 
     async def _commit(
         self, asset: _Asset, versions: Sequence[LimitVersion], records: Sequence[NewRecord]

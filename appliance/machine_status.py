@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from appliance.alarms.lifecycle import Alarm, Severity
 from appliance.alarms.rules import CHECK_SENSOR, DRIFT, MACHINE_CONDITION
 from appliance.analysis import Findings, SensorVerdict
+from appliance.analysis_watch import Advisory
 from dsp.envelope import FaultEvidence
 from dsp.extractor import FeatureVector
 from dsp.samples import Channel, Measurand, Quality, SampleBlock
@@ -90,6 +91,7 @@ class MachineStatus:
         self.updated_ns: int | None = None
         self._vibrates = any(channel.measurand is Measurand.ACCELERATION for channel in channels)
         self._learning: list[LearningProgress] = []
+        self._forecasts: dict[tuple[str, str], Advisory] = {}  # by channel and boundary, those that hold
 
     def take_findings(self, findings: Findings) -> None:
         """What one call of the analysis found out."""
@@ -110,6 +112,12 @@ class MachineStatus:
         for verdict in findings.sensor_verdicts:
             self.channels[verdict.channel_id].sensor = verdict
             self._touch(verdict.start_ns)
+        for advisory in findings.advisories:
+            key = (advisory.channel_id, advisory.boundary)
+            if advisory.forecast is None:
+                self._forecasts.pop(key, None)
+            else:
+                self._forecasts[key] = advisory
         if findings.learning:
             self._learning = findings.learning
         if findings.operating_state:
@@ -215,6 +223,8 @@ class MachineStatus:
         diagnosis = self.diagnosis()
         if diagnosis is not None and diagnosis.verdict is Verdict.FAULT:
             return diagnosis.text
+        if self._forecasts:
+            return min(self._forecasts.values(), key=_median_s).text
         return "as learned, nothing stands out"
 
     def _shown_state(self) -> str:
@@ -227,6 +237,10 @@ class MachineStatus:
 
     def _touch(self, time_ns: int) -> None:
         self.updated_ns = time_ns if self.updated_ns is None else max(self.updated_ns, time_ns)
+
+
+def _median_s(advisory: Advisory) -> float:
+    return math.inf if advisory.forecast is None else advisory.forecast.median_s
 
 
 def _part(progress: LearningProgress) -> float:

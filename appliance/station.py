@@ -104,7 +104,10 @@ class Station:
 
     def take_findings(self, asset_id: str, findings: Findings) -> None:
         """What one machine's analysis found; its alarms are durable already."""
-        self._machines[asset_id].take_findings(findings)
+        status = self._machines[asset_id]
+        status.take_findings(findings)
+        if findings.learning:
+            status.restore_learning([*findings.learning, *self._limits.unlearned(asset_id)])
 
     def take_tag(self, block: SampleBlock) -> None:
         """A process value."""

@@ -15,6 +15,7 @@ from appliance.limit_versions import LARGEST_FACTOR, LimitAction, LimitChangeErr
 from appliance.machine_status import MachineStatus
 from appliance.station_views import channel_name
 from models.baseline import FeatureScale
+from models.detector import LearningProgress
 from web.limit_schemas import LimitChange, LimitsView, LimitVersionView, LimitView
 from web.schemas import LearningView, LimitMark, TrendLimit
 from web.station_view import LimitRefusedError, NotPossibleError, UnknownIdError
@@ -71,10 +72,15 @@ class StationLimits:
         )
         try:
             await self._desk.change(asset_id, wish, user)
+            status.restore_learning([_progress(one) for one in self._desk.standing(asset_id)])
         except LimitChangeError as refused:
             raise LimitRefusedError(str(refused), refused.remedy) from refused
         except Retryable as error:
             raise NotPossibleError(str(error)) from error
+
+    def unlearned(self, asset_id: str) -> list[LearningProgress]:
+        """Limits that were forgotten, and whose operating state has not been met since."""
+        return [_progress(one) for one in self._desk.standing(asset_id) if one.facts.windows == 0]
 
     def levels(self, status: MachineStatus, channel_id: str, feature: str) -> list[TrendLimit]:
         """What was learned of a feature of a channel, per operating state."""
@@ -152,6 +158,19 @@ def _check_scope(change: LimitChange, known: Sequence[LimitKey]) -> None:
         )
     if change.action == "restore" and change.version is None:
         raise LimitRefusedError("nothing says which version is to be restored", "Name a version.")
+
+
+def _progress(one: StandingLimit) -> LearningProgress:
+    facts = one.facts
+    return LearningProgress(
+        channel_id=facts.key.channel_id,
+        operating_state=facts.key.operating_state,
+        learned_s=facts.learned_s,
+        needed_s=facts.needed_s,
+        complete=facts.complete,
+        provisional=facts.provisional,
+        limit_text=facts.text,
+    )
 
 
 def _factor(one: StandingLimit) -> float:

@@ -21,6 +21,7 @@ class DiagnosisSettings:
     cage_db: float = 7.0  # comb of the cage line and its harmonics
     cage_margin: float = 2.0
     turning_race_db: float = 3.0  # shaft - FTF: the turning race passes what strikes, so it is no cage
+    race_lead_db: float = 1.0  # a race's line this far above the element's: its impacts, not the element's
     cage_alone_db: float = 10.5  # with impacts, so strong a comb would show that line if it were an element
     spread_db: float = 4.0  # a rolling element's line smeared by slip, as a whole
     spread_margin: float = 1.6

@@ -254,10 +254,14 @@ class QuantityDrift:
 
 @dataclass(frozen=True, slots=True)
 class DriftSettings:
-    """Running time of a reference and of a period, and for how long one window stands at most."""
+    """Running time of a reference and of a period, and for how long one window stands at most.
 
-    reference_s: float = 3 * 86_400.0
-    period_s: float = 86_400.0
+    A plant's longest ordinary cycle is its week: a shorter period takes Tuesday for a drift from Sunday, or a
+    neighbour that runs for two days.
+    """
+
+    reference_s: float = 14 * 86_400.0
+    period_s: float = 7 * 86_400.0
     longest_step_s: float = 1200.0
 
 

@@ -14,6 +14,7 @@ from dsp.bearing import BearingFault
 from dsp.fault_comb import FaultLine
 from models.diagnosis import Verdict
 from models.diagnosis_settings import DiagnosisSettings
+from models.fault_claims import needed_cage_db, race_leads
 from models.recording_diagnosis import RecordingDiagnosis
 
 
@@ -108,12 +109,12 @@ def _signs(line: FaultLine, cage: FaultLine | None, found: RecordingDiagnosis) -
     if cage is not None and cage.resolvable:
         element = cage.sideband_db >= settings.turning_race_db
         if line.fault is (BearingFault.ROLLING_ELEMENT if element else BearingFault.CAGE):
-            signs.append(_cage_sign(cage, rises, found.orders.impulsiveness, settings))
+            signs.append(_cage_sign(cage, found, found.orders.impulsiveness))
     return tuple(signs)
 
 
 def _comb_sign(line: FaultLine, rises: Mapping[str, float], settings: DiagnosisSettings) -> Sign:
-    rise = rises.get(line.label)
+    rise = rises.get(line.key)
     level = settings.call_db if rise is None else settings.rise_level_db
     conditions = [
         at_least("comb over the floor", line.level_db, level, "dB"),
@@ -146,19 +147,19 @@ def _smeared_sign(line: FaultLine, rises: Mapping[str, float], settings: Diagnos
     return Sign(f"{line.label} smeared by slip", tuple(conditions))
 
 
-def _cage_sign(
-    line: FaultLine, rises: Mapping[str, float], impulsiveness: float, settings: DiagnosisSettings
-) -> Sign:
+def _cage_sign(line: FaultLine, found: RecordingDiagnosis, impulsiveness: float) -> Sign:
+    settings, rises = found.settings, found.rises
     element = line.sideband_db >= settings.turning_race_db
-    alone = impulsiveness >= settings.impulsive and not element
+    needed_db = needed_cage_db(line, impulsiveness, settings)
     conditions = [
-        at_least("comb over the floor", line.level_db,
-                 settings.cage_alone_db if alone else settings.cage_db, "dB"),
+        at_least("comb over the floor", line.level_db, needed_db, "dB"),
         at_least("against the best decoy comb", line.decoy_margin, settings.cage_margin, "x"),
-    ]  # fmt: skip
-    rise = rises.get(line.label)
+    ]
+    rise = rises.get(line.key)
     if rise is not None:
         conditions.append(at_least("rise over its baseline", rise, settings.rise_db, "dB"))
+    if element and race_leads(found.lines, settings):
+        conditions.append(_hindered("a race's line stands out more, and races show impacts at cage rate too"))
     name = "impacts at cage rate, which a rolling element makes" if element else "comb of FTF, the cage's own"
     return Sign(name, tuple(conditions))
 

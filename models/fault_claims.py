@@ -6,7 +6,7 @@ Duty: the rules that turn levels, rises and guards into one figure per fault. No
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dsp.bearing import BearingFault
@@ -61,7 +61,7 @@ def bearing_claims(
         _smeared_claim(line, rises, settings) for line in races if line.fault is BearingFault.ROLLING_ELEMENT
     ]
     weaker += [
-        _cage_claim(line, rises, impulsiveness, settings)
+        _cage_claim(line, lines, rises, impulsiveness, settings)
         for line in resolved
         if line.fault is BearingFault.CAGE
     ]
@@ -99,21 +99,59 @@ def _smeared_claim(line: FaultLine, rises: Mapping[str, float], settings: Diagno
     )
 
 
+def needed_cage_db(line: FaultLine, impulsiveness: float, settings: DiagnosisSettings) -> float:
+    """Level from which the cage's comb is called, dB.
+
+    With impacts, and without the turning race's line, a rolling element cannot be what strikes: the comb must
+    be strong. With impacts and both lines of an element's way through the load zone a weak one does.
+    """
+    if impulsiveness < settings.impulsive:
+        return settings.cage_db
+    if line.sideband_db < settings.turning_race_db:
+        return settings.cage_alone_db
+    both = line.fundamental_db >= settings.call_fundamental_db
+    return settings.quiet_db if both else settings.cage_db
+
+
+def race_leads(lines: Sequence[FaultLine], settings: DiagnosisSettings) -> bool:
+    """Whether a race's line, sharp or smeared, stands out more than the rolling element's.
+
+    Damaged races are loaded in turn by every element too, so their impacts also come and go at cage rate.
+    """
+
+    def strength_db(line: FaultLine) -> float:
+        return max(line.level_db, line.spread_db)
+
+    races = [
+        strength_db(line)
+        for line in lines
+        if line.resolvable and line.fault in (BearingFault.OUTER_RACE, BearingFault.INNER_RACE)
+    ]
+    elements = [
+        strength_db(line) for line in lines if line.resolvable and line.fault is BearingFault.ROLLING_ELEMENT
+    ]
+    return bool(races) and bool(elements) and max(races) > max(elements) + settings.race_lead_db
+
+
 def _cage_claim(
-    line: FaultLine, rises: Mapping[str, float], impulsiveness: float, settings: DiagnosisSettings
+    line: FaultLine,
+    lines: Sequence[FaultLine],
+    rises: Mapping[str, float],
+    impulsiveness: float,
+    settings: DiagnosisSettings,
 ) -> Claim:
     """The cage's comb: of an element on its way through the load zone, or of the cage itself.
 
     What also repeats at shaft - FTF, as the turning race meets the element, is no cage's.
     """
-    impacts = impulsiveness >= settings.impulsive
-    element = line.sideband_db >= settings.turning_race_db
-    needed_db = settings.cage_alone_db if impacts and not element else settings.cage_db
+    needed_db = needed_cage_db(line, impulsiveness, settings)
     evidence = line.level_db / needed_db * min(1.0, line.decoy_margin / settings.cage_margin)
     evidence = _limited_by_rise(evidence, rises.get(line.key), settings)
-    if element:
-        return _claim(BearingFault.ROLLING_ELEMENT, evidence, line, "impacts at cage rate, FTF")
-    return _claim(BearingFault.CAGE, evidence, line)
+    if line.sideband_db < settings.turning_race_db:
+        return _claim(BearingFault.CAGE, evidence, line)
+    if race_leads(lines, settings):
+        evidence = min(evidence, _EXPLAINED)
+    return _claim(BearingFault.ROLLING_ELEMENT, evidence, line, "impacts at cage rate, FTF")
 
 
 def _limited_by_rise(evidence: float, rise_db: float | None, settings: DiagnosisSettings) -> float:

@@ -33,7 +33,7 @@ class ProcessRules:
 
     learn_rows: int = 400
     window_rows: int = 8  # whose mean is judged
-    limit: float = 3.5  # learned spreads
+    limit: float = 3.3  # learned spreads
     change: float = 3.5  # learned spreads between the window and the rows before it
     reference_rows: int = 64  # before the window, at most, since the latest change
     merge_rows: int = 30  # changes closer together are one

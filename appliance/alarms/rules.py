@@ -55,6 +55,7 @@ class WindowJudgement:
     explanation: str = ""  # the features behind the score
     provisional: bool = False
     velocity_mm_s: float | None = None
+    limit_factor: float | None = None  # at which multiple of the learned limit a person set it
 
 
 @dataclass(slots=True)
@@ -235,7 +236,7 @@ class MachineConditionRule:
                 rising_since_ns=present.rising_since_ns,
             )
         elif window is not None and (window.score or 0.0) >= self._settings.off_score:
-            limit = f"{window.score:.1f} x the {'provisional' if window.provisional else 'learned'} limit"
+            limit = f"{window.score:.1f} x {_limit_words(window)}"
             sentences.append(f"vibration changed: {window.explanation} ({limit}), cause not identified")
         sentences += self._rating_sentences()
         return replace(
@@ -300,6 +301,12 @@ class MachineConditionRule:
 
 def _rank(severity: Severity) -> int:
     return severity.rank
+
+
+def _limit_words(window: WindowJudgement) -> str:
+    if window.limit_factor is not None:
+        return f"the limit that a person set at {100.0 * window.limit_factor:.0f} %"
+    return f"the {'provisional' if window.provisional else 'learned'} limit"
 
 
 def _rounded(value: float | None) -> float | None:

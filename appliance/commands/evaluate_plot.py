@@ -90,8 +90,13 @@ def _roc(figure_class: Any, results: Sequence[TaskResult]) -> Any:
         axes.set(xlabel="healthy called anomalous", ylabel="faulty called anomalous", title=result.variant)
         axes.set_xlim(-0.01, 1.01)
         axes.set_ylim(-0.01, 1.01)
-        axes.legend(fontsize=7, loc="lower right", title="area under each curve; grey: partial area",
-                    title_fontsize=7)  # fmt: skip
+        axes.legend(
+            fontsize=7,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.12),
+            title="units, and the area under each curve; grey: where the partial area counts",
+            title_fontsize=7,
+        )
     for axes in grid[len(results) :]:
         axes.set_visible(False)
     return figure
@@ -132,7 +137,7 @@ def _timeline(axes: Any, timeline: Timeline) -> None:
     axes.set(xlabel="hours", ylabel="indicator")
     axes.set_title(timeline.name, fontsize=10, loc="left")
     axes.margins(x=0.01)
-    axes.legend(fontsize=7, loc="upper left", ncols=3)
+    axes.legend(fontsize=7, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=6, frameon=False)
 
 
 def _evidence(axes: Any, picture: EvidencePicture) -> None:

@@ -123,7 +123,7 @@ def _figure(value: float | int | None) -> str:
 
 
 def _print_rates(console: Console, results: Sequence[TaskResult]) -> None:
-    """The product's rates: k of n with the 95 % interval (Wilson; 3/n beside a zero)."""
+    """The product's rates: k of n with the 95 % interval (Wilson; 3/n beside a zero), and other counts."""
     for result in results:
         if result.variant.startswith(BASELINE):
             continue
@@ -132,10 +132,35 @@ def _print_rates(console: Console, results: Sequence[TaskResult]) -> None:
             low, high = rate.interval
             where = f"95 % below {high:.2f}" if rate.k == 0 else f"95 % {low:.2f} to {high:.2f}"
             shown.append(f"{rate.name} {rate.k} of {rate.n} ({where})")
+        shown += _more_figures(result)
         if shown:
-            console.print(f"{result.dataset}, {result.variant}: {'; '.join(shown)}", markup=False)
+            said = "; ".join(shown)
+            console.print(f"{result.dataset}, {result.variant}: {said}", markup=False, soft_wrap=True)
         if reason := result.counts.get("reason"):
             console.print(f"{result.dataset}: {reason}", markup=False)
+
+
+_SAID_ELSEWHERE = frozenset({"files", "unreadable", "faulted", "healthy", "seed"})
+
+
+def _more_figures(result: TaskResult) -> list[str]:
+    """Metrics beyond the task's own, counts, and intervals of metrics, as the protocol names them."""
+    shown = [
+        f"{_words(name)} {_figure(value)}"
+        for name, value in result.metrics.items()
+        if name not in METRICS[result.task]
+    ]
+    for name, value in result.counts.items():
+        ends = [end for end in value if end is not None] if isinstance(value, list | tuple) else []
+        if name.endswith("_interval") and len(ends) == 2:
+            shown.append(f"{_words(name.removesuffix('_interval'))} 95 % {ends[0]:.3f} to {ends[1]:.3f}")
+        elif isinstance(value, int) and not isinstance(value, bool) and name not in _SAID_ELSEWHERE:
+            shown.append(f"{_words(name)} {value}")
+    return shown
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _print_calibration(console: Console, results: Sequence[TaskResult]) -> None:

@@ -134,6 +134,7 @@ def as_json(
                 "windows": one.windows,
                 "age_s": round(one.age_s(now_ns)),
                 "age_trusted": one.time_trusted,
+                "ordered": one.ordered,
             }
             for channel in limits
             for one in channel.limits
@@ -271,9 +272,9 @@ def limit_text(limit: LearnedLimit, now_ns: int) -> str:
     age = _span(limit.age_s(now_ns))
     doubt = "" if limit.time_trusted else ", by a clock that was not set"
     rests = f"{limit.windows} windows in {hours:.1f} h"
-    return (
-        f"{where}: learned from {rests}, {age} old{doubt}, run below it for {_span(limit.confirmed_s)} since"
-    )
+    ordered = f"; {limit.ordered}" if limit.ordered else ""
+    since = f"run below it for {_span(limit.confirmed_s)} since{ordered}"
+    return f"{where}: learned from {rests}, {age} old{doubt}, {since}"
 
 
 def _span(seconds: float) -> str:

@@ -14,6 +14,8 @@ from typing import Any
 from appliance.errors import Rejected
 from appliance.journal.archive import Archive
 from appliance.journal.record import Record, RecordKind
+from appliance.limit_records import stored_version
+from appliance.station_limits import words_of
 
 _EVER_NS = (0, 1 << 62)
 
@@ -30,6 +32,7 @@ class LearnedLimit:
     windows: int
     since_ns: int  # UTC of the oldest record with this very baseline (or of the newest, while learning)
     time_trusted: bool
+    ordered: str = ""  # what a person did to it last: "limit raised to 130 % by anna: new coupling"
 
     def age_s(self, now_ns: int) -> float:
         """Seconds since then; not below 0."""
@@ -66,14 +69,30 @@ def read_limits(state_dir: Path, channel_id: str | None) -> list[ChannelLimits]:
         if channel_id is not None and channel_id not in known:
             raise Rejected(f"no limits of {channel_id!r} in {state_dir}: it holds those of {_listed(known)}")
         return [
-            _channel_limits(one, list(archive.records([(RecordKind.LEARNED_LIMIT, one)], *_EVER_NS)))
+            _channel_limits(
+                one,
+                list(archive.records([(RecordKind.LEARNED_LIMIT, one)], *_EVER_NS)),
+                _ordered(archive, one),
+            )
             for one in ([channel_id] if channel_id is not None else known)
         ]
     finally:
         archive.close()
 
 
-def _channel_limits(channel_id: str, records: list[Record]) -> ChannelLimits:
+def _ordered(archive: Archive, channel_id: str) -> dict[str, str]:
+    """What a person did last to the limits of a channel, in words, by operating state."""
+    said: dict[str, str] = {}
+    for subject in archive.subjects(RecordKind.LIMIT_VERSION):
+        for record in archive.records([(RecordKind.LIMIT_VERSION, subject)], *_EVER_NS):
+            version = (stored := stored_version(record)).version
+            if version.key.channel_id == channel_id:
+                words = f"{words_of(stored)}: {version.reason}" if version.by_person else ""
+                said[version.key.operating_state] = words
+    return said
+
+
+def _channel_limits(channel_id: str, records: list[Record], ordered: Mapping[str, str]) -> ChannelLimits:
     documents = [(record, _document(record)) for record in records]
     if not documents:
         raise Rejected(f"the limits of {channel_id!r} are damaged: nothing of them can be read")
@@ -97,6 +116,7 @@ def _channel_limits(channel_id: str, records: list[Record]) -> ChannelLimits:
                 windows=int(entry["windows"]),
                 since_ns=since.time_ns,
                 time_trusted=since.time_trusted,
+                ordered=ordered.get(state, ""),
             )
         )
     return ChannelLimits(channel_id, tuple(limits), document["diagnoser"])

@@ -22,6 +22,7 @@ GroupArray = npt.NDArray[np.int64]
 State = dict[str, npt.NDArray[np.generic]]
 
 _FARTHEST = 1e9  # spreads: keeps squares of hostile values finite
+_LARGEST = 1e30  # beyond it nothing is a measured value: a hole in what is learned
 _NO_SPREAD = 1e-12  # share of a column's magnitude that is rounding
 
 
@@ -75,7 +76,7 @@ class Columns:
         z = self.filled(rows) - self.centres[group] / self.spread
         holes = ~np.isfinite(np.atleast_2d(np.asarray(rows, dtype=np.float64))[:, self.used])
         z[holes] = 0.0
-        capped: Float64Array = np.maximum(z, -self.fall_cap)
+        capped: Float64Array = np.clip(z, -min(self.fall_cap, _FARTHEST), _FARTHEST)
         return capped
 
     def says_nothing(self, rows: npt.ArrayLike) -> npt.NDArray[np.bool_]:
@@ -103,7 +104,7 @@ def fit_columns(rows: npt.ArrayLike, groups: npt.ArrayLike | None, rules: ScaleR
     values = np.atleast_2d(np.asarray(rows, dtype=np.float64)).copy()
     if values.ndim != 2 or len(values) == 0 or values.shape[1] == 0:
         raise ModelError(f"rows have shape {values.shape}; expected at least one row and one column")
-    values[~np.isfinite(values) | (np.abs(values) > 1e100)] = np.nan
+    values[~np.isfinite(values) | (np.abs(values) > _LARGEST)] = np.nan
     labels = group_labels(groups, len(values))
     used = 2 * np.isfinite(values).sum(axis=0) >= len(values)
     centres = np.full((int(labels.max()) + 1, values.shape[1]), np.nan)

@@ -42,7 +42,7 @@ class IsolationDetector:
 
     scale: ScaleRules = DEFAULT_SCALE
     trees: int = 100
-    sample: int = 256  # rows per tree
+    sample: int = 128  # rows per tree
     directions: int = 3  # columns that a cut mixes
     seed: int = 0
 

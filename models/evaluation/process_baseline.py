@@ -27,6 +27,8 @@ def largest_deviation_alarms(rows: Float64Array, learn: int) -> BoolArray:
     usable = np.isfinite(learned.spread) & ~np.array(learned.slow)
     if not usable.any():
         usable = np.isfinite(learned.spread)
+    if not usable.any():
+        return np.zeros(len(rows), bool)
     held = _held(rows[:, usable], learned.level[usable])
     short = _trailing_mean(held, _SHORT_ROWS)
     both = _largest_z(held, learn, 0) + _largest_z(short, learn, _SHORT_ROWS - 1)

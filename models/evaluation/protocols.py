@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterable
 
 from models.evaluation.diagnosis_protocol import DiagnosisProtocol
+from models.evaluation.one_class_by_speed_protocol import OneClassBySpeedProtocol
+from models.evaluation.one_class_protocol import OneClassProtocol
 from models.evaluation.process_anomaly_protocol import ProcessAnomalyProtocol
 from models.evaluation.protocol import TaskProtocol
 from models.evaluation.run_to_failure_protocol import RunToFailureProtocol
@@ -18,6 +20,8 @@ from models.evaluation.slow_tag_protocol import SlowTagProtocol
 
 PROTOCOLS: tuple[TaskProtocol, ...] = (
     DiagnosisProtocol(),
+    OneClassProtocol(),
+    OneClassBySpeedProtocol(),
     RunToFailureProtocol(),
     ProcessAnomalyProtocol(),
     SlowTagProtocol(),

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from dsp.errors import DspError
 from dsp.extractor import EXTRACTOR_VERSION, TrendExtractor
 from dsp.framing import WindowBatch
 from dsp.samples import Float64Array, Quality
@@ -95,7 +96,12 @@ class RunToFailureProtocol:
                 run.remark(f"{unit.name}: {n} snapshots; at least {MIN_SNAPSHOTS} are needed")
                 run.step()
                 continue
-            replay = _replay(unit.waveforms, self._rules)
+            try:
+                replay = _replay(unit.waveforms, self._rules)
+            except DspError as error:  # too short or too slow for any feature
+                run.remark(f"{unit.name}: {error}")
+                run.step()
+                continue
             for variant, alarms in replay.stood.items():
                 unit.sealed.write(variant, alarms)
             times = _times(unit.waveforms)
@@ -105,6 +111,7 @@ class RunToFailureProtocol:
                 verdict = judge_alarms(alarms, onsets)
                 judged[variant].append(verdict)
                 rows[variant].append(_row(unit.name, verdict, times))
+            run.remark(_sentence(rows[RULES][-1]))
             forecasts.append(_forecasts(times, replay.smoothed))
             if run.pictures:
                 timelines.append(_timeline(unit.name, times, rms, replay, judged[RULES][-1]))
@@ -127,7 +134,7 @@ def _replay(waveforms: Waveforms, rules: CumulativeSumRules) -> _Replay:
     """Every channel's snapshots in order of time; nothing looks ahead."""
     n = len(waveforms.stretches)
     baseline = baseline_snapshots(n)
-    length = min(len(stretch) for stretch in waveforms.stretches)
+    length = min(len(stretch) for stretch in waveforms.stretches) // 2 * 2  # the extractor's are even
     rate_hz = waveforms.sample_rate_hz
     extractor = TrendExtractor(rate_hz, length, waveforms.unit)
     duration_s = length / rate_hz
@@ -191,7 +198,7 @@ def _forecasts(times: Float64Array, smoothed: Float64Array) -> _ForecastCount:
             abstained += 1
             continue
         given += 1
-        inside += said.lower_s <= times[passed] - times[now] <= said.upper_s
+        inside += bool(said.lower_s <= times[passed] - times[now] <= said.upper_s)
     return _ForecastCount(given, inside, abstained)
 
 
@@ -212,6 +219,18 @@ def _row(name: str, judged: AlarmsJudged, times: Float64Array) -> dict[str, Any]
         "delay_b": judged.delay(onsets.b),
         "delay_c": judged.delay(onsets.c),
     }
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    """One run in words."""
+    said = f"{row['unit']}: {row['false_events']} false events; "
+    if row["first_alarm"] is None:
+        return said + "the failure was not found"
+    return (
+        f"{said}first alarm at snapshot {row['first_alarm']} of {row['snapshots']}"
+        f" ({row['first_alarm_percent_of_life']} % of life, {row['minutes_before_end']} min before the end),"
+        f" {row['delay_a']}, {row['delay_b']} and {row['delay_c']} snapshots after onsets A, B and C"
+    )
 
 
 def _result(

@@ -8,27 +8,34 @@ from typing import Any
 import numpy as np
 import pytest
 
+from appliance.analysis import Findings
 from appliance.analysis_settings import WatchSettings
-from appliance.analysis_watch import ChannelWatch
+from appliance.analysis_watch import Advisory, ChannelWatch
+from appliance.machine_status import MachineStatus
 from dsp.extractor import EXTRACTOR_VERSION, FeatureVector
 from dsp.samples import Quality
 from dsp.severity_limits import ZoneLimits
-from models.detector import AnomalyScore, BaselineDetector, LearningSettings
+from models.detector import AnomalyScore, BaselineDetector, LearningProgress, LearningSettings
+from models.drift import DriftSettings
 from models.errors import ModelStateError
+from models.prognosis import Forecast
+from tests.fakes.machine_items import MOTOR, channels
 
 NAMES = ("rms_mps2", "velocity_rms_mm_s", *(f"band_{i}00_{i + 1}00_hz_db" for i in range(1, 13)))
 STATE = "1800 rpm"
 STEP_NS = 600 * 10**9
 DAY = 144
 LIMITS = ZoneLimits(1.4, 2.8, 4.5)
+SHORT = WatchSettings(drift=DriftSettings(reference_s=3 * 86_400.0, period_s=86_400.0))
 
 
 class Box:
     """One channel as the analysis keeps it, at the level of features: a detector and its watch."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: WatchSettings = SHORT) -> None:
+        self._settings = settings
         self.detector = BaselineDetector(LearningSettings(2 * 86_400.0, 144, longest_step_s=900.0))
-        self.watch = ChannelWatch("pump.x", WatchSettings(), channels=1)
+        self.watch = ChannelWatch("pump.x", settings, channels=1)
         self.scores: list[float] = []
         self.told: list[str] = []
         self._rng = np.random.default_rng(1)
@@ -64,22 +71,22 @@ class Box:
         self.watch.advisories.clear()
 
     def restarted(self) -> Box:
-        box = Box()
+        box = Box(self._settings)
         box.detector.restore(json.loads(json.dumps(self.detector.state())))
         box.watch.restore(json.loads(json.dumps(self.watch.state())))
         return box
 
 
-def test_a_healthy_year_is_quiet_small_and_vouched_for() -> None:
-    box = Box()
-    box.days(0, 365)
+def test_two_hundred_healthy_days_are_quiet_small_and_vouched_for() -> None:
+    box = Box(WatchSettings())
+    box.days(0, 200)
     assert box.watch.drifts == []
     assert box.told == []
     statement = box.watch.statement
     assert not statement.provisional
     assert statement.factor == 1.0
     size = len(json.dumps(box.watch.state()))
-    print(f"{size} bytes of one channel's watch after a year; {statement.text}")
+    print(f"{size} bytes of one channel's watch after 200 days; {statement.text}")
     assert size < 40_000
 
 
@@ -118,3 +125,20 @@ def test_damaged_states_are_refused() -> None:
     for damage in ({"first": first}, {"first": None}, {"limit": {}}, {"drift": {}}, {"histories": {}}):
         with pytest.raises(ModelStateError):
             ChannelWatch("pump.x", WatchSettings(), 1).restore({**state, **damage})
+
+
+def test_the_nearest_forecast_is_the_headline_until_it_is_withdrawn() -> None:
+    status = MachineStatus(MOTOR, channels())
+    day_s = 86_400.0
+    limit = Forecast("the learned limit", 20 * day_s, 12 * day_s, 40 * day_s, 5.0, None)
+    zone = Forecast("zone C", 9 * day_s, 6 * day_s, 15 * day_s, 5.0, None)
+    told = [Advisory("motor-1.x", 0, one.boundary, one, one.text) for one in (limit, zone)]
+    status.take_findings(Findings(advisories=told))
+    status.updated_ns = 0
+    status.restore_learning([LearningProgress("motor-1.x", "no tags", 9.0, 9.0, True, False)])
+    assert status.headline([], 0) == "zone C in 9 days, 80 % between 6 and 15"
+    withdrawn = Advisory("motor-1.x", 1, "zone C", None, "zone C: no forecast any more")
+    status.take_findings(Findings(advisories=[withdrawn]))
+    assert status.headline([], 0).startswith("the learned limit in 20 days")
+    status.take_findings(Findings(advisories=[Advisory("motor-1.x", 2, "the learned limit", None, "")]))
+    assert status.headline([], 0) == "as learned, nothing stands out"

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from appliance.clock import ReplayClock
-from appliance.journal.record import RecordKind
-from tests.appliance.house import House, house, running
+from appliance.errors import Rejected
+from appliance.journal.record import CommitResult, NewRecord, RecordKind
+from dsp.samples import SampleBlock
+from tests.appliance.house import House, hanging_disk, house, running, until
 from tests.appliance.journal.builders import START_NS
 from tests.appliance.test_pipeline import feed_all
 from web.limit_schemas import LimitActionName, LimitChange, LimitsView, LimitView
@@ -155,6 +159,22 @@ async def test_learning_anew_is_undone_with_all_that_was_known(folder: Path, clo
         assert three.station.limits("motor-1").limits[0].in_service
 
 
+async def test_a_state_that_is_not_met_again_can_be_restored_too(folder: Path, clock: ReplayClock) -> None:
+    """After learning anew, and before the machine ever came back to it: also after a restart."""
+    async with house(folder, clock) as one:
+        limit = learned(one)
+        view = await change(one, "learn anew", "bearing replaced")
+        (forgotten,) = view.limits
+        assert (forgotten.operating_state, forgotten.in_service) == (limit.operating_state, False)
+        assert forgotten.needed_h > 0.0
+        assert (view.learning.states_learned, view.learning.states_seen) == (0, 1)
+    async with house(folder, clock) as two:
+        two.start()
+        (waiting,) = two.station.limits("motor-1").limits
+        assert not waiting.in_service
+        assert (await change(two, "undo", "it was another pump")).limits[0].in_service
+
+
 async def test_an_old_version_can_be_restored_after_it_was_learned_anew(
     folder: Path, clock: ReplayClock
 ) -> None:
@@ -235,6 +255,52 @@ async def test_what_was_half_learned_is_given_up_too(tmp_path: Path) -> None:
         assert limit.learned_h * 3600.0 < 15.0
         with pytest.raises(LimitRefusedError, match="not there"):
             await change(one, "undo", **of(limit))
+
+
+async def test_what_the_journal_refuses_is_not_done_at_all(folder: Path, clock: ReplayClock) -> None:
+    async with house(folder, clock) as one:
+        limit = learned(one)
+        commit = one.journal.commit
+
+        async def refuse(records: Sequence[NewRecord]) -> CommitResult:
+            raise Rejected("payload of 2000000 bytes exceeds 1048576")
+
+        one.journal.commit = refuse  # type: ignore[method-assign]
+        for action, more in (("learn anew", {}), ("raise", {"percent": 150.0})):
+            with pytest.raises(LimitRefusedError, match="nothing was changed: payload of 2000000"):
+                await change(one, action, **of(limit), **more)  # type: ignore[arg-type]
+        one.journal.commit = commit  # type: ignore[method-assign]
+        (still,) = one.station.limits("motor-1").limits
+        assert (still.in_service, still.version, still.percent) == (True, 1, 100.0)
+        assert len(await scores(one, 4.0, 15)) > 2
+
+
+async def test_a_broken_disk_does_not_stop_a_person_and_says_so(folder: Path, clock: ReplayClock) -> None:
+    async with house(folder, clock) as one:
+        limit = learned(one)
+        with hanging_disk(one.journal):
+            (held,) = (await change(one, "raise", **of(limit), percent=150.0)).limits
+            assert (held.percent, held.durable) == (150.0, False)
+        await until(lambda: one.journal.latest(RecordKind.LIMIT_VERSION)[0].payload.find(b"raised") > 0)
+        history = await one.station.limit_history("motor-1", 10)
+        assert [(v.version, v.sequence > 0) for v in history] == [(2, True), (1, True)]
+        assert one.station.limits("motor-1").limits[0].durable
+
+
+async def test_an_alarm_says_by_which_limit(folder: Path, clock: ReplayClock) -> None:
+    async with house(folder, clock) as one:
+        limit = learned(one)
+        await change(one, "raise", **of(limit), percent=101.0)
+        rough = [
+            replace(item, samples=item.samples * np.float32(12.0))
+            if isinstance(item, SampleBlock) and item.sample_rate_hz > 0
+            else item
+            for batch in running(12.0, 16)
+            for item in batch
+        ]
+        await feed_all(one, [rough])
+        (alarm,) = [a for a in await one.station.alarms(False, 10) if a.rule == "machine condition"]
+        assert "x the limit that a person set at 101 %" in alarm.text
 
 
 async def test_versions_are_of_class_limit_and_the_newest_state_is_with_them(

@@ -203,3 +203,24 @@ def test_no_values_make_it_raise_or_warn(name: str, rows: np.ndarray, asked: np.
     assert scores.shape == (len(asked),)
     assert not np.isinf(scores).any()
     assert not (scores < 0).any()
+
+
+@each
+def test_extreme_values_in_any_mixture_score_and_restore(name: str) -> None:
+    chance = np.random.default_rng(0)
+    pool = np.array([0.0, 1.0, -1.0, np.nan, np.inf, -np.inf, 1e308, -1e308, 5e-324, 1e99, 1e150, 3.3])
+    for trial in range(20):
+        n = int(chance.integers(1, 14))
+        rows, asked, groups = (
+            chance.choice(pool, (n, 4)),
+            chance.choice(pool, (5, 4)),
+            chance.integers(0, 3, n),
+        )
+        scale = ScaleRules((0.0, 0.5)[trial % 2], (np.inf, 1.0)[trial // 2 % 2])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            detector = detectors(scale)[name].fit(rows, groups)
+            scores = detector.score(asked)
+        assert not np.isinf(scores).any()
+        assert not (scores < 0).any()
+        assert np.array_equal(type(detector).restore(detector.state()).score(asked), scores, equal_nan=True)

@@ -15,8 +15,15 @@ from appliance.alarms.lifecycle import AlarmTransition, Condition, Severity, cle
 from tests.appliance.house import House, house, running, until
 from tests.appliance.test_pipeline import feed_all
 from tests.fakes.fake_station import FakeStation
+from web.limit_schemas import LimitChange
 from web.schemas import AlarmTransitionView, AlarmView
-from web.station_view import LiveUpdate, StaleAcknowledgementError, StationView, UnknownIdError
+from web.station_view import (
+    LimitRefusedError,
+    LiveUpdate,
+    StaleAcknowledgementError,
+    StationView,
+    UnknownIdError,
+)
 
 KINDS = ("appliance", "fake")
 LATEST = ["machines", "machine", "appliance"]
@@ -148,6 +155,33 @@ async def test_unknown_ids_are_told_with_what_there_is(stage: Stage) -> None:
         await view.dead_letters("no-such-thing", 0, 10)
     with pytest.raises(UnknownIdError, match="no-such-thing"):
         await view.redrive("no-such-thing", None, "eva")
+    asset = view.machines()[0].asset_id
+    lock = LimitChange(
+        action="lock", channel_id="no-such-thing", operating_state=None, reason="why", seen_revision=0
+    )
+    with pytest.raises(UnknownIdError, match="no-such-thing"):
+        view.limits("no-such-thing")
+    for refused in (view.limit_history("no-such-thing", 10), view.change_limits(asset, lock, "eva")):
+        with pytest.raises(UnknownIdError, match="no-such-thing"):
+            await refused
+
+
+async def test_a_change_of_limits_needs_fresh_eyes_and_is_in_the_history(stage: Stage) -> None:
+    asset = next(m.asset_id for m in stage.view.machines() if stage.channel_id.startswith(f"{m.asset_id}."))
+    before = stage.view.limits(asset)
+    limit = next(limit for limit in before.limits if limit.channel_id == stage.channel_id)
+    wish = LimitChange(
+        action="learn anew", channel_id=limit.channel_id, operating_state=limit.operating_state,
+        reason="bearing replaced", seen_revision=before.revision,
+    )  # fmt: skip
+    after = await stage.view.change_limits(asset, wish, "eva")
+    assert after.revision > before.revision
+    newest = (await stage.view.limit_history(asset, 10))[0]
+    assert (newest.action, newest.actor, newest.reason) == ("learn anew", "eva", "bearing replaced")
+    with pytest.raises(LimitRefusedError) as stale:
+        await stage.view.change_limits(asset, wish, "eva")
+    assert stale.value.remedy
+    assert stage.view.limits(asset).revision == after.revision
 
 
 async def test_a_trend_is_bounded_ordered_and_within_what_was_asked(stage: Stage) -> None:

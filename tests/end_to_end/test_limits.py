@@ -151,8 +151,9 @@ def test_one_step_undoes_it_and_the_history_says_who(rig: Rig, technician: Techn
     newest = technician.see("limit-version-3")
     expect(newest).to_contain_text("change undone (version 2) · admin")
     expect(newest).to_contain_text("it was the other machine")
-    technician.take_picture("limit-history")
+    technician.see(f"channel-picker-{CHANNEL}").click()
     expect(technician.see("trend-plot").get_by_test_id("limit-marks")).to_contain_text("raised to 300 %")
+    technician.take_picture("limit-history")
 
 
 def test_learning_anew_is_refused_while_locked_and_undone_whole(rig: Rig) -> None:

@@ -79,7 +79,10 @@ class FakeLimits:
             and change.operating_state in (None, key.operating_state)
         ]
         if not keys:
-            raise UnknownIdError("There is no such limit.", [str(key) for key in self._facts])
+            raise UnknownIdError(
+                f"There is no limit of {change.channel_id!r}, {change.operating_state!r}.",
+                [str(key) for key in self._facts],
+            )
         if change.seen_revision != len(self._versions):
             raise LimitRefusedError("the limits were changed since", "Look at them as they are now.")
         if change.action == "undo" and change.channel_id is None and self._versions:

@@ -16,6 +16,8 @@ from appliance.commands.explain import limit_text
 from appliance.commands.explain_limits import LearnedLimit
 from appliance.journal.journal import Journal
 from appliance.journal.record import NewRecord, RecordClass, RecordKind
+from appliance.limit_records import version_record
+from appliance.limit_versions import LimitAction, LimitKey, LimitVersion
 from dsp.bearing import BearingFault
 from models.diagnosis import Diagnoser, Verdict
 from models.explanation import explained
@@ -145,6 +147,21 @@ def test_limits_of_the_journal_with_their_age(
     whats = [c["what"] for sign in beside["faults"][0]["signs"] for c in sign["conditions"]]
     assert "rise over its baseline" in whats
     assert beside["fault"] == "outer race"
+
+
+async def test_what_a_person_did_to_a_limit_is_said(
+    state_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    version = LimitVersion("press", LimitKey(CHANNEL, "steady"), 2, LimitAction.RAISED, "anna",
+                           "new coupling", "c1", "robust", 1.3, True, False, 7200.0, 5, True)  # fmt: skip
+    journal = await Journal.open(state_dir / "journal", SMALL, SystemClock(), QUICK)
+    await journal.commit([version_record(version, 1, None, "")])
+    await journal.close()
+    file = str(write(tmp_path / "a.npz", samples(None, seconds=2.0)))
+    (limit,) = said(capsys, file, *OPTIONS, "--state", str(state_dir))["limits"]
+    assert limit["ordered"] == "limit raised to 130 % by anna: new coupling"
+    assert main(["explain", file, *OPTIONS, "--state", str(state_dir)]) == 0
+    assert "raised to 130 % by anna: new coupling" in capsys.readouterr().out.replace("\n", " ")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,252 @@
+"""Protocol `one_class`: learn healthy running only, rank what comes after and what is faulty.
+
+Duty: commissioning (the first 60 % of each healthy group trains) and leave-group-out (each healthy group in
+turn is a session that was never seen), every detector and fusion beside the product's, single stretches and
+for bursts the median of ten. Figures are `models.evaluation.ranking`'s; detectors `models.detectors`'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from dsp.samples import Float64Array
+from models.detectors import fusion
+from models.detectors.catalogue import DEFAULT, detectors
+from models.detectors.one_class import Fitted, OneClassDetector
+from models.detectors.representation import RowRules
+from models.detectors.robust import RobustDetector
+from models.evaluation.one_class_rows import Describe, Stretches, comparable, figures, fine, simple_row
+from models.evaluation.protocol import Run, Unit, UnreadableUnit
+from models.evaluation.ranking import auroc, interval_by_group, interval_of_mean, medians_of, pauc
+from models.evaluation.result import BASELINE, ScoredGroup, TaskResult
+
+RULES = "rules"
+TRAINS = 0.6  # share of each healthy group that commissioning learns from
+BURSTS = "bursts"
+COMMISSIONING = "commissioning"
+
+Variants = Mapping[str, tuple[OneClassDetector, Describe]]
+Folds = dict[str, Float64Array]  # of one unit: scores by fold, in order of time
+
+
+def variants(rules: RowRules, level_known: bool, beside: Collection[str] | None = None) -> Variants:
+    """The product's detector first, then every other one, then the figures of a vibration meter."""
+    scale = rules.scale(level_known)
+    table = detectors(scale)
+    others = {f"{BASELINE}{name}": (part, fine) for name, part in table.items() if name != DEFAULT}
+    simple = {f"{BASELINE}level-kurtosis-crest": (RobustDetector(scale), simple_row)}
+    wanted = {name: pair for name, pair in {**others, **simple}.items() if beside is None or name in beside}
+    return {RULES: (table[DEFAULT], fine), **wanted}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """One unit of one variant after the label was seen."""
+
+    name: str
+    group: str
+    healthy: bool
+    folds: Folds
+
+
+class OneClassProtocol:
+    """Judges one-class detectors on sessions of healthy and faulty recordings."""
+
+    tasks = frozenset({"one_class"})
+
+    def __init__(self, rules: RowRules | None = None, beside: Collection[str] | None = None) -> None:
+        self._rules = rules or RowRules()
+        self._beside = beside  # names of the baselines wanted; None for all
+
+    def settings(self) -> dict[str, Any]:
+        """The description's settings and every detector's."""
+        table = {name: repr(part) for name, part in detectors(self._rules.level_scale).items()}
+        return {
+            **figures(),
+            "rows": repr(asdict(self._rules)),
+            "detectors": table,
+            "fusion_blocks": fusion.BLOCKS,
+            "default": DEFAULT,
+            "trains": TRAINS,
+        }
+
+    def evaluate(
+        self,
+        dataset: str,
+        task: str,
+        units: Sequence[Unit],
+        unreadable: Sequence[UnreadableUnit],
+        run: Run,
+    ) -> list[TaskResult]:
+        """One result per detector. Units of unknown state, parked or of another shape are not scored."""
+        stretches = comparable(units, self._rules, run.remark)
+        groups = [unit.group or unit.name for unit in stretches.units]
+        trains = [unit.sealed.trains for unit in stretches.units]
+        healthy = list(dict.fromkeys(group for group, own in zip(groups, trains, strict=True) if own))
+        if not healthy:
+            run.remark(f"{dataset}: no healthy group to learn from, not scored")
+            return []
+        found: dict[str, list[_Judged]] = {}
+        rows: dict[Describe, list[Float64Array]] = {
+            describe: stretches.rows(describe) for describe in (fine, simple_row)
+        }
+        for variant, (detector, describe) in variants(
+            self._rules, stretches.level_known, self._beside
+        ).items():
+            folds = _scores(detector, rows[describe], groups, trains, healthy)
+            for unit, scores in zip(stretches.units, folds, strict=True):
+                unit.sealed.write(variant, scores)
+            found[variant] = []
+        for unit, group in zip(stretches.units, groups, strict=True):
+            state = unit.sealed.reveal().state
+            run.step()
+            if not state:
+                run.remark(f"{unit.name}: its label says neither healthy nor faulty, not scored")
+                continue
+            for variant, judged in found.items():
+                scores = unit.sealed.decision(variant)
+                judged.append(_Judged(unit.name, group, state == "healthy", scores))
+        return [
+            _result(dataset, task, variant, judged, healthy, stretches, len(unreadable), run)
+            for variant, judged in found.items()
+        ]
+
+
+def training_length(n: int) -> int:
+    """How many of a healthy group's `n` rows commissioning learns from; at least one is kept for judging."""
+    return max(0, min(n - 1, int(TRAINS * n)))
+
+
+def _scores(
+    detector: OneClassDetector,
+    rows: list[Float64Array],
+    groups: list[str],
+    trains: list[bool],
+    healthy: list[str],
+) -> list[Folds]:
+    """Scores of each unit by fold; in a fold a unit has no rows that were learned."""
+    folds: list[Folds] = [{} for _ in rows]
+    left: dict[str, int] = {}
+    for group in healthy:
+        n = sum(
+            len(part) for part, name, own in zip(rows, groups, trains, strict=True) if own and name == group
+        )
+        left[group] = training_length(n)
+    learned: list[Float64Array] = []
+    names: list[str] = []
+    starts: list[int] = []
+    for part, group, own in zip(rows, groups, trains, strict=True):
+        taken = min(len(part), left[group]) if own else 0
+        if own:
+            left[group] -= taken
+        starts.append(taken)
+        learned.append(part[:taken])
+        names += [group] * taken
+    if names:
+        fitted = detector.fit(np.concatenate(learned), names)
+        for index, part in enumerate(rows):
+            folds[index][COMMISSIONING] = _scored(fitted, part[starts[index] :])
+    for out in healthy if len(healthy) > 1 else ():
+        inside = [index for index, own in enumerate(trains) if own and groups[index] != out]
+        fitted = detector.fit(
+            np.concatenate([rows[index] for index in inside]),
+            [groups[index] for index in inside for _ in range(len(rows[index]))],
+        )
+        for index, part in enumerate(rows):
+            if not trains[index] or groups[index] == out:
+                folds[index][out] = _scored(fitted, part)
+    return folds
+
+
+def _scored(fitted: Fitted, rows: Float64Array) -> Float64Array:
+    return fitted.score(rows) if len(rows) else np.zeros(0)
+
+
+def _pooled(judged: list[_Judged], fold: str, healthy: bool) -> dict[str, Float64Array]:
+    """Scores of one fold by group."""
+    pooled: dict[str, list[Float64Array]] = {}
+    for unit in judged:
+        if unit.healthy is healthy and len(unit.folds.get(fold, ())):
+            pooled.setdefault(unit.group, []).append(unit.folds[fold])
+    return {group: np.concatenate(parts) for group, parts in pooled.items()}
+
+
+def _joined(groups: Mapping[str, Float64Array]) -> Float64Array:
+    return np.concatenate([*groups.values(), np.zeros(0)])
+
+
+def _result(  # noqa: PLR0917
+    dataset: str,
+    task: str,
+    variant: str,
+    judged: list[_Judged],
+    healthy: list[str],
+    stretches: Stretches,
+    unreadable: int,
+    run: Run,
+) -> TaskResult:
+    low, high = _pooled(judged, COMMISSIONING, True), _pooled(judged, COMMISSIONING, False)
+    by_group = {name: auroc(low.get(name, _joined(low)), scores) for name, scores in high.items()}
+    left_out: dict[str, float] = {}
+    for out in healthy:
+        area = auroc(_joined(_pooled(judged, out, True)), _joined(_pooled(judged, out, False)))
+        if area is not None:
+            left_out[out] = area
+    areas = list(left_out.values())
+    metrics: dict[str, float | int | None] = {
+        "auroc": auroc(_joined(low), _joined(high)),
+        "pauc": pauc(_joined(low), _joined(high)),
+        "auroc_worst": min((area for area in by_group.values() if area is not None), default=None),
+        "lgo_auroc": float(np.mean(areas)) if areas else None,
+        "lgo_auroc_worst": min(areas, default=None),
+    }
+    if any(unit.layout == BURSTS for unit in stretches.units):
+        few_low, few_high = _medians(low), _medians(high)
+        metrics |= {
+            "auroc_median_of_10": auroc(few_low, few_high),
+            "pauc_median_of_10": pauc(few_low, few_high),
+        }
+    counts = {
+        "healthy_learned_groups": len(healthy),
+        "healthy_judged": len(_joined(low)),
+        "faulty_judged": len(_joined(high)),
+        "faulty_groups": len(high),
+        "level_known": stretches.level_known,
+        "unreadable": unreadable,
+        "auroc_interval": interval_by_group(list(low.values()), list(high.values()), run.seed),
+        "lgo_auroc_interval": interval_of_mean(areas, run.seed),
+        "by_faulty_group": by_group,
+        "by_left_out_group": left_out,
+    }
+    scored = []
+    if run.pictures:
+        scored = [_picture(judged, fold) for fold in (COMMISSIONING, *left_out)]
+    return TaskResult(
+        dataset, task, variant, metrics, counts, [_row(unit) for unit in judged], seed=run.seed, scored=scored
+    )
+
+
+def _medians(groups: Mapping[str, Float64Array]) -> Float64Array:
+    return _joined({name: medians_of(scores) for name, scores in groups.items()})
+
+
+def _row(unit: _Judged) -> dict[str, Any]:
+    scores = unit.folds.get(COMMISSIONING, np.zeros(0))
+    seen = scores[np.isfinite(scores)]
+    return {
+        "unit": unit.name,
+        "group": unit.group,
+        "state": "healthy" if unit.healthy else "faulty",
+        "judged": len(scores),
+        "median_score": float(np.median(seen)) if len(seen) else None,
+    }
+
+
+def _picture(judged: list[_Judged], fold: str) -> ScoredGroup:
+    sides = [_joined(_pooled(judged, fold, healthy)) for healthy in (True, False)]
+    name = fold if fold == COMMISSIONING else f"left out: {fold}"
+    return ScoredGroup(name, tuple(sides[0].tolist()), tuple(sides[1].tolist()))
