@@ -24,7 +24,7 @@ from appliance.journal.record import RecordClass, RecordKind
 from appliance.journal.store import FILE_NAME
 from tests.end_to_end.api_client import NEW_PASSWORD, points
 from tests.end_to_end.rig import AXES, Rig
-from tests.end_to_end.technician import Technician
+from tests.end_to_end.technician import PATIENCE_MS, Technician
 from tests.end_to_end.told_process import until
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(300)]
@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(300)]
 CHANNEL = AXES[-1]
 PATH = f"/api/machines/{MACHINE_ID}/limits"
 LEARNS_WITHIN_S = 180.0
-MANY_SCORES = 12
+MANY_SCORES = 30
 PERCENT = 300  # the largest: scores wander, a third of them is told from a whole one
 
 
@@ -121,12 +121,12 @@ def test_a_limit_raised_on_the_page_holds_at_once_and_after_a_kill(rig: Rig, tec
     technician.see("limit-reason").fill("new coupling, runs rougher")
     technician.take_picture("limit-raise")
     technician.see("limit-confirm").click()
-    expect(technician.see("limits-told")).to_have_text("The limit is raised.")
+    expect(technician.see("limits-told")).to_have_text("The limit is raised.", timeout=PATIENCE_MS)
     raised = limits(rig)[CHANNEL]
     assert (raised["percent"], raised["actor"], raised["version"]) == (PERCENT, "admin", 2)
     assert stored_versions(rig)[-1]["reason"] == "new coupling, runs rougher"
     after = median(scores_after(rig, raised["changed_ms"] + 5_000.0))
-    assert after < 0.6 * before
+    assert after < 0.6 * before, (before, after)
 
     rig.appliance.send(signal.SIGKILL)
     assert rig.appliance.wait() == -signal.SIGKILL
@@ -145,7 +145,7 @@ def test_one_step_undoes_it_and_the_history_says_who(rig: Rig, technician: Techn
     technician.see("limits-undo").click()
     technician.see("limit-reason").fill("it was the other machine")
     technician.see("limit-confirm").click()
-    expect(technician.see("limits-told")).to_have_text("Undone.")
+    expect(technician.see("limits-told")).to_have_text("Undone.", timeout=PATIENCE_MS)
     assert limits(rig)[CHANNEL]["percent"] == 100.0
     technician.see("limit-history").locator("summary").click()
     newest = technician.see("limit-version-3")
