@@ -207,7 +207,8 @@ def window_moments(source: Any, starts: Any, tables: Tables, scratch: Scratch, o
         store_complex(scratch.lines, k, doubled_line(scratch.work, tables.half_turns, k))
     store(out, 2 * len(tables.bands), unit)
     for index in range(len(tables.bands)):
-        begin, n_lines, n = tables.bands[index]
+        # By index: unpacking could fail, and machine code that can raise names its source's path.
+        begin, n_lines, n = tables.bands[index, 0], tables.bands[index, 1], tables.bands[index, 2]
         _one_band(begin, n_lines, n, tables, scratch)
         per = splat(np.float32(1.0 / n))
         store(out, 2 * index, load(scratch.moments, 0) * per)
