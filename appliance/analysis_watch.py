@@ -18,6 +18,7 @@ from dsp.extractor import FeatureVector
 from dsp.samples import Float64Array
 from dsp.severity_limits import ZoneLimits
 from models.baseline import Baseline
+from models.cumulative_sum import CumulativeSumRules
 from models.detector import AnomalyScore
 from models.drift import Drift, DriftMonitor, figures_of_rises
 from models.errors import ModelStateError
@@ -48,13 +49,16 @@ class Advisory:
 
 
 class ChannelWatch:
-    """The long memory of one channel; `channels` is how many share the machine's budget."""
+    """The long memory of one channel."""
 
-    def __init__(self, channel_id: str, settings: WatchSettings, channels: int) -> None:
+    def __init__(
+        self, channel_id: str, settings: WatchSettings, channels: int, test: CumulativeSumRules
+    ) -> None:
+        """`channels` is how many share the machine's budget; `test` makes alarms of this channel's scores."""
         self._channel_id = channel_id
         self._settings = settings
         share = share_of_budget(settings.false_alarms_per_year, _RULES_PER_CHANNEL * channels)
-        self._promise = LimitSettings(share, longest_step_s=settings.drift.longest_step_s)
+        self._promise = LimitSettings(share, longest_step_s=settings.drift.longest_step_s, test=test)
         self._limit = LimitWatch(self._promise)
         self._drift = DriftMonitor(settings.drift)
         self._first: dict[str, tuple[tuple[str, ...], Float64Array]] = {}  # centres per operating state
@@ -86,7 +90,7 @@ class ChannelWatch:
         `mean` is that of the window's samples; `healthy` False while an alarm of the machine stands.
         """
         scaled = self._scaled(score)
-        self._limit.observe(score.start_ns, scaled.value, healthy and not self.drifts)
+        self._limit.observe(score.start_ns, scaled.unsmoothed, healthy and not self.drifts, scaled.fresh)
         if baseline is not None and score.rises is not None:
             self._note_drift(features, scaled, baseline, mean)
         self._note("score", score.start_ns, scaled.value, 1.0, LEARNED_LIMIT)

@@ -34,9 +34,9 @@ _MAX_LEARNING_ROWS = 3072  # over all states that are being learned; 0.5 MB as J
 class AnomalyScore:
     """How far one window is from what was learned: 1.0 stands at the limit.
 
-    `value` is the median of the last five windows' scores. `contributions` are this window's own: each
-    feature's share, summing to the window's unsmoothed score. `rises` are the differences to the baseline,
-    dB for levels, NaN where a feature is not scored.
+    `value` is the median of the last five windows' scores, for display and trends. `contributions` are this
+    window's own: each feature's share, summing to the window's unsmoothed score, which alarms are made of.
+    `rises` are the differences to the baseline, dB for levels, NaN where a feature is not scored.
     """
 
     channel_id: str
@@ -47,6 +47,12 @@ class AnomalyScore:
     contributions: Float32Array  # (n_features,), each feature's share, same order as the vector's names
     operating_state: str = ""
     rises: Float32Array | None = None  # (n_features,)
+    fresh: float = 1.0  # share of the window's samples that no scored window of the channel had before
+
+    @property
+    def unsmoothed(self) -> float:
+        """This window's own score, 1.0 = limit."""
+        return float(self.contributions.sum(dtype=np.float64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,7 @@ class BaselineDetector:
         self._unlearnable = unlearnable
         self._learned: dict[tuple[str, str], LearnedState] = {}
         self._recent: dict[str, deque[float]] = {}
+        self._scored_until_ns: dict[str, int] = {}
         self.learning = True  # False after `end_learning`
 
     def observe(self, features: FeatureVector) -> AnomalyScore | None:
@@ -284,7 +291,18 @@ class BaselineDetector:
             contributions=(shares[0] / learned.baseline.limit).astype(np.float32),
             operating_state=features.operating_state,
             rises=rises(learned.baseline, batch)[0].astype(np.float32),
+            fresh=self._fresh(features),
         )
+
+    def _fresh(self, features: FeatureVector) -> float:
+        """Share of this window's samples that lie behind the last scored one of its channel."""
+        duration_ns = max(1, round(features.duration_s * 1e9))
+        end_ns = features.start_ns + duration_ns
+        until_ns = self._scored_until_ns.get(features.channel_id)
+        self._scored_until_ns[features.channel_id] = end_ns
+        if until_ns is None or not features.start_ns < until_ns < end_ns:
+            return 1.0
+        return (end_ns - until_ns) / duration_ns
 
 
 def explain(score: AnomalyScore, names: Sequence[str]) -> str:
