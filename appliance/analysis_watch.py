@@ -31,6 +31,7 @@ LEARNED_LIMIT = "the learned limit"
 _RULES_PER_CHANNEL = 2  # learned limit and drift share the machine's budget of false alarms
 _MOST_STATES = 64
 _SAME_CENTRE = 0.01  # dB: what rounding may make of a centre that was stored
+_FIRST_EVER = "first"  # of limits that were stored before first baselines had names
 _CHANGED = 1.5  # a forecast whose median moved by this factor is told again
 
 
@@ -48,6 +49,16 @@ class Advisory:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class FirstBaseline:
+    """What a channel's drift is compared with."""
+
+    name: str
+    learned: bool  # whether its reference is whole
+    learned_s: float  # of running
+    needed_s: float
+
+
 class ChannelWatch:
     """The long memory of one channel."""
 
@@ -62,6 +73,8 @@ class ChannelWatch:
         self._limit = LimitWatch(self._promise)
         self._drift = DriftMonitor(settings.drift)
         self._first: dict[str, tuple[tuple[str, ...], Float64Array]] = {}  # centres per operating state
+        self._first_name = ""  # tells one first baseline from another
+        self._firsts = 0  # how many were begun
         self._rebaselined = False
         self._histories = {"score": self._new_history(), "velocity": self._new_history()}
         self._told: dict[str, Forecast] = {}
@@ -71,6 +84,24 @@ class ChannelWatch:
     def drifts(self) -> list[Drift]:
         """What has drifted, the most telling first."""
         return self._drift.drifts()
+
+    @property
+    def first_baseline(self) -> FirstBaseline | None:
+        """What drift is compared with; None before anything was scored."""
+        if not self._first:
+            return None
+        drift = self._drift
+        return FirstBaseline(self._first_name, drift.first_learned, drift.first_s, self.first_needed_s)
+
+    @property
+    def first_needed_s(self) -> float:
+        """Running time that its reference takes, s."""
+        return self._settings.drift.reference_s
+
+    def give_up_first(self) -> None:
+        """What is scored from now on is the first baseline: a person changed the machine, and says so."""
+        self._first, self._first_name, self._rebaselined = {}, "", False
+        self._drift = DriftMonitor(self._settings.drift)
 
     @property
     def statement(self) -> LimitStatement:
@@ -115,8 +146,17 @@ class ChannelWatch:
         """What a restart needs, JSON-ready."""
         return {
             "limit": self._limit.state(),
+            **self.first_state(),
+            "firsts": self._firsts,
+            "histories": {name: history.state() for name, history in self._histories.items()},
+        }
+
+    def first_state(self) -> dict[str, Any]:
+        """What drift is compared with, and what it found, JSON-ready."""
+        return {
             "drift": self._drift.state(),
             "rebaselined": self._rebaselined,
+            "first_name": self._first_name,
             "first": {
                 label: {
                     "names": list(names),
@@ -124,11 +164,10 @@ class ChannelWatch:
                 }
                 for label, (names, centre) in self._first.items()
             },
-            "histories": {name: history.state() for name, history in self._histories.items()},
         }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` gave. Raises ModelStateError for anything else."""
+    def restore_first(self, state: Mapping[str, Any]) -> None:
+        """Take over what `first_state` gave. Raises ModelStateError for anything else."""
         try:
             first = {
                 str(label): (
@@ -139,13 +178,23 @@ class ChannelWatch:
             }
             if len(first) > _MOST_STATES or any(len(names) != len(c) for names, c in first.values()):
                 raise ValueError("centres must have their names, and there are too many states")
-            self._limit.restore(state["limit"])
             self._drift.restore(state["drift"])
+            name = str(state.get("first_name") or (_FIRST_EVER if first else ""))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ModelStateError(f"the first baseline cannot be read: {error}") from error
+        self._first, self._rebaselined = first, bool(state.get("rebaselined", False))
+        self._first_name = name
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` gave. Raises ModelStateError for anything else."""
+        self.restore_first(state)
+        try:
+            self._firsts = int(state.get("firsts", len(self._first) > 0))
+            self._limit.restore(state["limit"])
             for name, history in self._histories.items():
                 history.restore(state["histories"][name])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelStateError(f"the channel's watch cannot be read: {error}") from error
-        self._first, self._rebaselined = first, bool(state.get("rebaselined", False))
 
     def _scaled(self, score: AnomalyScore) -> AnomalyScore:
         factor = self._limit.factor
@@ -192,6 +241,9 @@ class ChannelWatch:
         if label not in self._first:
             if len(self._first) >= _MOST_STATES:
                 return (), np.empty(0)
+            if not self._first_name:
+                self._firsts += 1
+                self._first_name = f"first-{self._firsts}-{features.start_ns:x}"
             self._first[label] = (
                 baseline.feature_names,
                 baseline.centre.astype(np.float32).astype(np.float64),

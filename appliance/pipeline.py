@@ -78,7 +78,7 @@ class Pipeline:
         self._threads = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="analysis")
         for line in lines:
             desk.add_owner(line.asset_id, line.analysis, line.lock)
-            self._limit_desk.add_owner(line.asset_id, line.analysis.limits, line.lock)
+            self._limit_desk.add_owner(line.asset_id, line.analysis.limit_owners, line.lock)
 
     def restore(self, alarms: Sequence[Alarm]) -> None:
         """Take up what the journal holds: counters, learned limits, alarms. Before anything runs."""

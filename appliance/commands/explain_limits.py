@@ -65,7 +65,8 @@ def read_limits(state_dir: Path, channel_id: str | None) -> list[ChannelLimits]:
     """Limits of one channel, or of all, in a state folder. Raises Rejected, Fatal."""
     archive = Archive(state_dir / "journal")
     try:
-        known = archive.subjects(RecordKind.LEARNED_LIMIT)
+        # of vibration: a subject of process values names its machine, too
+        known = [one for one in archive.subjects(RecordKind.LEARNED_LIMIT) if "/" not in one]
         if channel_id is not None and channel_id not in known:
             raise Rejected(f"no limits of {channel_id!r} in {state_dir}: it holds those of {_listed(known)}")
         return [

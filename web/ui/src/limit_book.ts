@@ -32,6 +32,19 @@ export function byState(limits: readonly LimitView[]): StateLimits[] {
 
 export const isOfPerson = (limit: LimitView): boolean => limit.action !== "" && limit.actor !== "appliance";
 
+/** What can be done with the first baseline of a channel's drift. */
+export const actsForFirst = (first: LimitView): Act[] => (isOfPerson(first) ? ["new first baseline", "undo"] : ["new first baseline"]);
+
+/** What drift is compared with, in words. */
+export const firstStanding = (first: LimitView): string =>
+  first.in_service ? t.firstKnown(hours(first.rests_on_h)) : t.firstCollected(hours(first.learned_h), hours(first.needed_h));
+
+/** The limit, or first baseline, that a version belongs to. */
+export const limitOf = (view: LimitsView, version: LimitVersionView): LimitView | null =>
+  [...view.limits, ...view.first_baselines].find(
+    (limit) => limit.channel_id === version.channel_id && limit.operating_state === version.operating_state,
+  ) ?? null;
+
 /** What can be done with one limit; the appliance refuses the rest, and says why. */
 export function actsFor(limit: LimitView): Act[] {
   const undo: Act[] = isOfPerson(limit) && limit.in_service ? ["undo"] : [];

@@ -2,8 +2,11 @@ import { describe, expect, it } from "vitest";
 import {
   actsFor,
   actsForAll,
+  actsForFirst,
   byState,
+  firstStanding,
   hours,
+  limitOf,
   percentProblem,
   progressWords,
   restorable,
@@ -14,6 +17,7 @@ import { inShownUnit } from "../src/plots/scales";
 import type { LimitsView, LimitVersionView, LimitView, TrendLimit } from "../src/schema";
 
 const limit = (change: Partial<LimitView> = {}): LimitView => ({
+  kind: "limit",
   channel_id: "pump-2.x",
   channel_name: "acceleration x",
   operating_state: "1480 rpm, load 50-75 %",
@@ -56,6 +60,30 @@ const view = (learning: Partial<LimitsView["learning"]>): LimitsView => ({
     ...learning,
   },
   limits: [],
+  first_baselines: [],
+});
+
+describe("what drift is compared with", () => {
+  const first = limit({ kind: "drift", operating_state: "first baseline", rests_on_h: 1440, version: 0, action: "" });
+  it("may be given up, and that be undone", () => {
+    expect(actsForFirst(first)).toEqual(["new first baseline"]);
+    expect(actsForFirst({ ...first, version: 2, action: "new first baseline", actor: "anna" })).toEqual([
+      "new first baseline",
+      "undo",
+    ]);
+  });
+  it("says for how long, or how much is collected", () => {
+    expect(firstStanding(first)).toBe("compared with for 1\u202f440\u00a0h of running");
+    expect(firstStanding({ ...first, in_service: false, learned_h: 24, needed_h: 336 })).toBe(
+      "being collected: 24\u00a0h of 336\u00a0h of running",
+    );
+  });
+  it("is found for its versions", () => {
+    const all = { ...view({}), limits: [limit()], first_baselines: [first] };
+    const version = { channel_id: "pump-2.x", operating_state: "first baseline" } as LimitVersionView;
+    expect(limitOf(all, version)).toBe(first);
+    expect(limitOf(all, { ...version, channel_id: "gone" })).toBeNull();
+  });
 });
 
 describe("the order of operating states", () => {
