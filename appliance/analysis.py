@@ -25,6 +25,7 @@ from appliance.analysis_limits import AssetLimits
 from appliance.analysis_owners import LimitOwners
 from appliance.analysis_process import AssetProcess, ProcessWatches
 from appliance.analysis_settings import PROFILES, AnalysisSettings
+from appliance.analysis_watch import Advisory
 from dsp.channel_extractor import ChannelExtractor, channel_extractor
 from dsp.extractor import FeatureVector
 from dsp.framing import Window, window_batch
@@ -185,6 +186,13 @@ class AssetAnalysis:
         watched |= {drift.alarm_id for drift in self._drifts.values()} | self._process.alarm_ids
         self._unwatched = [alarm.alarm_id for alarm in own if alarm.alarm_id not in watched]
         return refused
+
+    def resume(self, advisories: Iterable[Advisory]) -> list[Advisory]:
+        """After a restart: those of this machine's channels hold until told otherwise; returns them."""
+        own = [advisory for advisory in advisories if advisory.channel_id in self._channels]
+        for advisory in own:
+            self._channels[advisory.channel_id].watch.resume(advisory)
+        return own
 
     def _judge(self, intake: Intake) -> Findings:
         """Windows and records in order of time, all windows' features computed together before."""

@@ -142,6 +142,11 @@ class ChannelWatch:
         else:
             self._note("velocity", time_ns, level, limits.c_d_mm_s, "zone D")
 
+    def resume(self, advisory: Advisory) -> None:
+        """After a restart: this forecast was told and holds, until it is told otherwise."""
+        if advisory.forecast is not None:
+            self._told["score" if advisory.boundary == LEARNED_LIMIT else "velocity"] = advisory.forecast
+
     def state(self) -> dict[str, Any]:
         """What a restart needs, JSON-ready."""
         return {
@@ -257,18 +262,17 @@ class ChannelWatch:
             return
         found = forecast(*history.blocks(), boundary_level, boundary)
         told = self._told.get(name)
-        if isinstance(found, Abstention):
-            if told is not None:
-                del self._told[name]
-                text = f"{told.boundary}: no forecast any more ({found.reason})"
-                self.advisories.append(Advisory(self._channel_id, time_ns, told.boundary, None, text))
-        elif told is None or _differs(found, told):
+        if told is not None and (isinstance(found, Abstention) or found.boundary != told.boundary):
+            del self._told[name]
+            reason = found.reason if isinstance(found, Abstention) else f"now {found.boundary} is foreseen"
+            text = f"{told.boundary}: no forecast any more ({reason})"
+            self.advisories.append(Advisory(self._channel_id, time_ns, told.boundary, None, text))
+            told = None
+        if isinstance(found, Forecast) and (told is None or _differs(found, told)):
             self._told[name] = found
             self.advisories.append(Advisory(self._channel_id, time_ns, found.boundary, found, found.text))
 
 
 def _differs(one: Forecast, other: Forecast) -> bool:
-    if one.boundary != other.boundary:
-        return True
     ratio = one.median_s / max(other.median_s, 1e-9)
     return not 1.0 / _CHANGED < ratio < _CHANGED

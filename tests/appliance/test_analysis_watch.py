@@ -118,6 +118,17 @@ def test_growth_is_forecast_with_its_interval_and_withdrawn_when_it_ends() -> No
     assert any("no forecast any more" in text for text in box.told)
 
 
+def test_a_forecast_of_before_a_restart_is_withdrawn_when_it_ends() -> None:
+    box = Box()
+    box.days(0, 12)
+    for boundary in ("zone C", "the learned limit"):
+        soon = Forecast(boundary, 9 * 86_400.0, 6 * 86_400.0, 15 * 86_400.0, 5.0, None)
+        box.watch.resume(Advisory("pump.x", 0, boundary, soon, soon.text))
+    box.days(12, 3)
+    assert len(box.told) == 2
+    assert all("no forecast any more" in text for text in box.told)
+
+
 def test_damaged_states_are_refused() -> None:
     box = Box()
     box.days(0, 8)
