@@ -292,7 +292,9 @@ def _counter(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None
 
 def _limit(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
     fields: Fields = {"document": _document(record.payload), "document_bytes": len(record.payload)}
-    return _event("limit", record, {**tags, "channel": record.subject}, fields)
+    machine, parted, _ = record.subject.partition("/")  # a group of process values names its machine itself
+    of = {**tags, "asset": machine} if parted else tags
+    return _event("limit", record, {**of, "channel": record.subject}, fields)
 
 
 def _limit_version(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
