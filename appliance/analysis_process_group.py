@@ -27,6 +27,7 @@ Document = dict[str, Any]
 FORMAT = "process-group-1"
 MOST_STATES = 16
 MOST_KEPT_CELLS = 60_000  # of half-learned rows in a document: a journal's record has its bound
+_LONG_AGO_NS = 1 << 60
 _BREAK_ROWS = 3  # missing in a row: what comes then does not follow
 NO_PROMISE = "no rate of false alarms can be promised for process values"
 
@@ -39,6 +40,7 @@ class ProcessGroup:
     channel_ids: tuple[str, ...]
     row_s: float
     rules: ProcessRules = field(default_factory=ProcessRules)
+    settle_s: float = 0.0  # after the operating state changed, in which rows say nothing
     late_s: float = LATE_S
 
 
@@ -77,6 +79,7 @@ class GroupWatch:
         self._detectors: dict[str, ProcessDetector] = {}  # by operating state
         self._factors: dict[str, float] = {}  # that a person ordered
         self._latest: tuple[str, int] | None = None  # operating state and interval of the latest row
+        self._present: tuple[str, int] | None = None  # operating state, and since when
         self._alarmed = ""  # the operating state whose detector raised what stands
         self._elsewhere = 0  # rows without alarm in other states since
         self._named: dict[str, tuple[LearnedTags, str]] = {}  # names of what is learned
@@ -103,14 +106,16 @@ class GroupWatch:
         found = []
         for row in self._former.take(block):
             state = state_at(row.end_ns)
-            if state.learnable and (finding := self._judged(row, state.label, may_learn)) is not None:
+            if not (self._settled(row, state.label) and state.learnable):
+                continue
+            if (finding := self._judged(row, state.label, may_learn)) is not None:
                 found.append((row.end_ns, finding))
         return found
 
     def interrupt(self) -> None:
         """What comes next does not follow what came before."""
         self._former.interrupt()
-        self._latest = None
+        self._latest = self._present = None
         for detector in self._detectors.values():
             detector.interrupt()
 
@@ -175,6 +180,12 @@ class GroupWatch:
         detector.restore(content)
         detector.interrupt()
         self._detectors[label] = detector
+
+    def _settled(self, row: Row, label: str) -> bool:
+        """Whether the process had its time since the operating state changed; after a start nobody knows."""
+        if self._present is None or self._present[0] != label:
+            self._present = (label, row.end_ns if self._present is not None else row.end_ns - _LONG_AGO_NS)
+        return row.end_ns - self._present[1] >= self.group.settle_s * 1e9
 
     def _judged(self, row: Row, label: str, may_learn: Callable[[], bool]) -> ProcessFinding | None:
         """What a row says; None while its operating state is learned, or may not even be learned."""

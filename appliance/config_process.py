@@ -47,6 +47,10 @@ class ProcessGroupSettings(Settings):
         float,
         Field(gt=0, le=1000, description="steady, healthy running that teaches an operating state, h"),
     ] = 8.0
+    settle_s: Annotated[
+        float,
+        Field(ge=0, le=7200, description="after a start, or a change of speed or load, rows say nothing, s"),
+    ] = 300.0
     limit_spreads: Annotated[
         float, Field(ge=2, le=20, description="how far a tag may leave its level, in learned spreads")
     ] = ProcessRules().limit

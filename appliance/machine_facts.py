@@ -44,6 +44,7 @@ def build_watches(asset: AssetSettings) -> ProcessWatches:
                 tuple(group.channels),
                 group.row_s,
                 ProcessRules(learn_rows=learn_rows(group), limit=group.limit_spreads),
+                group.settle_s,
             )
             for group in asset.process_groups or ()
         ),

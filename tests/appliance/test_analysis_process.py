@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from appliance.analysis import AssetAnalysis, Findings
 from appliance.analysis_process import ProcessWatches
-from appliance.analysis_process_group import ProcessGroup
+from appliance.analysis_process_group import GroupWatch, ProcessGroup
 from appliance.analysis_settings import PROFILES
 from appliance.analysis_slow_tag import SlowTag
 from appliance.limit_versions import LimitKey
@@ -176,6 +177,32 @@ def test_an_alarm_of_one_state_ends_once_another_state_was_quiet_for_long() -> N
     plant.speed_hz = 25.0
     assert told(plant.run(analysis, 30)) == []
     assert told(plant.run(analysis, 20)) == [("cleared", "pump.process-values.water")]
+
+
+def test_after_a_start_the_process_has_its_time_to_settle() -> None:
+    group = replace(WATCHES.groups[0], settle_s=120.0)
+    plant, analysis = Plant(), new_analysis(ProcessWatches(groups=(group,)))
+    plant.run(analysis, 450)
+    plant.speed_hz = 0.0
+    plant.run(analysis, 60)
+    plant.speed_hz = 25.0
+    assert told(plant.run(analysis, 110, flow=-20.0)) == []  # still filling its pipes
+    assert told(plant.run(analysis, 120)) == []
+    assert told(plant.run(analysis, 40, flow=-20.0)) == [("raised", "pump.process-values.water")]
+
+
+def test_what_the_journal_is_given_is_bounded() -> None:
+    watch = GroupWatch("pump", WATCHES.groups[0], {c.channel_id: c for c in channels()})
+    many = {
+        f"state {i}": ProcessDetector(("flow", "pressure"), ProcessRules(learn_rows=20_000)) for i in range(3)
+    }
+    for i, detector in enumerate(many.values()):
+        for row in np.random.default_rng(i).standard_normal((14_000 - 1000 * i, 2)):
+            detector.observe(np.array([float(f"{v:.7g}") for v in row]))
+    watch._detectors = many
+    document = watch.document()
+    assert set(document["states"]) == {"state 0", "state 1"}  # those of which most is learned
+    assert len(json.dumps(document)) < 1_000_000
 
 
 def test_a_machine_that_may_be_faulty_teaches_nothing() -> None:

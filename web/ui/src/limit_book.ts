@@ -85,6 +85,13 @@ export function progressWords(view: LimitsView): string {
   return `${amount}, ${t.states(done, seen)}`;
 }
 
+/** Hours that learning anew takes: of one limit, or of the machine's vibration, where it has any. */
+export function learningHours(view: LimitsView, limit: LimitView | null): number {
+  if (limit !== null) return limit.needed_h;
+  const vibration = view.limits.filter((one) => one.kind === "limit");
+  return Math.max(0, ...(vibration.length > 0 ? vibration : view.limits).map((one) => one.needed_h));
+}
+
 /** How the limit stands: "raised to 130 % of what was learned". */
 export function standing(limit: LimitView): string {
   if (!limit.in_service) return t.learning(hours(limit.learned_h), hours(limit.needed_h));

@@ -6,6 +6,7 @@ import {
   byState,
   firstStanding,
   hours,
+  learningHours,
   limitOf,
   percentProblem,
   progressWords,
@@ -129,6 +130,14 @@ describe("in words", () => {
     expect(progressWords(view({ learned_h: 20 / 3600, needed_h: 45 / 3600, states_learned: 0, states_seen: 1 }))).toBe(
       "Learned 20 of 45 s, 0 of 1 operating states",
     );
+  });
+  it("says how long learning anew takes: of vibration, whatever slow tags need", () => {
+    const slow = limit({ kind: "process", needed_h: 336 });
+    const all = { ...view({}), limits: [limit(), slow] };
+    expect(learningHours(all, null)).toBe(4);
+    expect(learningHours(all, slow)).toBe(336);
+    expect(learningHours({ ...all, limits: [slow] }, null)).toBe(336);
+    expect(learningHours({ ...all, limits: [] }, null)).toBe(0);
   });
   it("says how a limit stands", () => {
     expect(standing(limit())).toBe("as learned");
