@@ -78,6 +78,8 @@ def test_what_can_be_judged_is_judged(
         assert results["lone"]["metrics"]["auroc"] is None
         assert "sick: no healthy group to learn from" in said
         assert results["taps"]["metrics"]["auroc"] is not None
+        known = {name: results[name]["counts"]["level_known"] for name in ("taps", "long", "lone")}
+        assert known == {"taps": True, "long": False, "lone": False}
         assert results["long"]["metrics"]["auroc"] == 1.0
         assert "2000 Hz, 1 axes cannot be compared" in said
     elif kind == "speed":

@@ -109,8 +109,9 @@ def session_entries(folder: Path) -> list[Entry]:
     add("lone", turning(8, (12, 600, 2)), HEALTHY, 1)  # nothing faulty, one session, a number for its name
     add("sick", turning(9, (6, 600, 2)), faulty, "x")  # nothing healthy
     lengths = np.array([200, 0, 200, 15, 200, 200, 185], np.int64)
-    add("taps", turning(10, (1000, 3)), HEALTHY, "s", layout="bursts", lengths=lengths)
-    add("taps", turning(11, (1000, 3), 0.8), faulty, "s", layout="bursts", lengths=np.full(5, 200))
+    bursts = {"layout": "bursts", "unit": "counts (12 bit)"}
+    add("taps", turning(10, (1000, 3)), HEALTHY, "s", lengths=lengths, **bursts)
+    add("taps", turning(11, (1000, 3), 0.8), faulty, "s", lengths=np.full(5, 200), **bursts)
     add("long", turning(12, (9000, 2)), HEALTHY, "l", layout="recording", unit="none: z-normalised")
     add("long", turning(13, (9000, 2), 0.8), faulty, "l", layout="recording", unit="none: z-normalised")
     return entries
