@@ -231,7 +231,9 @@ class ChannelAnalysis:
             raise ModelStateError(f"limits cannot be read: {type(error).__name__} {error}") from error
 
     def _forget(self) -> None:
-        self._detector = BaselineDetector(self._settings.learning, unlearnable=UNKNOWN_STATES)
+        self._detector = BaselineDetector(
+            self._settings.learning, unlearnable=UNKNOWN_STATES, judged_by=self._settings.detector
+        )
         self._diagnoser = Diagnoser(self._machine, self.channel.channel_id, self._settings.diagnosis)
         self._records_learned = {}
         self._sensor = SensorBaseline()

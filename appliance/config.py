@@ -19,6 +19,7 @@ from appliance.config_opcua_server import OpcUaServerSettings
 from appliance.config_process import MAX_GROUPS, MAX_SLOW_TAGS, ProcessGroupSettings, SlowTagSettings
 from appliance.config_telemetry import TelemetrySettings
 from appliance.config_webhooks import MAX_WEBHOOKS, WebhookSettings
+from models.one_class_judge import JudgeName
 
 Id = Annotated[
     str,
@@ -47,6 +48,10 @@ class StationSettings(Settings):
         Literal["default", "demo"],
         Field(description="how long a baseline is learned: default for a plant, demo for a minute's show"),
     ] = "default"
+    detector: Annotated[
+        JudgeName,
+        Field(description="what scores a learned state; robust is best on what was tried (models/README.md)"),
+    ] = "robust"
     engine: Annotated[
         Literal["lanes", "scipy"],
         Field(description="what computes spectral features: lanes (compiled, fast) or scipy; values agree"),

@@ -376,7 +376,8 @@ def _bound(
 
 
 def _profile_of(settings: ApplianceSettings) -> AnalysisSettings:
-    return replace(PROFILES[settings.station.profile], engine=Engine(settings.station.engine))
+    station = settings.station
+    return replace(PROFILES[station.profile], engine=Engine(station.engine), detector=station.detector)
 
 
 def _of(channels: list[Channel], machine: Machine) -> list[Channel]:

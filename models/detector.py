@@ -16,13 +16,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from dsp.extractor import EXTRACTOR_VERSION, FeatureVector
-from dsp.samples import Float32Array
+from dsp.samples import Float32Array, Float64Array
 from models.backends.numpy_reference import NUMPY_REFERENCE
 from models.baseline import Baseline, BaselineRules, FeatureScale, deviations, fit, rises, worst_mask
 from models.errors import ArtefactError, ModelStateError
 from models.feature_words import scale_of, words_of
 from models.learning import ROBUST_BASELINE, LearnedState, as_package
 from models.manifest import ModelManifest
+from models.one_class_judge import MOST_ROWS, ROBUST, JudgeName
 
 STATE_FORMAT = "robust-baseline-state-1"
 SMOOTHED_WINDOWS = 5
@@ -113,8 +114,11 @@ class BaselineDetector:
         settings: LearningSettings,
         rules: BaselineRules | None = None,
         unlearnable: frozenset[str] = frozenset(),
+        judged_by: JudgeName = ROBUST,
     ) -> None:
+        """`judged_by`: the baseline's own statistic, or a one-class detector in its place."""
         self._settings = settings
+        self._judged_by = judged_by
         self._rules = rules or BaselineRules()
         self._unlearnable = unlearnable
         self._learned: dict[tuple[str, str], LearnedState] = {}
@@ -238,6 +242,9 @@ class BaselineDetector:
             }
         except (KeyError, TypeError, ValueError, AttributeError, ArtefactError) as error:
             raise ModelStateError(f"learned state cannot be read: {type(error).__name__} {error}") from error
+        for one in learned.values():
+            if one.baseline is not None:
+                one.judged_by(self._judged_by)
         self._learned = learned
         self._recent = {}
 
@@ -253,12 +260,18 @@ class BaselineDetector:
 
     def _bound_rows(self) -> None:
         """A machine of many speeds learns many states at once: memory and journal hold so many rows."""
-        if sum(len(learned.rows) for learned in self._learned.values()) > _MAX_LEARNING_ROWS:
-            max(self._learned.values(), key=lambda learned: len(learned.rows)).thin()
+        being_learned = [learned for learned in self._learned.values() if learned.baseline is None]
+        if sum(len(learned.rows) for learned in being_learned) > _MAX_LEARNING_ROWS:
+            max(being_learned, key=lambda learned: len(learned.rows)).thin()
 
     def _take_into_service(self, learned: LearnedState) -> None:
         scales = [scale_of(name) for name in learned.names]
         learned.load(fit(np.array(learned.rows), learned.names, scales, self._rules))
+        while len(learned.rows) > MOST_ROWS:
+            learned.thin()
+        kept = sum(len(one.rows) for one in self._learned.values() if one.baseline is not None)
+        # What is kept for a detector in the baseline's place is bounded; states beyond that do without it.
+        learned.judged_by(self._judged_by if kept <= _MAX_LEARNING_ROWS else ROBUST)
 
     def _check_fit(self, learned: LearnedState, features: FeatureVector) -> None:
         if learned.extractor_version != features.extractor_version or learned.names != features.names:
@@ -271,7 +284,7 @@ class BaselineDetector:
     def _lowest(self, features: FeatureVector, candidates: Sequence[LearnedState]) -> AnomalyScore | None:
         """The score against that one of the candidates which explains the window best."""
         batch = features.values[np.newaxis, :]
-        raw = [(float(learned.model.infer(batch)[0]), i) for i, learned in enumerate(candidates)]
+        raw = [(learned.score(batch), i) for i, learned in enumerate(candidates)]
         raw = [(value, i) for value, i in raw if math.isfinite(value)]
         if not raw:
             return None
@@ -282,13 +295,17 @@ class BaselineDetector:
         recent.append(value)
         z = deviations(learned.baseline, batch)
         shares = worst_mask(z, learned.baseline.worst) * np.nan_to_num(np.maximum(z, 0.0))
+        shares /= learned.baseline.limit
+        version = learned.version
+        if learned.judge is not None:  # the features that stand out most explain its score, too
+            shares, version = _sharing(value, shares, z), f"{learned.judge.name} on {learned.version}"
         return AnomalyScore(
             channel_id=features.channel_id,
             start_ns=features.start_ns,
             value=float(np.median(recent)),
-            model_version=learned.version,
+            model_version=version,
             backend=NUMPY_REFERENCE,
-            contributions=(shares[0] / learned.baseline.limit).astype(np.float32),
+            contributions=shares[0].astype(np.float32),
             operating_state=features.operating_state,
             rises=rises(learned.baseline, batch)[0].astype(np.float32),
             fresh=self._fresh(features),
@@ -303,6 +320,17 @@ class BaselineDetector:
         if until_ns is None or not features.start_ns < until_ns < end_ns:
             return 1.0
         return (end_ns - until_ns) / duration_ns
+
+
+def _sharing(value: float, shares: Float64Array, z: Float64Array) -> Float64Array:
+    """`(1, n_features)` shares that sum to `value`: as given, or all to what deviates most where none is."""
+    total = float(shares.sum())
+    if total > 0.0:
+        result: Float64Array = shares * (value / total)
+        return result
+    alone = np.zeros_like(shares)
+    alone[0, int(np.argmax(np.nan_to_num(np.abs(z[0]))))] = value
+    return alone
 
 
 def explain(score: AnomalyScore, names: Sequence[str]) -> str:
