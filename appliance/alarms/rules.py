@@ -305,9 +305,11 @@ def _rank(severity: Severity) -> int:
 
 
 def _score_words(window: WindowJudgement) -> str:
-    """The score in units of its limit; two digits below it, where only what lasts is an alarm."""
+    """The score in units of its limit. Below it, only what lasts or comes back is an alarm."""
     score = window.score or 0.0
-    return f"{score:.{1 if score >= 1.0 else 2}f} x {_limit_words(window)}"
+    if score < 1.0:
+        return f"{score:.2f} x {_limit_words(window)}, again and again"
+    return f"{score:.1f} x {_limit_words(window)}"
 
 
 def _limit_words(window: WindowJudgement) -> str:

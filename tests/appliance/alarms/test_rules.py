@@ -99,6 +99,18 @@ def test_windows_over_the_limit_raise_it_and_a_few_loud_ones_do_not() -> None:
     assert plant.rule.severity(rated=False) is Severity.WATCH
 
 
+def test_what_stays_just_below_the_limit_is_told_as_such() -> None:
+    plant = Plant()
+    plant.windows(14, 0.9)
+    assert plant.told == []
+    plant.windows(1, 0.9)
+    (raised,) = plant.told
+    assert raised.alarm.reason == (
+        "vibration changed: band 2-4 kHz +11 dB (0.90 x the provisional limit, again and again), "
+        "cause not identified"
+    )
+
+
 def test_it_clears_with_hysteresis_after_a_quiet_time() -> None:
     plant = Plant()
     plant.windows(6, 1.5)
