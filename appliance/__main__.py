@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from importlib.metadata import version
 
-from appliance.commands import COMMANDS, EXIT_CONFIGURATION, EXIT_FAILED
+from appliance.commands import COMMANDS, EXIT_CONFIGURATION, EXIT_FAILED, SAME_EVERYWHERE
 from appliance.errors import Fatal
+
+# Each linear-algebra library that NumPy and SciPy may bring reads one of these when it is loaded.
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 
 def parser_for(name: str | None) -> argparse.ArgumentParser:
@@ -42,9 +46,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(given: list[str]) -> int:
-    from appliance.config_file import ConfigError  # takes a while, in which Ctrl-C may come
-
     name = next((argument for argument in given if not argument.startswith("-")), None)
+    if name in SAME_EVERYWHERE:
+        # Several threads add in an order of their own: what is printed would depend on how many there are.
+        os.environ.update(dict.fromkeys(_THREADS, "1"))
+    from appliance.config_file import ConfigError  # loads NumPy; takes a while, in which Ctrl-C may come
+
     try:
         options = parser_for(name).parse_args(given)
         return int(options.run(options))

@@ -22,7 +22,10 @@ from appliance.analysis_channel import ChannelAnalysis
 from appliance.analysis_findings import AnalysisState, Findings, SensorVerdict
 from appliance.analysis_intake import DueRecord, DueWindow, Intake, MachineIntake, window_samples_of
 from appliance.analysis_limits import AssetLimits
+from appliance.analysis_owners import LimitOwners
+from appliance.analysis_process import AssetProcess, ProcessWatches
 from appliance.analysis_settings import PROFILES, AnalysisSettings
+from appliance.analysis_watch import Advisory
 from dsp.channel_extractor import ChannelExtractor, channel_extractor
 from dsp.extractor import FeatureVector
 from dsp.framing import Window, window_batch
@@ -53,9 +56,10 @@ class AssetAnalysis:
         channels: Sequence[Channel],
         settings: AnalysisSettings,
         scored_by: Callable[[Detect, FeatureVector], AnomalyScore | None] = _plainly,
+        watches: ProcessWatches | None = None,
     ) -> None:
         """`scored_by` calls the detector for a window; a shell that measures how long that takes gives its
-        own."""
+        own. `watches` says which process values are judged; None: none."""
         self.machine = machine
         self._scored_by = scored_by
         self.settings = settings
@@ -79,6 +83,10 @@ class AssetAnalysis:
             self._condition.forget_scores,
             needed_s=settings.learning.learn_s,
         )
+        self._process = AssetProcess(
+            machine.asset_id, channels, watches or ProcessWatches(), settings.limits_period_s
+        )
+        self.limit_owners = LimitOwners(self.limits, self._process, self._unsound)
         self._limits_given: dict[str, tuple[int, int]] = {}  # channel id: (time, states learned whole)
         self._wrong_rate_ns: dict[str, int] = {}
         self._unwatched: list[str] = []  # alarms of channels that are not configured any more
@@ -90,7 +98,10 @@ class AssetAnalysis:
 
     def process(self, items: Sequence[SourceItem]) -> Findings:
         """Take blocks and gaps in the order they came; returns all that they mean."""
-        return self._judge(self._intake.take(items))
+        findings = self._judge(self._intake.take(items))
+        if self._process.watches or not self._channels:
+            self._process_values(items, findings)
+        return findings
 
     def finish(self) -> Findings:
         """The end of a recording: the rest of its windows and records, and the verdict on the whole."""
@@ -108,10 +119,21 @@ class AssetAnalysis:
     def interrupt(self) -> None:
         """The next items do not follow the last ones (another recording): no window spans the seam."""
         self._intake.interrupt()
+        self._process.interrupt()
 
     def learning_progress(self) -> list[LearningProgress]:
-        """How much is learned, per channel and operating state that was seen."""
+        """How much is learned, per channel and operating state that was seen.
+
+        Of process values only where there is no vibration: they learn for longer, and have limits of their
+        own."""
+        if not self._channels:
+            return self._process.progress()
         return [progress for channel in self._channels.values() for progress in channel.progress()]
+
+    @property
+    def process_alarms(self) -> set[str]:
+        """Ids of the alarms that process values can raise."""
+        return self._process.alarm_ids
 
     def alarms(self) -> list[Alarm]:
         """All alarms of this machine that ever were, as they stand."""
@@ -126,7 +148,8 @@ class AssetAnalysis:
     def state(self) -> AnalysisState:
         """What a restart needs."""
         return AnalysisState(
-            {channel_id: self._limits(channel) for channel_id, channel in self._channels.items()},
+            {channel_id: self._limits(channel) for channel_id, channel in self._channels.items()}
+            | self._process.documents(),
             tuple(self._register.alarms()),
         )
 
@@ -136,7 +159,7 @@ class AssetAnalysis:
         Returns a sentence for each channel whose limits do not fit (another extractor, damaged): it learns
         anew. Limits of channels and alarms of assets that are not this machine's are left out.
         """
-        refused = []
+        refused = self._process.restore(limits)
         for channel_id, channel in self._channels.items():
             if channel_id not in limits:
                 continue
@@ -160,9 +183,16 @@ class AssetAnalysis:
         for sensor in self._sensors.values():
             sensor.restore(own)
         watched = {self._condition.alarm_id, *(sensor.alarm_id for sensor in self._sensors.values())}
-        watched |= {drift.alarm_id for drift in self._drifts.values()}
+        watched |= {drift.alarm_id for drift in self._drifts.values()} | self._process.alarm_ids
         self._unwatched = [alarm.alarm_id for alarm in own if alarm.alarm_id not in watched]
         return refused
+
+    def resume(self, advisories: Iterable[Advisory]) -> list[Advisory]:
+        """After a restart: those of this machine's channels hold until told otherwise; returns them."""
+        own = [advisory for advisory in advisories if advisory.channel_id in self._channels]
+        for advisory in own:
+            self._channels[advisory.channel_id].watch.resume(advisory)
+        return own
 
     def _judge(self, intake: Intake) -> Findings:
         """Windows and records in order of time, all windows' features computed together before."""
@@ -302,6 +332,23 @@ class AssetAnalysis:
     def _may_learn(self) -> bool:
         """A machine that is known to be faulty teaches nothing."""
         return not self._register.active(self._condition.alarm_id)
+
+    def _unsound(self) -> str | None:
+        """Why this machine may give no first baseline to drift now; None where it may."""
+        alarm = self._register.get(self._condition.alarm_id)
+        return f"its alarm stands ({alarm.reason})" if alarm is not None and alarm.state.active else None
+
+    def _process_values(self, items: Sequence[SourceItem], findings: Findings) -> None:
+        """What the process values among these items mean."""
+        found = self._process.take(items, self._register, self._intake.state_at, self._may_learn)
+        findings.transitions += found.transitions
+        findings.transitions.sort(key=lambda transition: transition.alarm.changed_ns)
+        findings.limits |= found.limits
+        if not self._channels and found.newest_ns is not None:
+            self._intake.newest_ns = max(self._intake.newest_ns, found.newest_ns)
+            self._clear_unwatched(findings)
+        if not self._channels:
+            findings.learning = self.learning_progress()
 
     def _decide(self, findings: Findings, time_ns: int) -> None:
         transition = self._condition.decide(self._register, time_ns)

@@ -39,7 +39,7 @@ from models.operating_state import STOPPED, UNKNOWN_STATES, OperatingState
 
 LIMITS_FORMAT = "channel-limits-1"
 VELOCITY = "velocity_rms_mm_s"
-_USUAL_SPREADS = 2.0  # robust ones: some 98 % of healthy running lies below
+_USUAL_SPREADS = 2.0  # robust ones: some 95 % of healthy running lies within
 _ENVELOPE_MAX_HZ = 1000.0
 _ENVELOPE_FLOOR_HZ = 25.0
 
@@ -124,6 +124,8 @@ class ChannelAnalysis:
             rating=Severity(str(rating.severity)),
             rating_reason=rating.reason,
             score=None if score is None else score.value,
+            unsmoothed=math.nan if score is None else score.unsmoothed,
+            fresh=1.0 if score is None else score.fresh,
             explanation="" if score is None else explain(score, features.names),
             provisional=self.watch.statement.provisional
             or any(
@@ -229,11 +231,15 @@ class ChannelAnalysis:
             raise ModelStateError(f"limits cannot be read: {type(error).__name__} {error}") from error
 
     def _forget(self) -> None:
-        self._detector = BaselineDetector(self._settings.learning, unlearnable=UNKNOWN_STATES)
+        self._detector = BaselineDetector(
+            self._settings.learning, unlearnable=UNKNOWN_STATES, judged_by=self._settings.detector
+        )
         self._diagnoser = Diagnoser(self._machine, self.channel.channel_id, self._settings.diagnosis)
         self._records_learned = {}
         self._sensor = SensorBaseline()
-        self.watch = ChannelWatch(self.channel.channel_id, self._settings.watch, self._sharers)
+        self.watch = ChannelWatch(
+            self.channel.channel_id, self._settings.watch, self._sharers, self._settings.rules.score
+        )
 
     def _learned_velocities(self, features: FeatureVector) -> list[float]:
         """Velocity RMS that was learned in each operating state, mm/s."""
@@ -251,8 +257,8 @@ class ChannelAnalysis:
     def _velocity(self, features: FeatureVector) -> tuple[float, float | None, float | None]:
         """Velocity RMS, mm/s (NaN where it cannot be stated), the usual one, and the one to compare it with.
 
-        A change is counted from the upper end of what healthy running showed: what came and went while it was
-        learned (load within the state, a neighbour) is no change.
+        A change is counted from the nearer end of what healthy running showed: what came and went while it
+        was learned (load within the state, a neighbour) is no change, in either direction.
         """
         if VELOCITY not in features.names:
             return math.nan, None, None
@@ -261,8 +267,9 @@ class ChannelAnalysis:
         if baseline is None or not math.isfinite(baseline.centre[at]):
             return float(features.values[at]), None, None
         usual_db, spread_db = float(baseline.centre[at]), float(baseline.spread[at])
-        upper_db = usual_db + _USUAL_SPREADS * spread_db
-        return float(features.values[at]), 10.0 ** (usual_db / 20.0), 10.0 ** (upper_db / 20.0)
+        velocity, usual = float(features.values[at]), 10.0 ** (usual_db / 20.0)
+        factor = 10.0 ** (_USUAL_SPREADS * spread_db / 20.0)
+        return velocity, usual, min(max(velocity, usual / factor), usual * factor)
 
 
 def _envelope(record: Window) -> Spectrum:

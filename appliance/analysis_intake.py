@@ -137,6 +137,10 @@ class MachineIntake:
             self._due(windows, records, intake)
         return intake.sort()
 
+    def state_at(self, time_ns: int) -> OperatingState:
+        """The operating state at a time that is not long before the newest tag."""
+        return self._tracker.at(time_ns)
+
     def bins(self) -> list[int | None]:
         """Present bins of speed and load, JSON-ready."""
         return list(self._tracker.bins())

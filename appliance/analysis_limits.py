@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from appliance.analysis_channel import ChannelAnalysis
-from appliance.limit_versions import LimitFacts, LimitKey
+from appliance.limit_versions import FIRST_BASELINE, LimitFacts, LimitKey, is_first_baseline
 from models.detector import AnomalyScore
 from models.errors import ModelStateError
 from models.operating_state import UNKNOWN_STATES
@@ -75,9 +75,11 @@ class AssetLimits:
         """A limit of which nothing is learned; None where the machine has no such channel (any more)."""
         if key.channel_id not in self._channels:
             return None
+        first = is_first_baseline(key)
+        needed_s = self._channels[key.channel_id].watch.first_needed_s if first else self._needed_s
         return LimitFacts(
-            key=key, baseline="", complete=False, factor=1.0, learned_s=0.0, needed_s=self._needed_s,
-            rests_on_s=0.0, windows=0, provisional=True, text="",
+            key=key, baseline="", complete=False, factor=1.0, learned_s=0.0, needed_s=needed_s,
+            rests_on_s=0.0, windows=0, provisional=True, text="", kind="drift" if first else "limit",
         )  # fmt: skip
 
     def order(self, key: LimitKey, factor: float | None) -> None:
@@ -126,6 +128,41 @@ class AssetLimits:
         """Take what was learned before into service again. Raises ModelStateError where it does not fit."""
         document = without(self._channels[key.channel_id].limits(), key.operating_state)
         self._replace(key.channel_id, with_content(document, key, content))
+
+    def first_baselines(self) -> list[LimitFacts]:
+        """What the drift of each channel is compared with, where there is something yet."""
+        found = []
+        for channel_id, channel in self._channels.items():
+            first = channel.watch.first_baseline
+            if first is not None:
+                found.append(
+                    LimitFacts(
+                        key=LimitKey(channel_id, FIRST_BASELINE),
+                        baseline=first.name,
+                        complete=first.learned,
+                        factor=1.0,
+                        learned_s=first.learned_s,
+                        needed_s=first.needed_s,
+                        rests_on_s=first.learned_s,
+                        windows=0,
+                        provisional=not first.learned,
+                        text="",
+                        kind="drift",
+                    )
+                )
+        return found
+
+    def first_baseline(self, channel_id: str) -> Document:
+        """What a channel's drift is compared with, to be restored later."""
+        return self._channels[channel_id].watch.first_state()
+
+    def give_up_first_baseline(self, channel_id: str) -> None:
+        """What the channel shows from now on is its first baseline, because a person said so."""
+        self._channels[channel_id].watch.give_up_first()
+
+    def recall_first_baseline(self, channel_id: str, content: Mapping[str, Any]) -> None:
+        """Compare with an earlier first baseline again. Raises ModelStateError where it does not fit."""
+        self._channels[channel_id].watch.restore_first(content)
 
     def put_back(self, channel_id: str, document: Document) -> None:
         """A channel as it was, after a change that could not be done whole."""

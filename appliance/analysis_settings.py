@@ -16,6 +16,7 @@ from dsp.window_extractor import Engine
 from models.detector import LearningSettings
 from models.diagnosis_settings import DiagnosisSettings
 from models.drift import DriftSettings
+from models.one_class_judge import ROBUST, JudgeName
 from models.operating_state import OperatingStateSettings
 
 ProfileName = Literal["default", "demo", "snapshots", "recording", "recording_with_baseline"]
@@ -40,6 +41,7 @@ class AnalysisSettings:
     operating_state: OperatingStateSettings = field(default_factory=OperatingStateSettings)
     diagnosis: DiagnosisSettings = field(default_factory=DiagnosisSettings)
     window_samples: int | None = None  # of a trend window; None: 1 s or a little longer, a power of two
+    detector: JudgeName = ROBUST  # what scores learned states: the baseline's statistic, or another
     engine: Engine = Engine.LANES  # what computes the figures of a window's hops
     limits_period_s: float = 600.0  # how often half-learned baselines are handed out for the journal
     watch: WatchSettings = field(default_factory=WatchSettings)

@@ -18,6 +18,7 @@ from dsp.extractor import FeatureVector
 from dsp.samples import Float64Array
 from dsp.severity_limits import ZoneLimits
 from models.baseline import Baseline
+from models.cumulative_sum import CumulativeSumRules
 from models.detector import AnomalyScore
 from models.drift import Drift, DriftMonitor, figures_of_rises
 from models.errors import ModelStateError
@@ -30,6 +31,7 @@ LEARNED_LIMIT = "the learned limit"
 _RULES_PER_CHANNEL = 2  # learned limit and drift share the machine's budget of false alarms
 _MOST_STATES = 64
 _SAME_CENTRE = 0.01  # dB: what rounding may make of a centre that was stored
+_FIRST_EVER = "first"  # of limits that were stored before first baselines had names
 _CHANGED = 1.5  # a forecast whose median moved by this factor is told again
 
 
@@ -47,17 +49,32 @@ class Advisory:
     text: str
 
 
-class ChannelWatch:
-    """The long memory of one channel; `channels` is how many share the machine's budget."""
+@dataclass(frozen=True, slots=True)
+class FirstBaseline:
+    """What a channel's drift is compared with."""
 
-    def __init__(self, channel_id: str, settings: WatchSettings, channels: int) -> None:
+    name: str
+    learned: bool  # whether its reference is whole
+    learned_s: float  # of running
+    needed_s: float
+
+
+class ChannelWatch:
+    """The long memory of one channel."""
+
+    def __init__(
+        self, channel_id: str, settings: WatchSettings, channels: int, test: CumulativeSumRules
+    ) -> None:
+        """`channels` is how many share the machine's budget; `test` makes alarms of this channel's scores."""
         self._channel_id = channel_id
         self._settings = settings
         share = share_of_budget(settings.false_alarms_per_year, _RULES_PER_CHANNEL * channels)
-        self._promise = LimitSettings(share, longest_step_s=settings.drift.longest_step_s)
+        self._promise = LimitSettings(share, longest_step_s=settings.drift.longest_step_s, test=test)
         self._limit = LimitWatch(self._promise)
         self._drift = DriftMonitor(settings.drift)
         self._first: dict[str, tuple[tuple[str, ...], Float64Array]] = {}  # centres per operating state
+        self._first_name = ""  # tells one first baseline from another
+        self._firsts = 0  # how many were begun
         self._rebaselined = False
         self._histories = {"score": self._new_history(), "velocity": self._new_history()}
         self._told: dict[str, Forecast] = {}
@@ -67,6 +84,24 @@ class ChannelWatch:
     def drifts(self) -> list[Drift]:
         """What has drifted, the most telling first."""
         return self._drift.drifts()
+
+    @property
+    def first_baseline(self) -> FirstBaseline | None:
+        """What drift is compared with; None before anything was scored."""
+        if not self._first:
+            return None
+        drift = self._drift
+        return FirstBaseline(self._first_name, drift.first_learned, drift.first_s, self.first_needed_s)
+
+    @property
+    def first_needed_s(self) -> float:
+        """Running time that its reference takes, s."""
+        return self._settings.drift.reference_s
+
+    def give_up_first(self) -> None:
+        """What is scored from now on is the first baseline: a person changed the machine, and says so."""
+        self._first, self._first_name, self._rebaselined = {}, "", False
+        self._drift = DriftMonitor(self._settings.drift)
 
     @property
     def statement(self) -> LimitStatement:
@@ -86,7 +121,7 @@ class ChannelWatch:
         `mean` is that of the window's samples; `healthy` False while an alarm of the machine stands.
         """
         scaled = self._scaled(score)
-        self._limit.observe(score.start_ns, scaled.value, healthy and not self.drifts)
+        self._limit.observe(score.start_ns, scaled.unsmoothed, healthy and not self.drifts, scaled.fresh)
         if baseline is not None and score.rises is not None:
             self._note_drift(features, scaled, baseline, mean)
         self._note("score", score.start_ns, scaled.value, 1.0, LEARNED_LIMIT)
@@ -107,12 +142,26 @@ class ChannelWatch:
         else:
             self._note("velocity", time_ns, level, limits.c_d_mm_s, "zone D")
 
+    def resume(self, advisory: Advisory) -> None:
+        """After a restart: this forecast was told and holds, until it is told otherwise."""
+        if advisory.forecast is not None:
+            self._told["score" if advisory.boundary == LEARNED_LIMIT else "velocity"] = advisory.forecast
+
     def state(self) -> dict[str, Any]:
         """What a restart needs, JSON-ready."""
         return {
             "limit": self._limit.state(),
+            **self.first_state(),
+            "firsts": self._firsts,
+            "histories": {name: history.state() for name, history in self._histories.items()},
+        }
+
+    def first_state(self) -> dict[str, Any]:
+        """What drift is compared with, and what it found, JSON-ready."""
+        return {
             "drift": self._drift.state(),
             "rebaselined": self._rebaselined,
+            "first_name": self._first_name,
             "first": {
                 label: {
                     "names": list(names),
@@ -120,11 +169,10 @@ class ChannelWatch:
                 }
                 for label, (names, centre) in self._first.items()
             },
-            "histories": {name: history.state() for name, history in self._histories.items()},
         }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` gave. Raises ModelStateError for anything else."""
+    def restore_first(self, state: Mapping[str, Any]) -> None:
+        """Take over what `first_state` gave. Raises ModelStateError for anything else."""
         try:
             first = {
                 str(label): (
@@ -135,13 +183,23 @@ class ChannelWatch:
             }
             if len(first) > _MOST_STATES or any(len(names) != len(c) for names, c in first.values()):
                 raise ValueError("centres must have their names, and there are too many states")
-            self._limit.restore(state["limit"])
             self._drift.restore(state["drift"])
+            name = str(state.get("first_name") or (_FIRST_EVER if first else ""))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ModelStateError(f"the first baseline cannot be read: {error}") from error
+        self._first, self._rebaselined = first, bool(state.get("rebaselined", False))
+        self._first_name = name
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` gave. Raises ModelStateError for anything else."""
+        self.restore_first(state)
+        try:
+            self._firsts = int(state.get("firsts", len(self._first) > 0))
+            self._limit.restore(state["limit"])
             for name, history in self._histories.items():
                 history.restore(state["histories"][name])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelStateError(f"the channel's watch cannot be read: {error}") from error
-        self._first, self._rebaselined = first, bool(state.get("rebaselined", False))
 
     def _scaled(self, score: AnomalyScore) -> AnomalyScore:
         factor = self._limit.factor
@@ -188,6 +246,9 @@ class ChannelWatch:
         if label not in self._first:
             if len(self._first) >= _MOST_STATES:
                 return (), np.empty(0)
+            if not self._first_name:
+                self._firsts += 1
+                self._first_name = f"first-{self._firsts}-{features.start_ns:x}"
             self._first[label] = (
                 baseline.feature_names,
                 baseline.centre.astype(np.float32).astype(np.float64),
@@ -201,18 +262,17 @@ class ChannelWatch:
             return
         found = forecast(*history.blocks(), boundary_level, boundary)
         told = self._told.get(name)
-        if isinstance(found, Abstention):
-            if told is not None:
-                del self._told[name]
-                text = f"{told.boundary}: no forecast any more ({found.reason})"
-                self.advisories.append(Advisory(self._channel_id, time_ns, told.boundary, None, text))
-        elif told is None or _differs(found, told):
+        if told is not None and (isinstance(found, Abstention) or found.boundary != told.boundary):
+            del self._told[name]
+            reason = found.reason if isinstance(found, Abstention) else f"now {found.boundary} is foreseen"
+            text = f"{told.boundary}: no forecast any more ({reason})"
+            self.advisories.append(Advisory(self._channel_id, time_ns, told.boundary, None, text))
+            told = None
+        if isinstance(found, Forecast) and (told is None or _differs(found, told)):
             self._told[name] = found
             self.advisories.append(Advisory(self._channel_id, time_ns, found.boundary, found, found.text))
 
 
 def _differs(one: Forecast, other: Forecast) -> bool:
-    if one.boundary != other.boundary:
-        return True
     ratio = one.median_s / max(other.median_s, 1e-9)
     return not 1.0 / _CHANGED < ratio < _CHANGED

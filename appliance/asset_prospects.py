@@ -6,6 +6,7 @@ reasons are those that the rating itself gives.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from appliance.analysis_settings import PROFILES, AnalysisSettings
@@ -43,10 +44,13 @@ class _Watched:
 def prospects(settings: ApplianceSettings, asset: AssetSettings) -> list[Prospect]:
     """What will be judged of a machine. Raises Fatal for a bearing that cannot be."""
     watched = _watched(settings, asset)
+    process = [*_process(asset, watched)]
     if watched.rate_hz is None:
-        return [Prospect("vibration", False, "no accelerometer is on it: only its process values are shown")]
+        shown = "no accelerometer is on it" + ("" if process else ": only its process values are shown")
+        return [Prospect("vibration", False, shown), *process]
     profile = PROFILES[settings.station.profile]
-    return [_zones(watched), _fault_lines(watched, profile), *_gear(watched), _learning(watched, profile)]
+    of_vibration = [_zones(watched), _fault_lines(watched, profile), *_gear(watched)]
+    return [*of_vibration, _learning(watched, profile), *process]
 
 
 def plate_notes(settings: ApplianceSettings, asset: AssetSettings) -> list[str]:
@@ -137,11 +141,25 @@ def _gear(watched: _Watched) -> list[Prospect]:
 def _learning(watched: _Watched, profile: AnalysisSettings) -> Prospect:
     needed_s = profile.learning.learn_s
     needed = f"{needed_s / 3600.0:g} h" if needed_s >= 3600.0 else f"{needed_s:g} s"
+    text = f"after {needed} of steady, healthy running in {_states(watched)}"
+    return Prospect("learned limits", True, text)
+
+
+def _states(watched: _Watched) -> str:
     by = [word for tag, word in (("shaft_speed", "speed"), ("load", "load")) if tag in watched.tags]
-    states = (
-        f"each operating state (by {' and '.join(by)})" if by else "one operating state: no speed, no load"
-    )
-    return Prospect("learned limits", True, f"after {needed} of steady, healthy running in {states}")
+    if by:
+        return f"each operating state (by {' and '.join(by)})"
+    return "one operating state: no speed, no load"
+
+
+def _process(asset: AssetSettings, watched: _Watched) -> Iterator[Prospect]:
+    for group in asset.process_groups or ():
+        needed = f"after {group.learn_h:g} h of running in {_states(watched)}"
+        text = f"{', '.join(group.channels)} together, {needed}"
+        yield Prospect(f"process values {group.id}", True, text)
+    for tag in asset.slow_tags or ():
+        while_ = " of running" if tag.only_running else ""
+        yield Prospect("slow tag", True, f"{tag.channel}, after {tag.learn_days:g} days{while_}")
 
 
 def _differences(stated: FaultMultipliers, known: FaultMultipliers, name: str) -> list[str]:

@@ -16,8 +16,10 @@ from appliance.config_base import Settings
 from appliance.config_central import CentralSettings
 from appliance.config_metrics import MetricsSettings
 from appliance.config_opcua_server import OpcUaServerSettings
+from appliance.config_process import MAX_GROUPS, MAX_SLOW_TAGS, ProcessGroupSettings, SlowTagSettings
 from appliance.config_telemetry import TelemetrySettings
 from appliance.config_webhooks import MAX_WEBHOOKS, WebhookSettings
+from models.one_class_judge import JudgeName
 
 Id = Annotated[
     str,
@@ -46,6 +48,10 @@ class StationSettings(Settings):
         Literal["default", "demo"],
         Field(description="how long a baseline is learned: default for a plant, demo for a minute's show"),
     ] = "default"
+    detector: Annotated[
+        JudgeName,
+        Field(description="what scores a learned state; robust is best on what was tried (models/README.md)"),
+    ] = "robust"
     engine: Annotated[
         Literal["lanes", "scipy"],
         Field(description="what computes spectral features: lanes (compiled, fast) or scipy; values agree"),
@@ -171,6 +177,8 @@ class AssetSettings(Settings):
     ] = None
     bearing: BearingSettings | None = None
     zone_limits: ZoneLimitsSettings | None = None
+    process_groups: Annotated[list[ProcessGroupSettings] | None, Field(max_length=MAX_GROUPS)] = None
+    slow_tags: Annotated[list[SlowTagSettings] | None, Field(max_length=MAX_SLOW_TAGS)] = None
 
 
 class AxisSettings(Settings):
@@ -226,10 +234,17 @@ class TagSettings(Settings):
     channel: Id
     asset: Id
     measurand: Annotated[
-        Literal["shaft_speed", "load", "temperature"], Field(description="what this variable measures")
+        Literal["shaft_speed", "load", "temperature", "process_value"],
+        Field(description="what this variable measures; process_value: anything else"),
     ]
     unit: Annotated[
-        str, Field(description="unit in which the server gives it", examples=["rpm", "%", "degC"])
+        str,
+        Field(
+            min_length=1,
+            max_length=16,
+            description="unit in which the server gives it",
+            examples=["rpm", "%", "degC"],
+        ),
     ]
 
 
@@ -295,4 +310,6 @@ UNITS: dict[str, dict[str, tuple[float, str]]] = {
     "load": {"%": (0.01, "1"), "1": (1.0, "1")},
     "temperature": {"degC": (1.0, "degC")},
 }
-"""Units a tag may have, per measurand: factor to the unit used inside, and that unit's name."""
+"""Units a tag may have, per measurand: factor to the unit used inside, and that unit's name.
+
+A process value is kept in whatever unit its server gives."""

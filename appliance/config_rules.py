@@ -29,6 +29,7 @@ from appliance.config import (
 from appliance.config_central import central_problems
 from appliance.config_metrics import metrics_problems
 from appliance.config_plates import plate_problems
+from appliance.config_process import process_problems
 from appliance.config_webhooks import webhook_problems
 
 BYTES_PER_SAMPLE = 2  # of one axis on the line
@@ -57,6 +58,7 @@ def findings(settings: ApplianceSettings) -> list[Finding]:
         *(Finding(*problem) for problem in plate_problems(settings)),
         *_sources(settings),
         *_channels(settings),
+        *_process(settings),
     ]
 
 
@@ -173,6 +175,21 @@ def _bearing(key: str, bearing: BearingSettings) -> Iterator[Finding]:
             )
 
 
+def _process(settings: ApplianceSettings) -> Iterator[Finding]:
+    for i, asset in enumerate(settings.assets):
+        if not (asset.process_groups or asset.slow_tags):
+            continue
+        tags: dict[str, bool] = {}
+        for source in settings.sources:
+            if isinstance(source, SerialSettings):
+                tags |= {axis.channel: False for axis in source.axes if axis.asset == asset.id}
+            else:
+                tags |= {tag.channel: True for tag in source.tags if tag.asset == asset.id}
+        groups, slow_tags = asset.process_groups or (), asset.slow_tags or ()
+        problems = process_problems(f"assets[{i}]", groups, slow_tags, tags)
+        yield from (Finding(*problem) for problem in problems)
+
+
 def _sources(settings: ApplianceSettings) -> Iterator[Finding]:
     each = list(enumerate(settings.sources))
     yield from _doubles(
@@ -192,8 +209,8 @@ def _sources(settings: ApplianceSettings) -> Iterator[Finding]:
             if source.password_file is not None and not source.user:
                 yield Finding(f"sources[{i}].user", "is missing", "A password needs the user it belongs to.")
             for k, tag in enumerate(source.tags):
-                units = UNITS[tag.measurand]
-                if tag.unit not in units:
+                units = UNITS.get(tag.measurand)
+                if units is not None and tag.unit not in units:
                     yield Finding(
                         f"sources[{i}].tags[{k}].unit",
                         f'"{tag.unit}" is not a unit of {tag.measurand.replace("_", " ")}',
@@ -238,11 +255,11 @@ def _channels(settings: ApplianceSettings) -> Iterator[Finding]:
                 yield Finding(f"{key}.asset", f'there is no machine "{entry.asset}"', hint)
             if isinstance(entry, TagSettings):
                 measurand = entry.measurand
-                if (entry.asset, measurand) in measured:
+                if measurand != "process_value" and (entry.asset, measurand) in measured:
                     yield Finding(
                         f"{key}.measurand",
                         f'{measurand.replace("_", " ")} of "{entry.asset}" is already given by another tag',
-                        "A machine has one shaft speed, one load, one temperature: remove one tag.",
+                        "A machine has one shaft speed, load and temperature: name others process_value.",
                     )
                 measured.add((entry.asset, measurand))
     yield from _doubles(named, "Give every channel its own name.")

@@ -12,13 +12,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from appliance.alarms.process_rule import PROCESS_VALUES, SLOW_TAG
 from appliance.alarms.rules import CHECK_SENSOR, DRIFT, MACHINE_CONDITION
 from appliance.alarms.system import SystemCondition
 from appliance.config_base import Settings
 from appliance.errors import Rejected
 from appliance.sinks.webhook_targets import MAX_URL, parse_target
 
-KINDS = (MACHINE_CONDITION, CHECK_SENSOR, DRIFT, *(str(condition) for condition in SystemCondition))
+KINDS = (
+    *(MACHINE_CONDITION, CHECK_SENSOR, DRIFT, PROCESS_VALUES, SLOW_TAG),
+    *(str(condition) for condition in SystemCondition),
+)
 MAX_WEBHOOKS = 10
 
 

@@ -36,6 +36,7 @@ EVENTS = {
     RecordKind.GAP: "gap",
     RecordKind.LEARNED_LIMIT: "limit",
     RecordKind.LIMIT_VERSION: "limit_version",
+    RecordKind.ADVISORY: "advisory",
     RecordKind.AUDIT: "audit",
 }
 EVENT_FIELDS = {
@@ -44,6 +45,7 @@ EVENT_FIELDS = {
     "gap": ("gap_id", "cause", "state"),
     "limit": (),
     "limit_version": ("version", "action", "actor", "reason", "factor", "locked", "change_id"),
+    "advisory": ("boundary", "text"),
     "audit": ("subject",),
 }
 HEALTH = "health"  # the kind of records that name their measurement themselves
@@ -186,7 +188,7 @@ def _add_event(account: JournalAccount, record: Record) -> None:
     told: Row = {"subject": record.subject}
     if measurement == "alarm":
         told = {**payload["alarm"], "what": payload["what"], "actor": payload["actor"]}
-    elif measurement in ("gap", "limit_version"):
+    elif measurement in ("gap", "limit_version", "advisory"):
         told = payload
     elif measurement == "counter":
         told = {"value": payload["value"], "total": payload.get("life_total")}

@@ -12,7 +12,7 @@ import logging
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import orjson
 
@@ -21,17 +21,18 @@ from appliance.errors import Rejected
 from appliance.journal.journal import Journal
 from appliance.journal.record import NewRecord, RecordClass, RecordKind
 from appliance.limit_records import StoredVersion, stored_version, version_record
+from appliance.limit_scope import LimitOwner, LimitsOfAsset, LimitWish, in_scope, of_last_change
 from appliance.limit_versions import (
     Act,
     LimitAction,
     LimitChangeError,
     LimitFacts,
-    LimitKey,
     LimitVersion,
     by_learning,
     forgotten,
     locked,
     raised,
+    replaced,
     restored,
     undone,
     unlocked,
@@ -44,39 +45,6 @@ MOST_VERSIONS = 500  # of one limit that are looked through
 Document = dict[str, Any]
 
 
-class LimitOwner(Protocol):
-    """Whose limits they are: a machine's analysis (`analysis_limits.AssetLimits`)."""
-
-    def facts(self) -> list[LimitFacts]: ...
-
-    def unlearned(self, key: LimitKey) -> LimitFacts | None: ...
-
-    def order(self, key: LimitKey, factor: float | None) -> None: ...
-
-    def document(self, channel_id: str) -> Document: ...
-
-    def content(self, key: LimitKey) -> Document: ...
-
-    def forget(self, key: LimitKey) -> None: ...
-
-    def recall(self, key: LimitKey, content: Mapping[str, Any]) -> None: ...
-
-    def put_back(self, channel_id: str, document: Document) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class LimitWish:
-    """What a person wants. Without channel or operating state: of all there are."""
-
-    action: Literal["lock", "unlock", "raise", "learn anew", "undo", "restore"]
-    reason: str
-    seen_revision: int  # of the machine's limits, as the person saw them
-    channel_id: str | None = None
-    operating_state: str | None = None
-    factor: float | None = None  # of "raise"
-    version: int | None = None  # of "restore"
-
-
 @dataclass(frozen=True, slots=True)
 class StandingLimit:
     """One limit as it stands: what the analysis knows of it, and its newest version."""
@@ -85,42 +53,17 @@ class StandingLimit:
     stored: StoredVersion | None
 
 
-class _Asset:
-    """What the desk keeps of one machine."""
-
-    def __init__(self, owner: LimitOwner, lock: asyncio.Lock) -> None:
-        self.owner, self.lock = owner, lock
-        self.facts: dict[LimitKey, LimitFacts] = {}
-        self.newest: dict[LimitKey, StoredVersion] = {}
-
-    def look(self) -> None:
-        """Take the owner's facts; a limit that was forgotten, and has not been met since, is one too."""
-        self.facts = {facts.key: facts for facts in self.owner.facts()}
-        for key in self.newest:
-            if key not in self.facts and (unlearned := self.owner.unlearned(key)) is not None:
-                self.facts[key] = unlearned
-
-    @property
-    def revision(self) -> int:
-        """Grows with every version of any limit."""
-        return sum(stored.version.version for stored in self.newest.values())
-
-    def version(self, key: LimitKey) -> LimitVersion | None:
-        stored = self.newest.get(key)
-        return None if stored is None else stored.version
-
-
 class LimitDesk:
     """All limits of this appliance, as the journal has them."""
 
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal = journal
         self._clock = clock
-        self._assets: dict[str, _Asset] = {}
+        self._assets: dict[str, LimitsOfAsset] = {}
 
     def add_owner(self, asset_id: str, owner: LimitOwner, lock: asyncio.Lock) -> None:
         """`owner` has the limits of this machine; `lock` keeps it from being used twice at once."""
-        self._assets[asset_id] = _Asset(owner, lock)
+        self._assets[asset_id] = LimitsOfAsset(owner, lock)
 
     def restore(self) -> None:
         """Take up every limit's newest version, after the analyses took up what they had learned."""
@@ -158,6 +101,11 @@ class LimitDesk:
         """Every limit of a machine that is learned, or being learned."""
         asset = self._assets[asset_id]
         return [StandingLimit(facts, asset.newest.get(key)) for key, facts in asset.facts.items()]
+
+    def first_baselines(self, asset_id: str) -> list[StandingLimit]:
+        """What the drift of each channel of a machine is compared with."""
+        asset = self._assets[asset_id]
+        return [StandingLimit(facts, asset.newest.get(key)) for key, facts in asset.firsts.items()]
 
     async def history(self, asset_id: str, limit: int) -> list[StoredVersion]:
         """The newest versions of all limits of a machine, the latest first. Raises Retryable."""
@@ -199,15 +147,24 @@ class LimitDesk:
             wish.reason,
         )
 
-    async def _plan(self, asset_id: str, asset: _Asset, wish: LimitWish, act: Act) -> list[_Step]:
+    async def _plan(self, asset_id: str, asset: LimitsOfAsset, wish: LimitWish, act: Act) -> list[_Step]:
         """The versions that a wish makes, nothing done yet. Raises LimitChangeError."""
-        keys = _in_scope(asset.facts, wish)
+        keys = in_scope(asset, wish)
+        if wish.action == "new first baseline" and (reason := asset.owner.unsound()) is not None:
+            raise LimitChangeError(
+                f"no first baseline begins now: {reason}",
+                "See to the machine first: what it shows now would count as sound.",
+            )
         if wish.action == "undo" and (wish.channel_id is None or wish.operating_state is None):
-            keys = _of_last_change(asset, keys)
+            keys = of_last_change(asset, keys)
         steps: list[_Step] = []
         for key in keys:
-            facts, present = asset.facts[key], asset.version(key)
-            if wish.action == "learn anew":
+            facts, present = asset.firsts.get(key) or asset.facts[key], asset.version(key)
+            if wish.action == "new first baseline":
+                *before, version = replaced(asset_id, facts, present, act)
+                steps += [_Step(known) for known in before]
+                steps.append(_Step(version, asset.owner.content(key), facts.baseline, forget=True))
+            elif wish.action == "learn anew":
                 version = forgotten(asset_id, facts, present, act)
                 content = asset.owner.content(key) if facts.baseline else None
                 steps.append(_Step(version, content, facts.baseline, forget=True))
@@ -219,6 +176,10 @@ class LimitDesk:
                 except LimitChangeError:
                     if len(keys) == 1:
                         raise
+        if not steps and wish.action == "new first baseline":
+            raise LimitChangeError(
+                "there is no first baseline here to give up", "Wait until a limit is learned and scored."
+            )
         if not steps:
             raise LimitChangeError(
                 f"there is no limit here to {wish.action}", "Wait until a limit is learned, or pick another."
@@ -252,7 +213,7 @@ class LimitDesk:
             )
         return _Step(version, content, version.baseline)
 
-    async def _carry_out(self, asset: _Asset, steps: Sequence[_Step]) -> None:
+    async def _carry_out(self, asset: LimitsOfAsset, steps: Sequence[_Step]) -> None:
         """All of it, in the analysis and in the journal; or nothing. Raises LimitChangeError."""
         learned = sorted({step.version.key.channel_id for step in steps if step.relearns})
         before = {channel_id: asset.owner.document(channel_id) for channel_id in learned}
@@ -273,7 +234,7 @@ class LimitDesk:
                 f"nothing was changed: {error}", "Have it learned anew, or restore a later version."
             ) from error
 
-    def _take_late(self, asset: _Asset) -> None:
+    def _take_late(self, asset: LimitsOfAsset) -> None:
         """Versions that a broken disk took late are durable now."""
         held = {s.version.key.subject: s for s in asset.newest.values() if s.sequence == 0}
         if not held:
@@ -284,7 +245,7 @@ class LimitDesk:
                     asset.newest[stored.version.key] = _light(stored)
 
     async def _commit(
-        self, asset: _Asset, versions: Sequence[LimitVersion], records: Sequence[NewRecord]
+        self, asset: LimitsOfAsset, versions: Sequence[LimitVersion], records: Sequence[NewRecord]
     ) -> None:
         """Make versions durable, then let them hold. Raises Rejected."""
         result = await self._journal.commit(records)
@@ -313,25 +274,6 @@ def _apply(owner: LimitOwner, steps: Sequence[_Step]) -> None:
             owner.forget(step.version.key)
         elif step.content is not None:
             owner.recall(step.version.key, step.content)
-
-
-def _in_scope(facts: Mapping[LimitKey, LimitFacts], wish: LimitWish) -> list[LimitKey]:
-    return [
-        key
-        for key in facts
-        if wish.channel_id in (None, key.channel_id) and wish.operating_state in (None, key.operating_state)
-    ]
-
-
-def _of_last_change(asset: _Asset, keys: Sequence[LimitKey]) -> list[LimitKey]:
-    """The limits that a person's latest change made, where nothing happened to them since."""
-    mine = [asset.newest[key] for key in keys if key in asset.newest and asset.newest[key].version.by_person]
-    if not mine:
-        raise LimitChangeError(
-            "no change by a person is the newest version of any limit here", "Nothing to undo."
-        )
-    latest = max(mine, key=lambda stored: (stored.sequence == 0, stored.sequence)).version.change_id
-    return [stored.version.key for stored in mine if stored.version.change_id == latest]
 
 
 def _ordered(

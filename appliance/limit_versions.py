@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Literal
 
 from appliance.errors import StethosError
 from models.baseline import Baseline
@@ -20,6 +21,9 @@ from models.baseline import Baseline
 APPLIANCE = "appliance"  # the actor of what learning does by itself
 LARGEST_FACTOR = 3.0  # of the learned limit: beyond it a limit says nothing any more
 LEAST_RAISE = 0.01
+FIRST_BASELINE = (
+    "first baseline"  # in the place of an operating state: what a channel's drift is compared with
+)
 
 
 class LimitAction(StrEnum):
@@ -33,6 +37,7 @@ class LimitAction(StrEnum):
     FORGOTTEN = "learn anew"  # a person had it learned anew
     UNDONE = "undone"
     RESTORED = "restored"
+    REPLACED = "new first baseline"  # a person gave up what drift was compared with
 
 
 class LimitChangeError(StethosError):
@@ -59,6 +64,11 @@ class LimitKey:
         return f"{self.channel_id} in state {self.operating_state!r}"
 
 
+def is_first_baseline(key: LimitKey) -> bool:
+    """Whether a key means what a channel's drift is compared with, not a limit."""
+    return key.operating_state == FIRST_BASELINE
+
+
 @dataclass(frozen=True, slots=True)
 class LimitFacts:
     """What the analysis knows of a limit now, without what a person ordered."""
@@ -74,6 +84,9 @@ class LimitFacts:
     provisional: bool
     text: str  # for which rate of false alarms the limit can vouch
     model: Baseline | None = field(default=None, compare=False, repr=False)  # what the limit belongs to
+    kind: Literal["limit", "process", "drift"] = (
+        "limit"  # of vibration, process values, drift's first baseline
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +194,28 @@ def forgotten(asset_id: str, facts: LimitFacts, present: LimitVersion | None, ac
         )
     fresh = _next(asset_id, facts, present, LimitAction.FORGOTTEN, act)
     return replace(fresh, baseline="", factor=1.0, pinned=False, locked=False, provisional=True)
+
+
+def replaced(asset_id: str, facts: LimitFacts, present: LimitVersion | None, act: Act) -> list[LimitVersion]:
+    """The first baseline of drift given up: what runs from now on is the first. Raises LimitChangeError.
+
+    Two versions where the journal does not know yet what is given up: that it was there, and that it went.
+    """
+    if not facts.baseline:
+        raise LimitChangeError(
+            f"{facts.key.channel_id} has no first baseline yet", "Wait until a limit is learned."
+        )
+    known = present
+    if known is None or known.baseline != facts.baseline:
+        there = Act(APPLIANCE, f"compared with for {_hours(facts.learned_s)} of running", act.change_id)
+        known = replace(
+            _next(asset_id, facts, present, LimitAction.LEARNED, there),
+            baseline=facts.baseline,
+            provisional=False,
+        )
+    fresh = _next(asset_id, facts, known, LimitAction.REPLACED, act)
+    gone = replace(fresh, baseline="", provisional=True)
+    return [gone] if known is present else [known, gone]
 
 
 def restored(

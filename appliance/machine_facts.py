@@ -5,13 +5,19 @@ Duty: units (rpm to Hz) and the bearing's multipliers from what the maker or a c
 
 from __future__ import annotations
 
+from appliance.analysis_process import ProcessWatches
+from appliance.analysis_process_group import ProcessGroup
+from appliance.analysis_slow_tag import SlowTag
 from appliance.bearing_catalogue import find_bearing
 from appliance.config import AssetSettings, BearingSettings, ZoneLimitsSettings
+from appliance.config_process import learn_rows, learn_values
 from appliance.errors import Fatal
 from dsp.bearing import FaultMultipliers, consistent_multipliers, fault_multipliers
 from dsp.errors import DspError
 from dsp.severity_limits import ZoneLimits
 from models.machine import Foundation, Machine
+from models.process_detector import ProcessRules
+from models.slow_tag import SlowTagRules
 
 
 def build_machine(asset: AssetSettings) -> Machine:
@@ -26,6 +32,32 @@ def build_machine(asset: AssetSettings) -> Machine:
         gear_teeth=asset.gear_teeth,
         line_frequency_hz=asset.line_frequency_hz,
         zone_limits=None if asset.zone_limits is None else _zone_limits(asset.zone_limits),
+    )
+
+
+def build_watches(asset: AssetSettings) -> ProcessWatches:
+    """Which process values of a machine are judged, in SI."""
+    return ProcessWatches(
+        groups=tuple(
+            ProcessGroup(
+                group.id,
+                tuple(group.channels),
+                group.row_s,
+                ProcessRules(learn_rows=learn_rows(group), limit=group.limit_spreads),
+                group.settle_s,
+            )
+            for group in asset.process_groups or ()
+        ),
+        slow_tags=tuple(
+            SlowTag(
+                tag.channel,
+                60.0 * tag.value_min,
+                learn_values(tag),
+                tag.only_running,
+                SlowTagRules(limit=tag.limit_spreads),
+            )
+            for tag in asset.slow_tags or ()
+        ),
     )
 
 

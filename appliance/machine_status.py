@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from appliance.alarms.lifecycle import Alarm, Severity
+from appliance.alarms.process_rule import PROCESS_VALUES, SLOW_TAG
 from appliance.alarms.rules import CHECK_SENSOR, DRIFT, MACHINE_CONDITION
 from appliance.analysis import Findings, SensorVerdict
 from appliance.analysis_watch import Advisory
@@ -89,7 +90,7 @@ class MachineStatus:
         self.operating_state = ""
         # When its vibration was last heard; of a machine without accelerometers, any of its process values.
         self.updated_ns: int | None = None
-        self._vibrates = any(channel.measurand is Measurand.ACCELERATION for channel in channels)
+        self.vibrates = any(channel.measurand is Measurand.ACCELERATION for channel in channels)
         self._learning: list[LearningProgress] = []
         self._forecasts: dict[tuple[str, str], Advisory] = {}  # by channel and boundary, those that hold
 
@@ -127,7 +128,7 @@ class MachineStatus:
     def take_tag(self, block: SampleBlock) -> None:
         """A process value."""
         self.channels[block.channel_id].tag = block
-        if not self._vibrates:
+        if not self.vibrates:
             self._touch(block.start_ns)
 
     def restore_learning(self, learning: list[LearningProgress]) -> None:
@@ -203,7 +204,7 @@ class MachineStatus:
     def headline(self, alarms: Sequence[Alarm], now_ns: int) -> str:
         """The one line that matters."""
         active = [alarm for alarm in alarms if alarm.state.active]
-        for rule in (MACHINE_CONDITION, CHECK_SENSOR, DRIFT):
+        for rule in (MACHINE_CONDITION, CHECK_SENSOR, PROCESS_VALUES, SLOW_TAG, DRIFT):
             of_rule = [alarm for alarm in active if alarm.rule == rule]
             if of_rule:
                 return max(of_rule, key=lambda alarm: alarm.severity.rank).reason

@@ -18,6 +18,7 @@ from typing import Protocol, cast
 import numpy as np
 import orjson
 
+from appliance.advisory_records import advisory_record, standing_advisories
 from appliance.alarm_desk import AlarmDesk
 from appliance.alarms.lifecycle import Alarm
 from appliance.analysis import Findings
@@ -78,10 +79,10 @@ class Pipeline:
         self._threads = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="analysis")
         for line in lines:
             desk.add_owner(line.asset_id, line.analysis, line.lock)
-            self._limit_desk.add_owner(line.asset_id, line.analysis.limits, line.lock)
+            self._limit_desk.add_owner(line.asset_id, line.analysis.limit_owners, line.lock)
 
     def restore(self, alarms: Sequence[Alarm]) -> None:
-        """Take up what the journal holds: counters, learned limits, alarms. Before anything runs."""
+        """Take up what the journal holds: counters, limits, alarms, forecasts. Before anything runs."""
         self._counters.restore(self._journal.latest(RecordKind.COUNTER_VALUE))
         limits = {
             record.subject: orjson.loads(record.payload)
@@ -91,6 +92,10 @@ class Pipeline:
             for refused in line.analysis.restore(limits, alarms):
                 logger.warning("learned limits not taken over asset=%s reason=%s", line.asset_id, refused)
         self._limit_desk.restore()
+        told = standing_advisories(self._journal.latest(RecordKind.ADVISORY), self._clock)
+        for line in self._lines.values():
+            if own := line.analysis.resume(told):
+                self._audience.take_findings(line.asset_id, Findings(advisories=own))
 
     def connect(self, source: Source) -> None:
         """Make the queues between a source and the machines that it measures."""
@@ -210,12 +215,14 @@ class Pipeline:
             await self._deliver(line, items, findings)
 
     async def _deliver(self, line: AssetLine, items: list[SourceItem], findings: Findings) -> None:
-        """Hop 9 and 10: alarms and limits are durable before anybody sees what was found."""
+        """Hop 9 and 10: alarms, limits and forecasts are durable before anybody sees what was found."""
         line.blocked_by_journal = True
         try:
             await self._desk.publish(findings.transitions, _sampled_ns(items))
             for channel_id, learned in findings.limits.items():
-                await self._keep_limit(channel_id, learned)
+                await self._keep(_limit_record(self._clock, channel_id, learned))
+            for advisory in findings.advisories:
+                await self._keep(advisory_record(advisory, line.asset_id, self._clock))
             await self._limit_desk.note(line.asset_id)
         finally:
             line.blocked_by_journal = False
@@ -226,12 +233,12 @@ class Pipeline:
                 self._audience.take_tag(item)
         self._audience.take_findings(line.asset_id, findings)
 
-    async def _keep_limit(self, channel_id: str, learned: object) -> None:
-        """Make what was learned durable. One that the journal refuses costs nothing but itself."""
+    async def _keep(self, record: NewRecord) -> None:
+        """Make what was learned, or is foreseen, durable. One that the journal refuses costs only itself."""
         try:
-            await self._journal.commit([_limit_record(self._clock, channel_id, learned)])
+            await self._journal.commit([record])
         except Rejected as error:
-            logger.error("learned limits not stored channel=%s reason=%s", channel_id, error)
+            logger.error("%s not stored subject=%s reason=%s", record.kind, record.subject, error)
 
     def _submit(self, line: AssetLine, items: list[SourceItem], findings: Findings) -> None:
         records: list[NewRecord] = []

@@ -107,7 +107,7 @@ class Station:
         status = self._machines[asset_id]
         status.take_findings(findings)
         if findings.learning:
-            status.restore_learning([*findings.learning, *self._limits.unlearned(asset_id)])
+            status.restore_learning([*findings.learning, *self._limits.unlearned(status)])
 
     def take_tag(self, block: SampleBlock) -> None:
         """A process value."""

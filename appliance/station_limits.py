@@ -9,8 +9,9 @@ import math
 from collections.abc import Sequence
 
 from appliance.errors import Retryable
-from appliance.limit_desk import LimitDesk, LimitWish, StandingLimit
+from appliance.limit_desk import LimitDesk, StandingLimit
 from appliance.limit_records import StoredVersion
+from appliance.limit_scope import LimitWish
 from appliance.limit_versions import LARGEST_FACTOR, LimitAction, LimitChangeError, LimitKey
 from appliance.machine_status import MachineStatus
 from appliance.station_views import channel_name
@@ -40,6 +41,7 @@ class StationLimits:
             largest_percent=100.0 * LARGEST_FACTOR,
             learning=learning,
             limits=[_limit_view(one, status) for one in self._desk.standing(asset_id)],
+            first_baselines=[_limit_view(one, status) for one in self._desk.first_baselines(asset_id)],
         )
 
     async def history(self, status: MachineStatus, limit: int) -> list[LimitVersionView]:
@@ -48,9 +50,10 @@ class StationLimits:
             stored = await self._desk.history(status.machine.asset_id, limit)
         except Retryable as error:
             raise NotPossibleError(str(error)) from error
+        asset_id = status.machine.asset_id
         newest = {
             (one.facts.key, one.stored.version.version)
-            for one in self._desk.standing(status.machine.asset_id)
+            for one in (*self._desk.standing(asset_id), *self._desk.first_baselines(asset_id))
             if one.stored is not None
         }
         return [
@@ -60,7 +63,8 @@ class StationLimits:
     async def change(self, status: MachineStatus, change: LimitChange, user: str) -> None:
         """Carry out what a person wants. Raises UnknownIdError, LimitRefusedError, NotPossibleError."""
         asset_id = status.machine.asset_id
-        _check_scope(change, [one.facts.key for one in self._desk.standing(asset_id)])
+        known = (*self._desk.standing(asset_id), *self._desk.first_baselines(asset_id))
+        _check_scope(change, [one.facts.key for one in known])
         wish = LimitWish(
             action=change.action,
             reason=change.reason,
@@ -72,15 +76,16 @@ class StationLimits:
         )
         try:
             await self._desk.change(asset_id, wish, user)
-            status.restore_learning([_progress(one) for one in self._desk.standing(asset_id)])
+            status.restore_learning([_progress(one) for one in _told(self._desk.standing(asset_id), status)])
         except LimitChangeError as refused:
             raise LimitRefusedError(str(refused), refused.remedy) from refused
         except Retryable as error:
             raise NotPossibleError(str(error)) from error
 
-    def unlearned(self, asset_id: str) -> list[LearningProgress]:
+    def unlearned(self, status: MachineStatus) -> list[LearningProgress]:
         """Limits that were forgotten, and whose operating state has not been met since."""
-        return [_progress(one) for one in self._desk.standing(asset_id) if one.facts.windows == 0]
+        told = _told(self._desk.standing(status.machine.asset_id), status)
+        return [_progress(one) for one in told if one.facts.windows == 0]
 
     def levels(self, status: MachineStatus, channel_id: str, feature: str) -> list[TrendLimit]:
         """What was learned of a feature of a channel, per operating state."""
@@ -141,6 +146,7 @@ def words_of(stored: StoredVersion) -> str:
         LimitAction.FORGOTTEN: "learned anew from here",
         LimitAction.UNDONE: f"version {version.of_version} undone",
         LimitAction.RESTORED: f"version {version.of_version} restored",
+        LimitAction.REPLACED: "first baseline of drift given up",
     }[version.action]
     return f"{said} by {version.actor}" if version.by_person else said
 
@@ -158,6 +164,11 @@ def _check_scope(change: LimitChange, known: Sequence[LimitKey]) -> None:
         )
     if change.action == "restore" and change.version is None:
         raise LimitRefusedError("nothing says which version is to be restored", "Name a version.")
+
+
+def _told(standing: Sequence[StandingLimit], status: MachineStatus) -> list[StandingLimit]:
+    """Limits whose learning is the machine's: of vibration, where it has any."""
+    return [one for one in standing if one.facts.kind == "limit" or not status.vibrates]
 
 
 def _progress(one: StandingLimit) -> LearningProgress:
@@ -181,12 +192,14 @@ def _factor(one: StandingLimit) -> float:
 def _limit_view(one: StandingLimit, status: MachineStatus) -> LimitView:
     facts, stored = one.facts, one.stored
     version = None if stored is None else stored.version
+    in_service = bool(version is not None and version.baseline and facts.baseline)
     return LimitView(
+        kind=facts.kind,
         channel_id=facts.key.channel_id,
         channel_name=_name(facts.key.channel_id, status),
         operating_state=facts.key.operating_state,
         present=facts.key.operating_state == status.operating_state,
-        in_service=bool(version is not None and version.baseline and facts.baseline),
+        in_service=facts.complete if facts.kind == "drift" else in_service,
         learned_h=min(facts.learned_s, facts.needed_s) / HOUR_S,
         needed_h=facts.needed_s / HOUR_S,
         percent=100.0 * _factor(one),
@@ -232,5 +245,15 @@ def _version_view(stored: StoredVersion, status: MachineStatus, newest: bool) ->
 def _name(channel_id: str, status: MachineStatus) -> str:
     known = status.channels.get(channel_id)
     if known is None:
-        return channel_id
+        return _process_name(channel_id, status.machine.asset_id)
     return channel_name(channel_id, status.machine.asset_id, known.channel.measurand)
+
+
+def _process_name(subject: str, asset_id: str) -> str:
+    """A group of process values, or a slow tag, in words."""
+    for part, words in (("values", "process values"), ("slow", "slow tag")):
+        begin = f"{asset_id}/{part}/"
+        if subject.startswith(begin):
+            own = subject.removeprefix(begin)
+            return f"{words} {own.removeprefix(asset_id).strip('.-_') or own}"
+    return subject

@@ -45,10 +45,12 @@ _STATE_NUMBERS = {
 }
 
 
-def machine_nodes(status: MachineStatus, features: Mapping[str, Sequence[str]]) -> MachineNodes:
+def machine_nodes(
+    status: MachineStatus, features: Mapping[str, Sequence[str]], process_alarms: Iterable[str] = ()
+) -> MachineNodes:
     """What there is to publish of a machine; `features` are the names per accelerometer's channel."""
     machine = status.machine
-    channels, alarms = [], [alarm_id_of(machine.asset_id, MACHINE_CONDITION)]
+    channels, alarms = [], [alarm_id_of(machine.asset_id, MACHINE_CONDITION), *sorted(process_alarms)]
     for channel in (one.channel for one in status.channels.values()):
         judged = channel.measurand is Measurand.ACCELERATION
         nodes = (

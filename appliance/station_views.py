@@ -210,10 +210,11 @@ def _verdict(status: ChannelStatus, now_ns: int) -> str | None:
 
 
 def channel_name(channel_id: str, asset_id: str, measurand: Measurand) -> str:
-    """A channel in words: "acceleration de-x", "shaft speed"."""
+    """A channel in words: "acceleration de-x", "shaft speed", "process value flow"."""
     own = channel_id.removeprefix(asset_id).strip(".-_")
     words = measurand.value.replace("_", " ")
-    return f"{words} {own}" if measurand is Measurand.ACCELERATION and own else words
+    several = measurand in (Measurand.ACCELERATION, Measurand.PROCESS_VALUE)
+    return f"{words} {own}" if several and own else words
 
 
 def alarm_view(stored: StoredTransition, asset_name: str) -> AlarmView:

@@ -36,7 +36,7 @@ from appliance.errors import Fatal
 from appliance.journal.journal import Journal
 from appliance.journal.retention import MIB, Budgets, ClassBudget
 from appliance.limit_desk import LimitDesk
-from appliance.machine_facts import build_machine
+from appliance.machine_facts import build_machine, build_watches
 from appliance.machine_status import MachineStatus
 from appliance.pipeline import Pipeline
 from appliance.service_notifier import ServiceNotifier
@@ -116,11 +116,17 @@ class Appliance:
         channels = [channel for source in self.sources for channel in source.channels]
         self._lines = [
             AssetLine(
-                AssetAnalysis(machine, _of(channels, machine), profile, meters.of(machine.asset_id).score),
+                AssetAnalysis(
+                    machine,
+                    _of(channels, machine),
+                    profile,
+                    meters.of(machine.asset_id).score,
+                    build_watches(asset),
+                ),
                 settings.journal.telemetry_period_s,
                 meters.of(machine.asset_id),
             )
-            for machine in machines
+            for machine, asset in zip(machines, settings.assets, strict=True)
         ]
         self._statuses = [MachineStatus(machine, _of(channels, machine)) for machine in machines]
         central = settings.central
@@ -329,6 +335,7 @@ class Appliance:
             desk=self.desk,
             clock=clock,
             profile=_profile_of(self.settings),
+            process_alarms={line.asset_id: line.analysis.process_alarms for line in self._lines},
         )
 
     def _restore(self, counters: Counters) -> None:
@@ -369,7 +376,8 @@ def _bound(
 
 
 def _profile_of(settings: ApplianceSettings) -> AnalysisSettings:
-    return replace(PROFILES[settings.station.profile], engine=Engine(settings.station.engine))
+    station = settings.station
+    return replace(PROFILES[station.profile], engine=Engine(station.engine), detector=station.detector)
 
 
 def _of(channels: list[Channel], machine: Machine) -> list[Channel]:

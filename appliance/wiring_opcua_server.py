@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -54,8 +54,9 @@ class OpcUaPublishing:
         desk: AlarmDesk,
         clock: Clock,
         profile: AnalysisSettings,
+        process_alarms: Mapping[str, Collection[str]] | None = None,
     ) -> None:
-        """Raises Fatal where certificate or folders cannot be used."""
+        """`process_alarms`: ids per machine. Raises Fatal where certificate or folders cannot be used."""
 
         def utc() -> datetime:
             return datetime.fromtimestamp(clock.wall(clock.monotonic_ns()).time_ns / 1e9, UTC)
@@ -69,7 +70,11 @@ class OpcUaPublishing:
             for channel in (one.channel for one in machine.channels.values())
             if channel.measurand is Measurand.ACCELERATION
         }
-        nodes = [machine_nodes(machine, features) for machine in machines]
+        of_process = process_alarms or {}
+        nodes = [
+            machine_nodes(machine, features, of_process.get(machine.machine.asset_id, ()))
+            for machine in machines
+        ]
         own_alarms = appliance_alarms(source.source_id for source in sources)
         folder = state_dir / FOLDER
         own = own_certificate(folder)

@@ -52,7 +52,9 @@ def _serial_source(settings: SerialSettings) -> SerialSource:
 def _opcua_source(settings: OpcUaSettings) -> OpcUaSource:
     tags = []
     for tag in settings.tags:
-        factor, unit = UNITS[tag.measurand][tag.unit]
+        factor, unit = (1.0, tag.unit)
+        if tag.measurand in UNITS:
+            factor, unit = UNITS[tag.measurand][tag.unit]
         channel = Channel(tag.channel, tag.asset, Measurand(tag.measurand), unit, 0.0, math.inf)
         tags.append(OpcUaTag(tag.node, channel, factor))
     return OpcUaSource(

@@ -24,6 +24,7 @@ class Measurand(StrEnum):
     SHAFT_SPEED = "shaft_speed"  # Hz, revolutions per second
     LOAD = "load"  # 1, fraction of rated load
     TEMPERATURE = "temperature"  # degC
+    PROCESS_VALUE = "process_value"  # any other: pressure, flow, current, in the unit that its server gives
 
 
 class Quality(StrEnum):

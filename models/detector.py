@@ -16,13 +16,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from dsp.extractor import EXTRACTOR_VERSION, FeatureVector
-from dsp.samples import Float32Array
+from dsp.samples import Float32Array, Float64Array
 from models.backends.numpy_reference import NUMPY_REFERENCE
 from models.baseline import Baseline, BaselineRules, FeatureScale, deviations, fit, rises, worst_mask
 from models.errors import ArtefactError, ModelStateError
 from models.feature_words import scale_of, words_of
 from models.learning import ROBUST_BASELINE, LearnedState, as_package
 from models.manifest import ModelManifest
+from models.one_class_judge import MOST_ROWS, ROBUST, JudgeName
 
 STATE_FORMAT = "robust-baseline-state-1"
 SMOOTHED_WINDOWS = 5
@@ -34,9 +35,9 @@ _MAX_LEARNING_ROWS = 3072  # over all states that are being learned; 0.5 MB as J
 class AnomalyScore:
     """How far one window is from what was learned: 1.0 stands at the limit.
 
-    `value` is the median of the last five windows' scores. `contributions` are this window's own: each
-    feature's share, summing to the window's unsmoothed score. `rises` are the differences to the baseline,
-    dB for levels, NaN where a feature is not scored.
+    `value` is the median of the last five windows' scores, for display and trends. `contributions` are this
+    window's own: each feature's share, summing to the window's unsmoothed score, which alarms are made of.
+    `rises` are the differences to the baseline, dB for levels, NaN where a feature is not scored.
     """
 
     channel_id: str
@@ -47,6 +48,12 @@ class AnomalyScore:
     contributions: Float32Array  # (n_features,), each feature's share, same order as the vector's names
     operating_state: str = ""
     rises: Float32Array | None = None  # (n_features,)
+    fresh: float = 1.0  # share of the window's samples that no scored window of the channel had before
+
+    @property
+    def unsmoothed(self) -> float:
+        """This window's own score, 1.0 = limit."""
+        return float(self.contributions.sum(dtype=np.float64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +114,16 @@ class BaselineDetector:
         settings: LearningSettings,
         rules: BaselineRules | None = None,
         unlearnable: frozenset[str] = frozenset(),
+        judged_by: JudgeName = ROBUST,
     ) -> None:
+        """`judged_by`: the baseline's own statistic, or a one-class detector in its place."""
         self._settings = settings
+        self._judged_by = judged_by
         self._rules = rules or BaselineRules()
         self._unlearnable = unlearnable
         self._learned: dict[tuple[str, str], LearnedState] = {}
         self._recent: dict[str, deque[float]] = {}
+        self._scored_until_ns: dict[str, int] = {}
         self.learning = True  # False after `end_learning`
 
     def observe(self, features: FeatureVector) -> AnomalyScore | None:
@@ -231,6 +242,9 @@ class BaselineDetector:
             }
         except (KeyError, TypeError, ValueError, AttributeError, ArtefactError) as error:
             raise ModelStateError(f"learned state cannot be read: {type(error).__name__} {error}") from error
+        for one in learned.values():
+            if one.baseline is not None:
+                one.judged_by(self._judged_by)
         self._learned = learned
         self._recent = {}
 
@@ -246,12 +260,18 @@ class BaselineDetector:
 
     def _bound_rows(self) -> None:
         """A machine of many speeds learns many states at once: memory and journal hold so many rows."""
-        if sum(len(learned.rows) for learned in self._learned.values()) > _MAX_LEARNING_ROWS:
-            max(self._learned.values(), key=lambda learned: len(learned.rows)).thin()
+        being_learned = [learned for learned in self._learned.values() if learned.baseline is None]
+        if sum(len(learned.rows) for learned in being_learned) > _MAX_LEARNING_ROWS:
+            max(being_learned, key=lambda learned: len(learned.rows)).thin()
 
     def _take_into_service(self, learned: LearnedState) -> None:
         scales = [scale_of(name) for name in learned.names]
         learned.load(fit(np.array(learned.rows), learned.names, scales, self._rules))
+        while len(learned.rows) > MOST_ROWS:
+            learned.thin()
+        kept = sum(len(one.rows) for one in self._learned.values() if one.baseline is not None)
+        # What is kept for a detector in the baseline's place is bounded; states beyond that do without it.
+        learned.judged_by(self._judged_by if kept <= _MAX_LEARNING_ROWS else ROBUST)
 
     def _check_fit(self, learned: LearnedState, features: FeatureVector) -> None:
         if learned.extractor_version != features.extractor_version or learned.names != features.names:
@@ -264,7 +284,7 @@ class BaselineDetector:
     def _lowest(self, features: FeatureVector, candidates: Sequence[LearnedState]) -> AnomalyScore | None:
         """The score against that one of the candidates which explains the window best."""
         batch = features.values[np.newaxis, :]
-        raw = [(float(learned.model.infer(batch)[0]), i) for i, learned in enumerate(candidates)]
+        raw = [(learned.score(batch), i) for i, learned in enumerate(candidates)]
         raw = [(value, i) for value, i in raw if math.isfinite(value)]
         if not raw:
             return None
@@ -275,16 +295,42 @@ class BaselineDetector:
         recent.append(value)
         z = deviations(learned.baseline, batch)
         shares = worst_mask(z, learned.baseline.worst) * np.nan_to_num(np.maximum(z, 0.0))
+        shares /= learned.baseline.limit
+        version = learned.version
+        if learned.judge is not None:  # the features that stand out most explain its score, too
+            shares, version = _sharing(value, shares, z), f"{learned.judge.name} on {learned.version}"
         return AnomalyScore(
             channel_id=features.channel_id,
             start_ns=features.start_ns,
             value=float(np.median(recent)),
-            model_version=learned.version,
+            model_version=version,
             backend=NUMPY_REFERENCE,
-            contributions=(shares[0] / learned.baseline.limit).astype(np.float32),
+            contributions=shares[0].astype(np.float32),
             operating_state=features.operating_state,
             rises=rises(learned.baseline, batch)[0].astype(np.float32),
+            fresh=self._fresh(features),
         )
+
+    def _fresh(self, features: FeatureVector) -> float:
+        """Share of this window's samples that lie behind the last scored one of its channel."""
+        duration_ns = max(1, round(features.duration_s * 1e9))
+        end_ns = features.start_ns + duration_ns
+        until_ns = self._scored_until_ns.get(features.channel_id)
+        self._scored_until_ns[features.channel_id] = end_ns
+        if until_ns is None or not features.start_ns < until_ns < end_ns:
+            return 1.0
+        return (end_ns - until_ns) / duration_ns
+
+
+def _sharing(value: float, shares: Float64Array, z: Float64Array) -> Float64Array:
+    """`(1, n_features)` shares that sum to `value`: as given, or all to what deviates most where none is."""
+    total = float(shares.sum())
+    if total > 0.0:
+        result: Float64Array = shares * (value / total)
+        return result
+    alone = np.zeros_like(shares)
+    alone[0, int(np.argmax(np.nan_to_num(np.abs(z[0]))))] = value
+    return alone
 
 
 def explain(score: AnomalyScore, names: Sequence[str]) -> str:

@@ -307,6 +307,16 @@ class DriftMonitor:
         self._present = {name: QuantityDrift(name, "present") for name in QUANTITIES}
         self._present_s = 0.0
 
+    @property
+    def first_s(self) -> float:
+        """Running time since the first baseline's reference began, s."""
+        return self._first_s
+
+    @property
+    def first_learned(self) -> bool:
+        """Whether the first baseline's reference is there to compare with."""
+        return any(quantity.learned for quantity in self._first.values())
+
     def drifts(self) -> list[Drift]:
         """What has drifted, the most telling first."""
         found = [

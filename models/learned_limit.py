@@ -3,18 +3,19 @@
 Duty: watch healthy scores after the baseline was learned, say for which rate the limit can vouch, and
 settle it once when enough running stands behind it. Raises no alarm, and lowers no limit.
 
-What is watched is the statistic that an alarm needs: the score that `needed` of the last `of` windows reach.
-The limit is settled once, upward, at most by half, never while an alarm or a drift stands or the peaks
-rise: a slow fault must not become the limit. From then on only a person changes it.
+What is watched is the statistic that an alarm needs: the limit at which the sequential test would just stand
+in alarm (`cumulative_sum.AlarmLevel`). The limit is settled once, upward, at most by half, never while an
+alarm or a drift stands or the peaks rise: a slow fault must not become the limit. From then on only a person
+changes it. What was watched by another test vouches for nothing: the watch then begins anew.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from models.cumulative_sum import AlarmLevel, CumulativeSumRules
 from models.errors import ModelStateError
 from models.extreme_limit import RateEstimate, Tail, fit_tail, least_rate_per_year, span_for
 from models.peak_stream import PeakStream
@@ -31,8 +32,7 @@ class LimitSettings:
     rate_per_year: float  # false alarms: this limit's share of its machine's budget
     block_s: float = 3600.0
     longest_step_s: float = 1200.0
-    needed: int = 5
-    of: int = 6
+    test: CumulativeSumRules = field(default_factory=CumulativeSumRules)  # of the alarm that is promised
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ class LimitWatch:
 
     def __init__(self, settings: LimitSettings) -> None:
         self._settings = settings
-        self._stream = PeakStream(settings.block_s, settings.longest_step_s)
-        self._recent: deque[float] = deque(maxlen=settings.of)
+        self._stream = self._new_stream()
+        self._level = AlarmLevel(settings.test)
         self.factor = 1.0
         self.settled = False
         self._looked_h = 0.0
@@ -83,21 +83,18 @@ class LimitWatch:
         """Running time that the promised rate needs behind it."""
         return span_for(self._settings.rate_per_year)
 
-    def observe(self, time_ns: int, score: float, healthy: bool) -> bool:
-        """Take one window's score, in units of the limit in service; whether the limit was settled by it.
+    def observe(self, time_ns: int, score: float, healthy: bool, fresh: float = 1.0) -> bool:
+        """Take one window's unsmoothed score, in units of the limit in service; whether it settled the limit.
 
         `healthy` False (an alarm or a drift stands): the time does not count, and nothing is learned.
+        `fresh` is the share of the window's samples that no window before has shown.
         """
         if not healthy or not math.isfinite(score):
-            self._recent.clear()
+            self._level.clear()
             self._stream.interrupt()
             return False
-        self._recent.append(score)
-        if len(self._recent) < self._settings.of:
-            return False
-        reached = sorted(self._recent, reverse=True)[self._settings.needed - 1]
-        # What reaches the limit is an alarm's to judge, not the limit's to learn.
-        self._stream.observe(time_ns, min(reached, 1.0))
+        # At most 1: what reaches the limit is an alarm's to judge, not the limit's to learn.
+        self._stream.observe(time_ns, self._level.observe(score, fresh))
         span_h = self._stream.span_h
         if span_h - self._looked_h < _LOOK_EVERY_BLOCKS * self._settings.block_s / 3600.0:
             return False
@@ -123,7 +120,12 @@ class LimitWatch:
 
     def state(self) -> dict[str, Any]:
         """What a restart needs, JSON-ready."""
-        return {"factor": self.factor, "settled": self.settled, "stream": self._stream.state()}
+        return {
+            "factor": self.factor,
+            "settled": self.settled,
+            "test": asdict(self._settings.test),
+            "stream": self._stream.state(),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what `state` gave. Raises ModelStateError for anything else."""
@@ -131,12 +133,18 @@ class LimitWatch:
             factor, settled = float(state["factor"]), bool(state["settled"])
             if not 1.0 <= factor <= MOST_RAISE:
                 raise ValueError(f"factor is {factor}; 1 to {MOST_RAISE} is right")
-            self._stream.restore(state["stream"])
+            same = state.get("test") == asdict(self._settings.test)
+            stream = self._new_stream()
+            stream.restore(state["stream"])
         except (KeyError, TypeError, ValueError) as error:
             raise ModelStateError(f"the limit's watch cannot be read: {error}") from error
-        self.factor, self.settled, self._looked_h = factor, settled, self._stream.span_h
-        self._recent.clear()
+        self._stream = stream if same else self._new_stream()
+        self.factor, self.settled, self._looked_h = factor, settled and same, self._stream.span_h
+        self._level.clear()
         self._fit()
+
+    def _new_stream(self) -> PeakStream:
+        return PeakStream(self._settings.block_s, self._settings.longest_step_s)
 
     def _fit(self) -> None:
         peaks = self._stream.peaks()
@@ -148,12 +156,12 @@ class LimitWatch:
         if self.settled or self._tail is None or self._stream.span_h < self.needed_h or self._rising():
             return False
         level = self._tail.level(self._settings.rate_per_year).upper
-        raised = min(MOST_RAISE, max(1.0, level))
+        raised = min(MOST_RAISE / self.factor, max(1.0, level))
         self.settled = True
-        self.factor = raised
+        self.factor *= raised
         if raised > 1.0:
             self._stream.rescale(1.0 / raised)
-            self._recent.clear()
+            self._level.clear()
             self._fit()
         return True
 

@@ -18,6 +18,7 @@ from dsp.samples import Float32Array
 from models.backends.numpy_reference import NUMPY_REFERENCE, NumpyReference
 from models.baseline import Baseline, from_artefact, to_artefact
 from models.manifest import Artefact, ModelKind, ModelManifest
+from models.one_class_judge import LEAST_ROWS, ROBUST, JudgeName, OneClassJudge, fit_judge
 
 ROBUST_BASELINE = "robust-baseline-1"
 _MAX_ROWS = 512  # of a baseline while it is learned; beyond, every second one is kept
@@ -25,7 +26,10 @@ _MAX_ROWS = 512  # of a baseline while it is learned; beyond, every second one i
 
 @dataclass(slots=True)
 class LearnedState:
-    """What one channel taught in one operating state: rows while learning, a loaded model afterwards."""
+    """What one channel taught in one operating state: rows while learning, a loaded model afterwards.
+
+    Rows are kept beside the model only for a detector that is fitted to them again (`judged_by`).
+    """
 
     names: tuple[str, ...]
     extractor_version: str
@@ -38,6 +42,7 @@ class LearnedState:
     baseline: Baseline | None = None
     version: str = ""
     model: NumpyReference = field(default_factory=NumpyReference)
+    judge: OneClassJudge | None = None  # in the place of the model's statistic, where a person chose one
 
     def running_s(self, features: FeatureVector, longest_step_s: float = 0.0) -> float:
         """New running time that this window adds: overlap with the one before counts once.
@@ -64,13 +69,30 @@ class LearnedState:
         self.rows = self.rows[::2]
         self.stride *= 2
 
+    def judged_by(self, name: JudgeName) -> None:
+        """Score by this detector from now on, fitted to the rows that are kept; the baseline is in service.
+
+        What was learned without keeping rows, or from too few, stays judged by the baseline.
+        """
+        assert self.baseline is not None
+        self.judge = None
+        if name == ROBUST:
+            self.rows = []
+        elif len(self.rows) >= LEAST_ROWS:
+            self.judge = fit_judge(name, self.baseline, np.array(self.rows))
+
+    def score(self, batch: Float32Array) -> float:
+        """Score of one feature row `(1, n_features)`, 1.0 = limit; NaN where it states nothing."""
+        if self.judge is not None and self.baseline is not None:
+            return float(self.judge.scores(self.baseline, batch)[0])
+        return float(self.model.infer(batch)[0])
+
     def load(self, baseline: Baseline) -> None:
         """Take the baseline into service through the reference backend, as any model package would be."""
         artefact, manifest = as_package(baseline, self.extractor_version)
         self.model.load(manifest, artefact)
         self.baseline = baseline
         self.version = f"{ROBUST_BASELINE}/{manifest.version}"
-        self.rows = []
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready fields; rows as base64 of little-endian float32, a quarter of their size as text."""

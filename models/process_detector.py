@@ -53,6 +53,7 @@ class ProcessJudgement:
     changed: bool  # a change point is told here
     worst_tag: str  # behind the deviation; "" where there is none
     shift: float  # of that tag's window mean from its learned level, unit of the tag
+    deviations: tuple[float, ...] = ()  # of each tag, NaN where it says nothing
 
 
 class ProcessDetector:
@@ -68,6 +69,7 @@ class ProcessDetector:
             )
         self.tag_names = tag_names
         self.learned: LearnedTags | None = None
+        self.limit_factor = 1.0  # a person may set the limit at a multiple; not part of the state
         self._rows: list[Float64Array] = []  # while learning all, then the last window and reference
         self._alarm = ExcursionAlarm(self.rules.excursion)
         self._since_change = self._kept  # rows since the latest change began
@@ -76,6 +78,21 @@ class ProcessDetector:
     @property
     def _kept(self) -> int:
         return self.rules.window_rows + self.rules.reference_rows
+
+    @property
+    def rows_learned(self) -> int:
+        """How many rows were learned from so far."""
+        return len(self._rows) if self.learned is None else self.learned.rows
+
+    @property
+    def alarm(self) -> bool:
+        """Whether the alarm stands after the latest row."""
+        return self._alarm.on
+
+    def interrupt(self) -> None:
+        """What comes next does not follow what came before: no mean spans the seam. An alarm goes on."""
+        if self.learned is not None:
+            self._rows = []
 
     def observe(self, row: Float64Array) -> ProcessJudgement | None:
         """Learn from `row` `(n_tags,)` while learning (returns None), else judge it; NaN is an empty cell.
@@ -96,7 +113,7 @@ class ProcessDetector:
         kept = np.array(self._rows)
         recent = _means(kept[-self.rules.window_rows :], self.rules.window_rows)
         shifts = recent - self.learned.level
-        deviations = np.abs(shifts) / (self.rules.limit * self.learned.spread)
+        deviations = np.abs(shifts) / (self.limit_factor * self.rules.limit * self.learned.spread)
         changed = self._changed(kept, recent, self.learned.spread)
         if not np.isfinite(deviations).any():
             return ProcessJudgement(math.nan, self._alarm.observe(math.nan), changed, "", math.nan)
@@ -108,6 +125,7 @@ class ProcessDetector:
             changed=changed,
             worst_tag=self.tag_names[worst],
             shift=float(shifts[worst]),
+            deviations=tuple(deviations.tolist()),
         )
 
     def _changed(self, kept: Float64Array, recent: Float64Array, spread: Float64Array) -> bool:

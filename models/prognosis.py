@@ -14,7 +14,7 @@ the history, the more that widens what the laws give.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -52,8 +52,24 @@ class Forecast:
         lower, upper = _number(self.lower_s / unit_s), _number(self.upper_s / unit_s)
         if not math.isfinite(self.upper_s):
             return f"{self.boundary} in {_number(self.median_s / unit_s)} {unit}, 90 % after {lower} {unit}"
+        if self.lower_s <= 0.0:
+            return f"{self.boundary} in {_number(self.median_s / unit_s)} {unit}, 90 % within {upper} {unit}"
         return (
             f"{self.boundary} in {_number(self.median_s / unit_s)} {unit}, 80 % between {lower} and {upper}"
+        )
+
+    def after(self, passed_s: float) -> Forecast | None:
+        """The same forecast, `passed_s` later; None once its median is over: it is for a new one to say.
+
+        Where only the earliest time has passed, it may come at any moment: that time is 0.
+        """
+        if not self.median_s > passed_s:
+            return None
+        return replace(
+            self,
+            median_s=self.median_s - passed_s,
+            lower_s=max(0.0, self.lower_s - passed_s),
+            upper_s=self.upper_s - passed_s,
         )
 
 

@@ -50,6 +50,7 @@ class SlowTagJudgement:
     deviation: float
     shift: float
     alarm: bool
+    level: float = math.nan  # the short mean that is judged, in the tag's unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class SlowTagDetector:
             raise ModelStateError(f"learn_values is {learn_values}; at least {MIN_LEARN_VALUES} are needed")
         self.rules = rules or SlowTagRules()
         self.learn_values = learn_values
+        self.limit_factor = 1.0  # a person may set the limit at a multiple; not part of the state
         self._learned: _Learned | None = None
         self._values: deque[float] = deque(maxlen=learn_values)
         self._alarm: ExcursionAlarm | None = None
@@ -74,6 +76,26 @@ class SlowTagDetector:
     def correlation_values(self) -> float | None:
         """How many neighbouring values are worth one; None while it is learned."""
         return None if self._learned is None else self._learned.correlation_values
+
+    @property
+    def spread(self) -> float | None:
+        """Of the learned values, in the tag's unit; None while it is learned."""
+        return None if self._learned is None else self._learned.spread
+
+    @property
+    def values_learned(self) -> int:
+        """How many values were learned from so far."""
+        return len(self._values) if self._learned is None else self.learn_values
+
+    @property
+    def alarm(self) -> bool:
+        """Whether the alarm stands after the latest value."""
+        return self._alarm is not None and self._alarm.on
+
+    @property
+    def lengths(self) -> tuple[int, int] | None:
+        """Values of the short mean and of the reference before it; None while it is learned."""
+        return None if self._learned is None else self._lengths(self._learned)
 
     def observe(self, value: float) -> SlowTagJudgement | None:
         """Learn from this value while learning (returns None), else judge it. A value not finite: None."""
@@ -89,8 +111,9 @@ class SlowTagDetector:
         before = values[:-short]
         scale = max(float(before.std()), self._learned.spread)
         shift = float(values[-short:].mean() - before.mean())
-        deviation = abs(shift) / (self.rules.limit * scale)
-        return SlowTagJudgement(deviation, shift, self._alarm.observe(deviation))
+        deviation = abs(shift) / (self.limit_factor * self.rules.limit * scale)
+        level = float(values[-short:].mean())
+        return SlowTagJudgement(deviation, shift, self._alarm.observe(deviation), level)
 
     def _lengths(self, learned: _Learned) -> tuple[int, int]:
         reference = max(MIN_LEARN_VALUES // 2, round(self.rules.reference_share * self.learn_values))

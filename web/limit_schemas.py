@@ -8,14 +8,16 @@ from pydantic import Field, StringConstraints
 
 from web.schemas import LearningView, Schema
 
-LimitActionName = Literal["lock", "unlock", "raise", "learn anew", "undo", "restore"]
+LimitActionName = Literal["lock", "unlock", "raise", "learn anew", "undo", "restore", "new first baseline"]
+LimitKind = Literal["limit", "process", "drift"]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=500)]
 
 
 class LimitView(Schema):
     """The learned limit of one channel in one operating state, as it stands."""
 
-    channel_id: str
+    kind: LimitKind  # of vibration, of process values, or the first baseline that drift is compared with
+    channel_id: str  # of process values: the group's or slow tag's
     channel_name: str
     operating_state: str
     present: bool  # the machine runs in this state now
@@ -45,6 +47,7 @@ class LimitsView(Schema):
     largest_percent: float
     learning: LearningView
     limits: list[LimitView]
+    first_baselines: list[LimitView]  # what the drift of each channel is compared with
 
 
 class LimitVersionView(Schema):

@@ -1,8 +1,9 @@
 """When a machine's windows and diagnoses are an alarm: the decisions, without I/O.
 
 Duty: debounce and hysteresis, one alarm for one failure however many channels show it, and when a standing
-alarm has changed enough to be told again. Scores, zones and diagnoses come in judged by the floors below.
-When a sensor is an alarm is `sensor_rule`'s to say.
+alarm has changed enough to be told again. Scores, zones and diagnoses come in judged by the floors below, and
+when scores are an alarm the sequential test of `models.cumulative_sum` says. When a sensor is an alarm is
+`sensor_rule`'s to say.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from appliance.alarms.debounce import Debounce
 from appliance.alarms.lifecycle import Alarm, AlarmTransition, Condition, Severity
 from appliance.alarms.register import AlarmRegister, alarm_id_of
+from models.cumulative_sum import CumulativeSum, CumulativeSumRules
 from models.diagnosis import Diagnosis, Verdict
 
 MACHINE_CONDITION = "machine condition"
@@ -29,10 +31,10 @@ _CHALLENGE_RATIO = 1.5  # another fault, or channel, must be this much stronger 
 class RuleSettings:
     """Figures of the rules; windows come about 1.5 a second, diagnoses one each 2 s."""
 
-    windows_needed: int = 5
+    score: CumulativeSumRules = field(default_factory=CumulativeSumRules)
+    windows_needed: int = 5  # in an ISO 20816 zone
     windows_of: int = 6
     windows_off: int = 45
-    off_score: float = 0.8  # hysteresis: below it a window denies the condition
     diagnoses_needed: int = 2
     diagnoses_of: int = 3
     diagnoses_off: int = 8
@@ -51,18 +53,20 @@ class WindowJudgement:
     time_ns: int
     rating: Severity  # good, watch (criterion II), warn or stop after ISO 20816; not rated outside it
     rating_reason: str = ""  # "3.10 mm/s is in zone C (2.8 to 4.5)"
-    score: float | None = None  # 1.0 = limit; None: no baseline
+    score: float | None = None  # 1.0 = limit, smoothed, to be told; None: no baseline
     explanation: str = ""  # the features behind the score
     provisional: bool = False
     velocity_mm_s: float | None = None
     limit_factor: float | None = None  # at which multiple of the learned limit a person set it
+    unsmoothed: float = math.nan  # this window's own score, which decides; NaN: says nothing
+    fresh: float = 1.0  # share of its samples that no window before had
 
 
 @dataclass(slots=True)
 class _Standing:
     """What stands on one channel."""
 
-    score: Debounce
+    score: CumulativeSum
     ratings: dict[Severity, Debounce]  # that velocity is rated so, or worse
     faults: dict[str, tuple[Debounce, Diagnosis]] = field(default_factory=dict)
     assumed: dict[str, Debounce] = field(default_factory=dict)  # faults of before a restart, not seen since
@@ -101,9 +105,7 @@ class MachineConditionRule:
         """Take a window that was judged. Windows in run-up, at rest or of a bad sensor are not given."""
         standing = self._standing(judgement.channel_id)
         standing.latest = judgement
-        value = judgement.score
-        if value is not None:
-            standing.score.observe(value >= 1.0, value < self._settings.off_score)
+        standing.score.observe(judgement.unsmoothed, judgement.fresh)
         rank = judgement.rating.rank
         for severity, debounce in standing.ratings.items():
             debounce.observe(rank >= severity.rank, rank < severity.rank)
@@ -128,8 +130,7 @@ class MachineConditionRule:
         """A channel is learned anew: what its scores said holds no longer."""
         standing = self._channels.get(channel_id)
         if standing is not None:
-            s = self._settings
-            standing.score = Debounce(s.windows_needed, s.windows_of, s.windows_off)
+            standing.score = CumulativeSum(self._settings.score)
 
     def confirm_latest(self) -> None:
         """The end of a recording: no further record will come to confirm the latest diagnosis."""
@@ -189,9 +190,8 @@ class MachineConditionRule:
     def _standing(self, channel_id: str) -> _Standing:
         if channel_id not in self._channels:
             s = self._settings
-            debounces = [Debounce(s.windows_needed, s.windows_of, s.windows_off) for _ in range(4)]
-            ratings = dict(zip(_RATINGS, debounces[1:], strict=True))
-            self._channels[channel_id] = _Standing(debounces[0], ratings)
+            ratings = {rating: Debounce(s.windows_needed, s.windows_of, s.windows_off) for rating in _RATINGS}
+            self._channels[channel_id] = _Standing(CumulativeSum(s.score), ratings)
         return self._channels[channel_id]
 
     def _condition(self, present: Alarm | None) -> Condition | None:
@@ -235,9 +235,10 @@ class MachineConditionRule:
                 confidence=present.confidence,
                 rising_since_ns=present.rising_since_ns,
             )
-        elif window is not None and (window.score or 0.0) >= self._settings.off_score:
-            limit = f"{window.score:.1f} x {_limit_words(window)}"
-            sentences.append(f"vibration changed: {window.explanation} ({limit}), cause not identified")
+        elif window is not None and (window.score or 0.0) >= self._settings.score.reference:
+            sentences.append(
+                f"vibration changed: {window.explanation} ({_score_words(window)}), cause not identified"
+            )
         sentences += self._rating_sentences()
         return replace(
             condition,
@@ -301,6 +302,14 @@ class MachineConditionRule:
 
 def _rank(severity: Severity) -> int:
     return severity.rank
+
+
+def _score_words(window: WindowJudgement) -> str:
+    """The score in units of its limit. Below it, only what lasts or comes back is an alarm."""
+    score = window.score or 0.0
+    if score < 1.0:
+        return f"{score:.2f} x {_limit_words(window)}, again and again"
+    return f"{score:.1f} x {_limit_words(window)}"
 
 
 def _limit_words(window: WindowJudgement) -> str:

@@ -10,6 +10,8 @@ EXIT_OK = 0
 EXIT_FAILED = 1  # it started, or tried to, and could not go on
 EXIT_CONFIGURATION = 2  # the configuration or the arguments cannot be used
 
+SAME_EVERYWHERE = frozenset({"evaluate"})  # what they print must not depend on the number of processors
+
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("appliance.commands.run", "run the appliance with a configuration file"),
     "demo": ("appliance.commands.demo", "run an appliance beside a simulated machine and tell its story"),

@@ -6,6 +6,7 @@ Duty: reading, and saying what cannot be used and why; one entry's defect never 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ import numpy as np
 
 from appliance.sources.recording_bounds import npz_arrays, npz_names
 from appliance.sources.recording_notes import RecordingNotes, notes_from_manifest
-from appliance.sources.recording_rows import read_tag_rows
+from appliance.sources.recording_rows import TagRows, read_tag_rows
 from appliance.sources.recordings import RATE_TOLERANCE, Recording, RecordingError, read_recording
 from dsp.errors import DspError
 from models.evaluation.protocol import Rows, Unit, UnreadableUnit, Waveforms
@@ -82,9 +83,6 @@ def _read(
     if folder.resolve() not in path.resolve().parents:
         raise RecordingError(path, "it lies outside the folder", "name a file inside it")
     notes = _notes(path, blind)
-    channel = blind.get("bearing_channel")
-    if notes.bearing_channel is None and blind.get("task") == "diagnosis":
-        remark(f"{name}: field 'bearing_channel' is missing or no index: channel 0 is taken")
     _check_sum(path, name, blind.get("sha256"), remark)
     unit = Unit(
         name=name,
@@ -108,13 +106,28 @@ def _read(
     for line in recording.remarks:
         remark(f"{name}: {line}")
     _WAVEFORM_CHECKS[layout](path, recording)
-    if layout in ("recording", "mfpt_mat") and unit.bearing_channel >= len(recording.channel_names):
-        raise RecordingError(path, f"there is no channel {channel}", "correct bearing_channel")
+    if blind.get("task") == "diagnosis":
+        unit = replace(unit, bearing_channel=_channel(path, name, blind, recording, remark))
     if layout == "runs":
         yield from _runs(path, recording, unit)
     else:
         starts = _starts(recording) if layout == "snapshots" else None
         yield replace(unit, content=_waveforms(recording, starts))
+
+
+def _channel(
+    path: Path, name: str, blind: dict[str, Any], recording: Recording, remark: Callable[[str], None]
+) -> int:
+    """The channel that the bearing is heard on, by index or name; the first where none is stated."""
+    stated, names = blind.get("bearing_channel"), recording.channel_names
+    if isinstance(stated, str) and stated in names:
+        return names.index(stated)
+    if not isinstance(stated, int) or isinstance(stated, bool) or stated < 0:
+        remark(f"{name}: field 'bearing_channel' is missing or no index: channel 0 is taken")
+        return 0
+    if stated >= len(names):
+        raise RecordingError(path, f"there is no channel {stated}", "correct bearing_channel")
+    return stated
 
 
 def _check_sum(path: Path, name: str, stated: object, remark: Callable[[str], None]) -> None:
@@ -186,6 +199,20 @@ def _runs(path: Path, recording: Recording, unit: Unit) -> Iterator[Unit]:
         )
 
 
+def _rows(path: Path, unit: Unit, remark: Callable[[str], None]) -> TagRows:
+    """The table, also where its cells are parted as the other layout says."""
+    wanted = DELIMITERS[unit.layout]
+    try:
+        return read_tag_rows(path, wanted)
+    except RecordingError as refused:
+        for delimiter in set(DELIMITERS.values()) - {wanted}:
+            with contextlib.suppress(RecordingError):
+                rows = read_tag_rows(path, delimiter)
+                remark(f"{unit.name}: its cells are parted by {delimiter!r}, not as its layout says")
+                return rows
+        raise refused
+
+
 def _table(
     path: Path,
     unit: Unit,
@@ -193,7 +220,7 @@ def _table(
     stated_rate_hz: float | None,
     remark: Callable[[str], None],
 ) -> Unit:
-    rows = read_tag_rows(path, DELIMITERS[unit.layout])
+    rows = _rows(path, unit, remark)
     for line in rows.remarks:
         remark(f"{unit.name}: {line}")
     steps_s = np.diff(rows.time_s)

@@ -11,6 +11,7 @@ import argparse
 import json
 import math
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from rich.markup import escape
 
 from appliance.commands.analyse import analysed, speed_rpm
 from appliance.commands.evaluate_report import jsonable
-from appliance.commands.explain_limits import ChannelLimits, LearnedLimit, read_limits
+from appliance.commands.explain_limits import ChannelLimits, LearnedLimit, LimitInForce, read_limits
 from appliance.commands.replay_plan import PlannedFile, add_machine_options, load
 from appliance.config_file import load_settings
 from appliance.errors import Fatal, Rejected
@@ -56,6 +57,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="compare the lines with the baseline of this channel of the appliance",
     )
     journal.add_argument("--operating-state", metavar="LABEL", help="of that baseline, where it has several")
+    journal.add_argument(
+        "--at", metavar="TIME", help="the limits in force then (2026-03-01T14:00Z; UTC without a zone); now"
+    )
     parser.set_defaults(run=run)
 
 
@@ -71,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         learned, state = None, ""
         if args.like is not None:
             learned, state = limits[0].diagnoser, limits[0].state_for(args.operating_state)
-        now_ns = time.time_ns()
+        now_ns = time.time_ns() if args.at is None else time_ns_of(args.at)
         for report in (one.report for one in analysed(file, learned=learned, operating_state=state)):
             explanation = explained(report.found)
             if args.json:
@@ -87,13 +91,22 @@ def run(args: argparse.Namespace) -> int:
 
 def _limits(args: argparse.Namespace) -> list[ChannelLimits]:
     if args.config is None and args.state is None:
-        if args.like is not None or args.operating_state is not None:
+        if any(one is not None for one in (args.like, args.operating_state, args.at)):
             raise Rejected(
-                "--like and --operating-state need the journal: add --state DIR or --config CONFIG"
+                "--like, --operating-state and --at need the journal: add --state DIR or --config CONFIG"
             )
         return []
     folder = args.state if args.config is None else load_settings(args.config).station.state_dir
-    return read_limits(folder, args.like)
+    return read_limits(folder, args.like, None if args.at is None else time_ns_of(args.at))
+
+
+def time_ns_of(text: str) -> int:
+    """UTC ns of an ISO 8601 time, UTC where it names no zone. Raises Rejected."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Rejected(f"--at {text!r} is no time: write it as 2026-03-01T14:00Z") from error
+    return round((time if time.tzinfo is not None else time.replace(tzinfo=UTC)).timestamp() * 1e9)
 
 
 def as_json(
@@ -134,11 +147,28 @@ def as_json(
                 "windows": one.windows,
                 "age_s": round(one.age_s(now_ns)),
                 "age_trusted": one.time_trusted,
-                "ordered": one.ordered,
+                "in_force": _in_force_json(one.in_force, now_ns),
             }
             for channel in limits
             for one in channel.limits
         ],
+    }
+
+
+def _in_force_json(version: LimitInForce | None, now_ns: int) -> dict[str, Any] | None:
+    """The version that was in force; null where the journal has none."""
+    if version is None:
+        return None
+    return {
+        "version": version.version,
+        "action": version.action,
+        "actor": version.actor,
+        "said": version.said,
+        "factor": version.factor,
+        "locked": version.locked,
+        "provisional": version.provisional,
+        "age_s": round(version.age_s(now_ns)),
+        "age_trusted": version.time_trusted,
     }
 
 
@@ -268,13 +298,23 @@ def limit_text(limit: LearnedLimit, now_ns: int) -> str:
     where = f"{limit.channel_id}, {state}"
     hours = limit.learned_s / 3600.0
     if not limit.complete:
-        return f"{where}: still learning, {_span(limit.learned_s)} of running so far"
+        anew = _in_force_words(limit.in_force, now_ns)
+        return f"{where}: still learning, {_span(limit.learned_s)} of running so far{anew}"
     age = _span(limit.age_s(now_ns))
     doubt = "" if limit.time_trusted else ", by a clock that was not set"
     rests = f"{limit.windows} windows in {hours:.1f} h"
-    ordered = f"; {limit.ordered}" if limit.ordered else ""
-    since = f"run below it for {_span(limit.confirmed_s)} since{ordered}"
-    return f"{where}: learned from {rests}, {age} old{doubt}, {since}"
+    since = f"run below it for {_span(limit.confirmed_s)} since"
+    said = _in_force_words(limit.in_force, now_ns)
+    return f"{where}: learned from {rests}, {age} old{doubt}, {since}{said}"
+
+
+def _in_force_words(version: LimitInForce | None, now_ns: int) -> str:
+    if version is None:
+        return ""
+    level = f"at {100.0 * version.factor:.0f} % of what was learned" if version.learned else "nothing learned"
+    kept = [level, *(["locked"] if version.locked else []), *(["provisional"] if version.provisional else [])]
+    age = _span(version.age_s(now_ns))
+    return f"; version {version.version} in force for {age} ({', '.join(kept)}): {version.said}"
 
 
 def _span(seconds: float) -> str:

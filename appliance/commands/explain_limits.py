@@ -1,6 +1,7 @@
 """The limits that a journal holds for a channel, and how old they are.
 
-Duty: read LEARNED_LIMIT records from beside a running service and say what they rest on. Changes nothing.
+Duty: read LEARNED_LIMIT and LIMIT_VERSION records from beside a running service and say which limits were in
+force at a time, what they rested on and how old they were. Changes nothing.
 """
 
 from __future__ import annotations
@@ -15,9 +16,34 @@ from appliance.errors import Rejected
 from appliance.journal.archive import Archive
 from appliance.journal.record import Record, RecordKind
 from appliance.limit_records import stored_version
+from appliance.limit_versions import is_first_baseline
 from appliance.station_limits import words_of
 
 _EVER_NS = (0, 1 << 62)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitInForce:
+    """The version of a limit that was in force: the newest of that time."""
+
+    version: int
+    action: str
+    actor: str
+    said: str  # "limit raised to 130 % by anna: new coupling"
+    by_person: bool
+    factor: float  # times the learned limit
+    locked: bool
+    provisional: bool
+    learned: bool  # False: it was being learned anew
+    rests_on_s: float
+    windows: int
+    since_ns: int  # UTC
+    baseline_since_ns: int  # UTC of the oldest version that is kept with this baseline
+    time_trusted: bool
+
+    def age_s(self, now_ns: int) -> float:
+        """Seconds that it has been in force; not below 0."""
+        return max(0.0, (now_ns - self.since_ns) / 1e9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +58,7 @@ class LearnedLimit:
     windows: int
     since_ns: int  # UTC of the oldest record with this very baseline (or of the newest, while learning)
     time_trusted: bool
-    ordered: str = ""  # what a person did to it last: "limit raised to 130 % by anna: new coupling"
+    in_force: LimitInForce | None = None  # None: the journal holds no version of it
 
     def age_s(self, now_ns: int) -> float:
         """Seconds since then; not below 0."""
@@ -61,42 +87,72 @@ class ChannelLimits:
         return known[0] if known else ""
 
 
-def read_limits(state_dir: Path, channel_id: str | None) -> list[ChannelLimits]:
-    """Limits of one channel, or of all, in a state folder. Raises Rejected, Fatal."""
+def read_limits(state_dir: Path, channel_id: str | None, at_ns: int | None = None) -> list[ChannelLimits]:
+    """Limits of one channel, or of all, in a state folder: those in force at `at_ns` (UTC; None: now).
+
+    Raises Rejected, Fatal.
+    """
+    until_ns = _EVER_NS[1] if at_ns is None else at_ns
     archive = Archive(state_dir / "journal")
     try:
-        known = archive.subjects(RecordKind.LEARNED_LIMIT)
+        # of vibration: a subject of process values names its machine, too
+        known = [one for one in archive.subjects(RecordKind.LEARNED_LIMIT) if "/" not in one]
         if channel_id is not None and channel_id not in known:
             raise Rejected(f"no limits of {channel_id!r} in {state_dir}: it holds those of {_listed(known)}")
-        return [
-            _channel_limits(
-                one,
-                list(archive.records([(RecordKind.LEARNED_LIMIT, one)], *_EVER_NS)),
-                _ordered(archive, one),
-            )
-            for one in ([channel_id] if channel_id is not None else known)
-        ]
+        versions = _in_force(archive, until_ns)
+        found = []
+        for one in [channel_id] if channel_id is not None else known:
+            records = archive.records([(RecordKind.LEARNED_LIMIT, one)], _EVER_NS[0], until_ns)
+            own = {state: version for (channel, state), version in versions.items() if channel == one}
+            found.append(_channel_limits(one, list(records), own, then=at_ns is not None))
+        return found
     finally:
         archive.close()
 
 
-def _ordered(archive: Archive, channel_id: str) -> dict[str, str]:
-    """What a person did last to the limits of a channel, in words, by operating state."""
-    said: dict[str, str] = {}
+def _in_force(archive: Archive, until_ns: int) -> dict[tuple[str, str], LimitInForce]:
+    """The newest version of each limit that was made by then, by channel and operating state.
+
+    Raises Rejected for a record that holds no version.
+    """
+    found: dict[tuple[str, str], LimitInForce] = {}
     for subject in archive.subjects(RecordKind.LIMIT_VERSION):
-        for record in archive.records([(RecordKind.LIMIT_VERSION, subject)], *_EVER_NS):
+        learned_ns: dict[str, int] = {}  # by baseline
+        for record in archive.records([(RecordKind.LIMIT_VERSION, subject)], _EVER_NS[0], until_ns):
             version = (stored := stored_version(record)).version
-            if version.key.channel_id == channel_id:
-                words = f"{words_of(stored)}: {version.reason}" if version.by_person else ""
-                said[version.key.operating_state] = words
-    return said
+            if is_first_baseline(version.key):
+                continue
+            learned_ns.setdefault(version.baseline, record.time_ns)
+            key = (version.key.channel_id, version.key.operating_state)
+            if key not in found or found[key].version <= version.version:
+                found[key] = LimitInForce(
+                    version=version.version,
+                    action=version.action.value,
+                    actor=version.actor,
+                    said=f"{words_of(stored)}: {version.reason}" if version.by_person else words_of(stored),
+                    by_person=version.by_person,
+                    factor=version.factor,
+                    locked=version.locked,
+                    provisional=version.provisional,
+                    learned=bool(version.baseline),
+                    rests_on_s=version.rests_on_s,
+                    windows=version.windows,
+                    since_ns=record.time_ns,
+                    baseline_since_ns=learned_ns[version.baseline],
+                    time_trusted=record.time_trusted,
+                )
+    return found
 
 
-def _channel_limits(channel_id: str, records: list[Record], ordered: Mapping[str, str]) -> ChannelLimits:
+def _channel_limits(
+    channel_id: str, records: list[Record], versions: Mapping[str, LimitInForce], *, then: bool
+) -> ChannelLimits:
     documents = [(record, _document(record)) for record in records]
-    if not documents:
+    if not documents and not (then and versions):
+        if then:
+            raise Rejected(f"the journal holds nothing that was learned of {channel_id!r} by then")
         raise Rejected(f"the limits of {channel_id!r} are damaged: nothing of them can be read")
-    newest, document = documents[-1]
+    newest, document = documents[-1] if documents else (None, {"detector": {"learned": []}, "diagnoser": {}})
     limits = []
     for state, entry in _learned(document).items():
         same = [
@@ -106,6 +162,10 @@ def _channel_limits(channel_id: str, records: list[Record], ordered: Mapping[str
             and _learned(older).get(state, {}).get("baseline") == entry["baseline"]
         ]
         since = same[0] if same else newest
+        assert since is not None
+        version = versions.get(state)
+        # the records of a baseline leave the journal, but for the newest; its version stays
+        kept_ns = since.time_ns if version is None or not version.learned else version.baseline_since_ns
         limits.append(
             LearnedLimit(
                 channel_id=channel_id,
@@ -114,11 +174,27 @@ def _channel_limits(channel_id: str, records: list[Record], ordered: Mapping[str
                 learned_s=float(entry["learned_s"]),
                 confirmed_s=float(entry["confirmed_s"]),
                 windows=int(entry["windows"]),
-                since_ns=since.time_ns,
+                since_ns=min(since.time_ns, kept_ns),
                 time_trusted=since.time_trusted,
-                ordered=ordered.get(state, ""),
+                in_force=version,
             )
         )
+    known = {limit.operating_state for limit in limits}
+    limits += [
+        LearnedLimit(
+            channel_id=channel_id,
+            operating_state=state,
+            complete=version.learned,
+            learned_s=version.rests_on_s,
+            confirmed_s=0.0,
+            windows=version.windows,
+            since_ns=version.baseline_since_ns,
+            time_trusted=version.time_trusted,
+            in_force=version,
+        )
+        for state, version in versions.items()
+        if state not in known
+    ]
     return ChannelLimits(channel_id, tuple(limits), document["diagnoser"])
 
 

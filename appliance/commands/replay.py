@@ -25,6 +25,7 @@ from appliance.wiring_replay import RecordingPipeline, recording_pipeline
 from dsp.errors import DspError
 from dsp.framing import trend_window_samples
 from dsp.window_extractor import Engine
+from models.one_class_judge import JUDGES, ROBUST
 
 BETWEEN_FILES_S = 10.0
 LEAST_WINDOW_SAMPLES = 64
@@ -65,6 +66,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default=str(Engine.LANES),
         help="what computes spectral features; values agree",
     )
+    parser.add_argument(
+        "--detector", choices=JUDGES, default=ROBUST, help="what scores windows once a baseline is learned"
+    )
     add_machine_options(parser)
     parser.set_defaults(run=run)
 
@@ -97,7 +101,8 @@ async def _replay(args: argparse.Namespace) -> int:
     with bar:
         for judgement in usable:
             try:
-                traces.append(await _judge(judgement, timeline, bar, args.real_time, Engine(args.engine)))
+                settings = replace(_settings(judgement), engine=Engine(args.engine), detector=args.detector)
+                traces.append(await _judge(judgement, settings, timeline, bar, args.real_time))
             except (DspError, ValueError) as error:
                 errors.print(f"{judgement.file.path}: {error}", style="red", markup=False)
                 failed = True
@@ -209,14 +214,14 @@ class _Player:
 
 async def _judge(
     judgement: Judgement,
+    settings: AnalysisSettings,
     timeline: JsonTimeline | TextTimeline,
     bar: Progress,
     real_time: bool,
-    engine: Engine,
 ) -> Traces:
     file = judgement.file
     machine = replace(file.notes.machine, asset_id=ASSET_ID)
-    analysis = AssetAnalysis(machine, file.channels, replace(_settings(judgement), engine=engine))
+    analysis = AssetAnalysis(machine, file.channels, settings)
     preparing = bar.add_task("preparing the analysis (half a minute the first time)", total=None)
     await asyncio.to_thread(analysis.warm_up)
     bar.remove_task(preparing)

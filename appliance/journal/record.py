@@ -13,7 +13,7 @@ CENTRAL = "central"  # the central InfluxDB as a sink, by name
 class RecordClass(StrEnum):
     """Pressure in one class never evicts another; alarm, counter and limit are never evicted while unsent."""
 
-    ALARM = "alarm"  # transitions, verdicts, acknowledgements, audit
+    ALARM = "alarm"  # transitions, verdicts, acknowledgements, audit, advisories
     COUNTER = "counter"
     LIMIT = "limit"  # learned limits
     TELEMETRY = "telemetry"  # features, scores, health
@@ -31,6 +31,7 @@ class RecordKind(StrEnum):
     AUDIT = "audit"
     HEALTH = "health"  # of the appliance itself
     LIMIT_VERSION = "limit_version"  # who set a limit, when, why; what was learned then
+    ADVISORY = "advisory"  # a forecast, or that one is withdrawn; no alarm
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from appliance.sinks.sink import OutboxBatch, Receipt, Sink, SinkStopped, SinkUn
 logger = logging.getLogger(__name__)
 
 KINDS: dict[RecordClass, frozenset[RecordKind]] = {
-    RecordClass.ALARM: frozenset({RecordKind.ALARM_TRANSITION, RecordKind.AUDIT}),
+    RecordClass.ALARM: frozenset({RecordKind.ALARM_TRANSITION, RecordKind.ADVISORY, RecordKind.AUDIT}),
     RecordClass.LIMIT: frozenset({RecordKind.LEARNED_LIMIT, RecordKind.LIMIT_VERSION}),
     RecordClass.COUNTER: frozenset({RecordKind.COUNTER_VALUE}),
     RecordClass.TELEMETRY: frozenset(

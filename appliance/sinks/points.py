@@ -153,6 +153,22 @@ SCHEMA: dict[str, MeasurementInfo] = {
         },
         "a version of a limit: who set it, when, why",
     ),
+    "advisory": MeasurementInfo(
+        RecordKind.ADVISORY,
+        _VALUE,
+        {
+            "boundary": FieldInfo("string", "", "what will be passed: zone C, zone D, the learned limit"),
+            "stands": FieldInfo("boolean", "", "false: what was said of this boundary before is withdrawn"),
+            "text": FieldInfo("string", "", "the sentence a technician reads"),
+            "median_s": FieldInfo("float", "s", "from the record's time; absent where none is said"),
+            "lower_s": FieldInfo("float", "s", "with 90 % it takes longer"),
+            "upper_s": FieldInfo("float", "s", "with 90 % it takes less; absent where it may never come"),
+            "sequence": _SEQUENCE,
+            "time_ns": _TIME,
+            "time_trusted": PROVISIONAL,
+        },
+        "a forecast with its interval, or that it holds no longer; never an alarm",
+    ),
     "audit": MeasurementInfo(
         RecordKind.AUDIT,
         ("device_id",),
@@ -276,7 +292,9 @@ def _counter(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None
 
 def _limit(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
     fields: Fields = {"document": _document(record.payload), "document_bytes": len(record.payload)}
-    return _event("limit", record, {**tags, "channel": record.subject}, fields)
+    machine, parted, _ = record.subject.partition("/")  # a group of process values names its machine itself
+    of = {**tags, "asset": machine} if parted else tags
+    return _event("limit", record, {**of, "channel": record.subject}, fields)
 
 
 def _limit_version(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
@@ -296,6 +314,21 @@ def _limit_version(record: Record, payload: Any, tags: dict[str, str]) -> bytes 
     channel = str(payload["key"]["channel_id"])
     of = {**tags, "asset": str(payload["asset_id"]), "channel": channel}
     return _event("limit_version", record, of, fields)
+
+
+def _advisory(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
+    forecast = payload["forecast"]
+    fields: Fields = {
+        "boundary": str(payload["boundary"]),
+        "stands": forecast is not None,
+        "text": str(payload["text"]),
+        **{
+            name: None if forecast is None else _number(forecast[name])
+            for name in ("median_s", "lower_s", "upper_s")
+        },
+    }
+    of = {**tags, "asset": str(payload["asset_id"]), "channel": str(payload["channel_id"])}
+    return _event("advisory", record, of, fields)
 
 
 def _audit(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
@@ -337,6 +370,7 @@ _ENCODERS: dict[RecordKind, Callable[[Record, Any, dict[str, str]], bytes | None
     RecordKind.COUNTER_VALUE: _counter,
     RecordKind.LEARNED_LIMIT: _limit,
     RecordKind.LIMIT_VERSION: _limit_version,
+    RecordKind.ADVISORY: _advisory,
     RecordKind.AUDIT: _audit,
     RecordKind.HEALTH: _health,
 }

@@ -17,6 +17,7 @@ PLAUSIBLE: dict[Measurand, tuple[float, float]] = {
     Measurand.SHAFT_SPEED: (-2000.0, 2000.0),  # Hz; sign is direction
     Measurand.LOAD: (-0.5, 5.0),  # fraction of rated load; a zero point may drift a little below 0
     Measurand.TEMPERATURE: (-100.0, 1000.0),  # degC
+    Measurand.PROCESS_VALUE: (-1e30, 1e30),  # of any kind; beyond, a float32 cannot hold it
 }
 
 _GOOD, _UNCERTAIN = 0, 1  # the two top bits of a status code, OPC 10000-4 7.39

@@ -22,6 +22,7 @@ from appliance.sources.recording_columns import MAX_VALUES, RecordingError
 
 MAX_UNPACKED_BYTES = MAX_VALUES * 8  # as float64, which all samples pass through
 _CHUNK_BYTES = 1 << 20
+_GZIP = b"\x1f\x8b"  # RFC 1952, 2.3.1
 _MAT_HEAD_BYTES, _MAT_COMPRESSED = 128, 15  # MAT-File Format, version 5: header; miCOMPRESSED
 _REMEDY = f"split it into files of {MAX_VALUES} values at most"
 
@@ -76,13 +77,19 @@ def check_mat(path: Path) -> None:
                     break
 
 
+def is_gzipped(path: Path) -> bool:
+    """Whether a file's content, not its name, is gzip'd."""
+    with path.open("rb") as stream:
+        return stream.read(2) == _GZIP
+
+
 def check_text(path: Path, delimiter: bytes) -> None:
     """See that a table as text does not become too much: read through once, kept nowhere.
 
     Raises RecordingError.
     """
     n_bytes = n_cells = 0
-    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
+    with gzip.open(path) if is_gzipped(path) else path.open("rb") as stream:
         while data := stream.read(_CHUNK_BYTES):
             n_bytes += len(data)
             n_cells += data.count(delimiter) + data.count(b"\n")

@@ -63,9 +63,11 @@ def unit_to_si(unit: str | None) -> tuple[float, str]:
     """Factor to m/s2 and the unit after it; (1.0, "1") where the unit is not one of acceleration."""
     words = (unit or "").strip().lower().replace("²", "2").replace("^", "").replace("**", "")
     first = words.split()[0].strip(",;:()[]") if words else ""
-    if first in ("g", "gn"):
+    if first in ("g", "gn", "g_n"):
         return STANDARD_GRAVITY_MPS2, "m/s2"
-    if first in ("m/s2", "m/s/s", "mps2", "m/sec2"):
+    if first in ("mg", "milli-g"):
+        return 1e-3 * STANDARD_GRAVITY_MPS2, "m/s2"
+    if first in ("m/s2", "m/s/s", "mps2", "m/sec2", "ms-2"):
         return 1.0, "m/s2"
     if first in ("mm/s2",):
         return 1e-3, "m/s2"

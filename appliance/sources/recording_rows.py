@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from appliance.sources.recording_bounds import check_text
+from appliance.sources.recording_bounds import check_text, is_gzipped
 from appliance.sources.recording_columns import RecordingError
 from appliance.sources.recording_tables import LABEL_NAMES, TIME_NAMES
 
@@ -69,7 +69,7 @@ def _cells(path: Path, delimiter: str) -> tuple[list[str], list[list[str]]]:
     try:
         check_text(path, delimiter.encode())
         raw = path.read_bytes()
-        raw = gzip.decompress(raw) if path.suffix.lower() == ".gz" else raw
+        raw = gzip.decompress(raw) if is_gzipped(path) else raw
         lines = list(csv.reader(io.StringIO(raw.decode("utf-8-sig")), delimiter=delimiter))
     except RecordingError:
         raise

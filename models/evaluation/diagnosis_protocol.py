@@ -26,6 +26,7 @@ from models.evaluation.outcome import (
     calibration,
     counts,
     counts_by_grade,
+    fault_of,
     judged,
 )
 from models.evaluation.protocol import Run, Unit, UnreadableUnit
@@ -132,7 +133,8 @@ class DiagnosisProtocol:
 def _truth(revealed: RevealedLabel) -> Truth | None:
     if revealed.state == "healthy":
         return Truth(None, revealed.grade)
-    return Truth(revealed.fault, revealed.grade) if revealed.state == "faulty" and revealed.fault else None
+    fault = fault_of(revealed.fault or "")
+    return Truth(fault, revealed.grade) if fault and revealed.state in ("faulty", "") else None
 
 
 def _result(
@@ -184,5 +186,5 @@ def _picture(unit: Unit, product: RecordingDiagnosis, found: JudgedUnit) -> Evid
         + (f", grade {found.truth.grade}" if found.truth.grade else ""),
         found=product,
         bearing=unit.machine.bearing,
-        truth=found.truth.fault,
+        truth=next(iter(found.truth.faults), None),
     )

@@ -7,6 +7,7 @@ detector takes the nearest learned speed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -80,8 +81,12 @@ class OneClassBySpeedProtocol:
         run: Run,
     ) -> list[TaskResult]:
         """One result per detector; `lgo` metrics are those of the unseen speed."""
+        stated = [unit for unit in units if _has_speed(unit)]
+        for unit in units:
+            if unit not in stated:
+                run.remark(f"{unit.name}: no speed is stated for it, not scored")
         stretches = comparable(
-            [unit for unit in units if unit.waveforms.speed_percent is not None],
+            stated,
             self._rules,
             run.remark,
             window_samples=WINDOW,
@@ -115,6 +120,11 @@ class OneClassBySpeedProtocol:
         return [
             _result(dataset, task, variant, runs, speeds, states, len(unreadable), run) for variant in table
         ]
+
+
+def _has_speed(unit: Unit) -> bool:
+    speed = unit.waveforms.speed_percent
+    return speed is not None and math.isfinite(speed)
 
 
 def _speed(unit: Unit) -> Speed:

@@ -20,6 +20,8 @@ from models.evaluation.protocol import Unit
 UNKNOWN_UNIT = "1"
 # Names of groups that say that the machine stood still: such units are not scored, nor learned from.
 PARKED = frozenset({"off", "stopped", "stop", "standstill", "parked", "idle", "rest"})
+# Units that a sensor states without its scale: levels compare among recordings all the same.
+UNSCALED = frozenset({"v", "mv", "volt", "volts", "count", "counts", "lsb", "adc", "raw"})
 FEW_STRETCHES = 10  # a unit of fewer is cut into windows
 WINDOWS_PER_UNIT = 40
 LEAST_WINDOW = 1024
@@ -75,7 +77,7 @@ def comparable(
     if short:
         remark(f"{short} stretches below {least} samples are not scored")
     segment = min([rules.segment_samples, *(len(x) for inside in whole for x in inside)])
-    known = all(unit.waveforms.unit != UNKNOWN_UNIT for unit in kept)
+    known = all(unit.waveforms.unit != UNKNOWN_UNIT or is_unscaled(unit.stated_unit) for unit in kept)
     present = [(unit, inside) for unit, inside in zip(kept, whole, strict=True) if inside]
     return Stretches(
         tuple(unit for unit, _ in present),
@@ -89,6 +91,7 @@ def figures() -> dict[str, Any]:
     """What decides which stretches are compared and how they are cut, as JSON values."""
     return {
         "parked": sorted(PARKED),
+        "unscaled": sorted(UNSCALED),
         "windows": [FEW_STRETCHES, WINDOWS_PER_UNIT, LEAST_WINDOW, MIN_SAMPLES],
         "rate_tolerance": RATE_TOLERANCE,
         "correlation_db": CORRELATION_DB,
@@ -98,6 +101,12 @@ def figures() -> dict[str, Any]:
 def is_parked(group: str) -> bool:
     """Whether a group's name says that the machine stood still."""
     return group.strip().lower() in PARKED
+
+
+def is_unscaled(stated_unit: str) -> bool:
+    """Whether a stated unit is a sensor's own: of one scale, if of an unknown one."""
+    words = stated_unit.lower().replace(",", " ").replace("(", " ").split()
+    return bool(words) and words[0] in UNSCALED
 
 
 def simple_row(x: Float32Array, sample_rate_hz: float, level_known: bool, rules: RowRules) -> Float64Array:

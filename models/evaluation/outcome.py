@@ -5,12 +5,14 @@ Duty: the metrics of the protocol `diagnosis`. Pure: reads no file and never see
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
+from dsp.bearing import BearingFault
 from models.diagnosis import Diagnosis, Verdict
 
 
@@ -30,8 +32,13 @@ class Outcome(StrEnum):
 class Truth:
     """What is known of a unit's machine; `fault` is None where it is healthy."""
 
-    fault: str | None
+    fault: str | None  # several at once are joined by " + ": to call any of them is right
     grade: str = ""  # how far the fault can be diagnosed at all, where somebody rated it
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Each of the faults that are there."""
+        return () if self.fault is None else tuple(self.fault.split(" + "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ def judged(unit: str, diagnosis: Diagnosis, truth: Truth) -> JudgedUnit:
         confidence=diagnosis.confidence,
         text=diagnosis.text,
         outcome=_outcome(diagnosis, truth),
-        first=truth.fault is not None and bool(ranking) and ranking[0].fault == truth.fault,
+        first=bool(ranking) and ranking[0].fault in truth.faults,
     )
 
 
@@ -74,7 +81,26 @@ def _outcome(diagnosis: Diagnosis, truth: Truth) -> Outcome:
         return Outcome.MISSED
     if diagnosis.verdict is Verdict.ABSTAIN:
         return Outcome.ABSTAIN
-    return Outcome.RIGHT if diagnosis.fault == truth.fault else Outcome.WRONG
+    return Outcome.RIGHT if diagnosis.fault in truth.faults else Outcome.WRONG
+
+
+_PART_NAMES = {
+    BearingFault.OUTER_RACE: ("outer", "outer ring", "outer raceway", "bpfo"),
+    BearingFault.INNER_RACE: ("inner", "inner ring", "inner raceway", "bpfi"),
+    BearingFault.ROLLING_ELEMENT: ("ball", "balls", "roller", "rollers", "rolling elements", "bsf"),
+    BearingFault.CAGE: ("retainer", "train", "ftf"),
+}
+_SAME = {name: fault.value for fault, names in _PART_NAMES.items() for name in names}
+
+
+def fault_of(written: str) -> str:
+    """A fault as a label's author wrote it ("Outer_Race", "ball fault", "inner & outer"), in our words."""
+    parts = []
+    for part in re.split(r"\s*(?:[+&,;/]|\band\b)\s*", re.sub(r"[_-]+", " ", written.strip().lower())):
+        name = re.sub(r"\s+(?:fault|defect|damage)s?$", "", part.strip())
+        if name:
+            parts.append(_SAME.get(name, name))
+    return " + ".join(dict.fromkeys(parts))
 
 
 def counts(units: Iterable[JudgedUnit]) -> dict[str, int]:

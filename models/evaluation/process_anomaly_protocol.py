@@ -19,6 +19,7 @@ from models.evaluation.protocol import Run, Unit, UnreadableUnit
 from models.evaluation.result import BASELINE, Rate, TaskResult
 from models.evaluation.sealed import RevealedLabel
 from models.process_detector import ProcessDetector, ProcessRules
+from models.process_words import process_words
 
 RULES = "rules"
 LARGEST = f"{BASELINE}largest deviation"
@@ -107,7 +108,8 @@ class ProcessAnomalyProtocol:
                 )
                 run.step()
                 continue
-            said = {RULES: self._replay(unit), LARGEST: _baseline(unit, learn)}
+            replayed, words = self._replay(unit)
+            said = {RULES: replayed, LARGEST: _baseline(unit, learn)}
             for variant, (alarm, changed) in said.items():
                 unit.sealed.write(variant, {"alarm": alarm, "changed": changed})
             revealed = unit.sealed.reveal()
@@ -128,6 +130,7 @@ class ProcessAnomalyProtocol:
                 _count(
                     pooled[variant], unit, revealed, truth=truth, alarm=alarm, changed=changed, learn=learn
                 )
+            pooled[RULES].units[-1]["alarm_words"] = words
             run.step()
         counts = {
             "unreadable": len(unreadable),
@@ -136,8 +139,9 @@ class ProcessAnomalyProtocol:
         }
         return [_result(dataset, task, variant, found, counts) for variant, found in pooled.items()]
 
-    def _replay(self, unit: Unit) -> tuple[BoolArray, BoolArray]:
-        """Alarm and change point of each row, `(n_rows,)`; False while learning."""
+    def _replay(self, unit: Unit) -> tuple[tuple[BoolArray, BoolArray], list[str]]:
+        """Alarm and change point of each row, `(n_rows,)`, False while learning; each alarm in words."""
+        words: list[str] = []
         detector = ProcessDetector(unit.rows.tag_names, self._rules)
         alarm = np.zeros(len(unit.rows.values), bool)
         changed = np.zeros(len(unit.rows.values), bool)
@@ -145,7 +149,9 @@ class ProcessAnomalyProtocol:
             judged = detector.observe(row)
             if judged is not None:
                 alarm[i], changed[i] = judged.alarm, judged.changed
-        return alarm, changed
+                if judged.alarm and not alarm[i - 1]:
+                    words.append(f"row {i}: {process_words(detector, judged)}")
+        return (alarm, changed), words
 
 
 def _baseline(unit: Unit, learn: int) -> tuple[BoolArray, BoolArray]:

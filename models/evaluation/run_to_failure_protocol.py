@@ -21,7 +21,8 @@ from dsp.framing import WindowBatch
 from dsp.samples import Float64Array, Quality
 from models.baseline import BaselineRules
 from models.cumulative_sum import CumulativeSum, CumulativeSumRules
-from models.detector import BaselineDetector, LearningSettings
+from models.detector import AnomalyScore, BaselineDetector, LearningSettings
+from models.detectors.catalogue import detectors
 from models.evaluation.onset_labels import (
     MIN_BASELINE,
     MIN_SNAPSHOTS,
@@ -32,10 +33,14 @@ from models.evaluation.onset_labels import (
 )
 from models.evaluation.protocol import Run, Unit, UnreadableUnit, Waveforms
 from models.evaluation.result import BASELINE, Rate, TaskResult, Timeline
+from models.one_class_judge import JUDGES, LEAST_SHARE, LIMIT_MARGIN, ROBUST, SCALE, JudgeName
 from models.prognosis import Forecast, forecast
 
 RULES = "rules"
-FIVE_OF_SIX = f"{BASELINE}5 of 6"  # the same scores, median of 5, at the limit in 5 of 6 snapshots
+FIVE_OF_SIX = f"{BASELINE}5 of 6"  # the same scores counted: median of 5, at the limit in 5 of 6
+# One-class detectors in the place of the baseline's statistic, under the same sequential test.
+OTHERS: dict[str, JudgeName] = {f"{BASELINE}{name}": name for name in JUDGES if name != ROBUST}
+VARIANTS = (RULES, FIVE_OF_SIX, *OTHERS)
 _NEEDED, _OF = 5, 6
 _FORECAST_EVERY = 10  # snapshots
 _FORECAST_HISTORY = 240
@@ -75,6 +80,8 @@ class RunToFailureProtocol:
             "extractor": EXTRACTOR_VERSION,
             "learned": "first tenth, at least 20 snapshots",
             "five_of_six": [_NEEDED, _OF],
+            "others": {name: repr(detectors(SCALE)[name]) for name in OTHERS.values()},
+            "others_limit": [LIMIT_MARGIN, LEAST_SHARE],
         }
 
     def evaluate(
@@ -85,9 +92,9 @@ class RunToFailureProtocol:
         unreadable: Sequence[UnreadableUnit],
         run: Run,
     ) -> list[TaskResult]:
-        """One result for the sequential test and one for counting, over the same scores."""
-        judged: dict[str, list[AlarmsJudged]] = {RULES: [], FIVE_OF_SIX: []}
-        rows: dict[str, list[dict[str, Any]]] = {RULES: [], FIVE_OF_SIX: []}
+        """The product's result, one for counting the same scores, and one for each optional detector."""
+        judged: dict[str, list[AlarmsJudged]] = {variant: [] for variant in VARIANTS}
+        rows: dict[str, list[dict[str, Any]]] = {variant: [] for variant in VARIANTS}
         timelines: list[Timeline] = []
         forecasts: list[_ForecastCount] = []
         for unit in units:
@@ -141,10 +148,15 @@ def _replay(waveforms: Waveforms, rules: CumulativeSumRules) -> _Replay:
     duration_ns = math.ceil(duration_s * 1e9)
     score = np.full(n, np.nan)
     smoothed = np.full(n, np.nan)
-    stood = {RULES: np.zeros(n, bool), FIVE_OF_SIX: np.zeros(n, bool)}
+    stood = {variant: np.zeros(n, bool) for variant in VARIANTS}
+    learning = LearningSettings((baseline - 0.5) * duration_s, MIN_BASELINE)
     for channel in range(waveforms.stretches[0].shape[1]):
-        detector = BaselineDetector(LearningSettings((baseline - 0.5) * duration_s, MIN_BASELINE))
+        detector = BaselineDetector(learning)
         test = CumulativeSum(rules)
+        others = {
+            variant: (BaselineDetector(learning, judged_by=name), CumulativeSum(rules))
+            for variant, name in OTHERS.items()
+        }
         recent: deque[bool] = deque(maxlen=_OF)
         for first in range(0, n, _CHUNK):
             chunk = waveforms.stretches[first : first + _CHUNK]
@@ -159,16 +171,25 @@ def _replay(waveforms: Waveforms, rules: CumulativeSumRules) -> _Replay:
                 operating_states=("no tags",) * len(chunk),
             )
             for i, features in enumerate(extractor.extract(batch), first):
+                for variant, (other, its_test) in others.items():
+                    stood[variant][i] |= _alarms(its_test, other.observe(features))
                 judged = detector.observe(features)
                 if judged is None:
                     continue
-                raw = float(judged.contributions.sum())
-                score[i] = np.fmax(score[i], raw)
+                score[i] = np.fmax(score[i], judged.unsmoothed)
                 smoothed[i] = np.fmax(smoothed[i], judged.value)
-                stood[RULES][i] |= test.observe(raw)
+                stood[RULES][i] |= _alarms(test, judged)
                 recent.append(judged.value >= 1.0)
                 stood[FIVE_OF_SIX][i] |= sum(recent) >= _NEEDED
     return _Replay(score, smoothed, {k: [int(i) for i in np.flatnonzero(v)] for k, v in stood.items()})
+
+
+def _alarms(test: CumulativeSum, score: AnomalyScore | None) -> bool:
+    """Whether an alarm stands after a snapshot; not while it only waits to be over."""
+    if score is None:
+        return False
+    test.observe(score.unsmoothed, score.fresh)
+    return test.value >= 1.0
 
 
 def _largest_rms(waveforms: Waveforms) -> Float64Array:

@@ -32,8 +32,8 @@ class RevealedLabel:
 
     @property
     def state(self) -> str:
-        """`label.state`, "" where nobody wrote one."""
-        return str(self.label.get("state") or "")
+        """`label.state` in lower case, "" where nobody wrote one."""
+        return str(self.label.get("state") or "").strip().lower()
 
     @property
     def fault(self) -> str | None:

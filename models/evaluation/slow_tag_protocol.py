@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from models.evaluation.process_baseline import level_alarms
-from models.evaluation.protocol import Run, Unit, UnreadableUnit
+from models.evaluation.protocol import Rows, Run, Unit, UnreadableUnit
 from models.evaluation.result import BASELINE, Rate, TaskResult
+from models.process_words import slow_words
 from models.slow_tag import MIN_LEARN_VALUES, SlowTagDetector, SlowTagRules
 
 RULES = "rules"
@@ -73,7 +74,8 @@ class SlowTagProtocol:
                 run.step()
                 continue
             times = unit.rows.time_s
-            said = {RULES: self._replay(unit.rows.values, learn), LEVEL: _level(unit.rows.values, learn)}
+            replayed, words = self._replay(unit.rows, learn)
+            said = {RULES: replayed, LEVEL: _level(unit.rows.values, learn)}
             for variant, alarm in said.items():
                 unit.sealed.write(variant, alarm)
             try:
@@ -100,11 +102,14 @@ class SlowTagProtocol:
                     {"unit": unit.name, "windows": len(judged), "hit": hit, "false_events": false,
                      "weeks": round(weeks, 2), "alarms_h": [[round(t / 3600.0, 2) for t in s] for s in found]}
                 )  # fmt: skip
+            pooled[RULES].units[-1]["alarm_words"] = words
             run.step()
         return [_result(dataset, task, variant, total, len(unreadable)) for variant, total in pooled.items()]
 
-    def _replay(self, values: npt.NDArray[np.float64], learn: int) -> BoolArray:
-        """Whether any tag's alarm stands at each row."""
+    def _replay(self, rows: Rows, learn: int) -> tuple[BoolArray, list[str]]:
+        """Whether any tag's alarm stands at each row, and what each alarm says as it begins."""
+        values, words = rows.values, []
+        step_s = float(np.median(np.diff(rows.time_s)))
         alarm = np.zeros(len(values), bool)
         for tag in range(values.shape[1]):
             stated = int(np.isfinite(values[:learn, tag]).sum())
@@ -114,9 +119,11 @@ class SlowTagProtocol:
             stands = False
             for i, value in enumerate(values[:, tag]):
                 judged = detector.observe(float(value))
+                if judged is not None and judged.alarm and not stands:
+                    words.append(slow_words(rows.tag_names[tag], detector, judged, step_s))
                 stands = stands if judged is None else judged.alarm
                 alarm[i] |= stands
-        return alarm
+        return alarm, words
 
 
 def _level(values: npt.NDArray[np.float64], learn: int) -> BoolArray:

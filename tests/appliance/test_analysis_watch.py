@@ -15,6 +15,7 @@ from appliance.machine_status import MachineStatus
 from dsp.extractor import EXTRACTOR_VERSION, FeatureVector
 from dsp.samples import Quality
 from dsp.severity_limits import ZoneLimits
+from models.cumulative_sum import CumulativeSumRules
 from models.detector import AnomalyScore, BaselineDetector, LearningProgress, LearningSettings
 from models.drift import DriftSettings
 from models.errors import ModelStateError
@@ -35,7 +36,7 @@ class Box:
     def __init__(self, settings: WatchSettings = SHORT) -> None:
         self._settings = settings
         self.detector = BaselineDetector(LearningSettings(2 * 86_400.0, 144, longest_step_s=900.0))
-        self.watch = ChannelWatch("pump.x", settings, channels=1)
+        self.watch = ChannelWatch("pump.x", settings, 1, CumulativeSumRules())
         self.scores: list[float] = []
         self.told: list[str] = []
         self._rng = np.random.default_rng(1)
@@ -117,6 +118,17 @@ def test_growth_is_forecast_with_its_interval_and_withdrawn_when_it_ends() -> No
     assert any("no forecast any more" in text for text in box.told)
 
 
+def test_a_forecast_of_before_a_restart_is_withdrawn_when_it_ends() -> None:
+    box = Box()
+    box.days(0, 12)
+    for boundary in ("zone C", "the learned limit"):
+        soon = Forecast(boundary, 9 * 86_400.0, 6 * 86_400.0, 15 * 86_400.0, 5.0, None)
+        box.watch.resume(Advisory("pump.x", 0, boundary, soon, soon.text))
+    box.days(12, 3)
+    assert len(box.told) == 2
+    assert all("no forecast any more" in text for text in box.told)
+
+
 def test_damaged_states_are_refused() -> None:
     box = Box()
     box.days(0, 8)
@@ -124,7 +136,7 @@ def test_damaged_states_are_refused() -> None:
     first: dict[str, Any] = {STATE: {"names": ["a"], "centre": [1.0, 2.0]}}
     for damage in ({"first": first}, {"first": None}, {"limit": {}}, {"drift": {}}, {"histories": {}}):
         with pytest.raises(ModelStateError):
-            ChannelWatch("pump.x", WatchSettings(), 1).restore({**state, **damage})
+            ChannelWatch("pump.x", WatchSettings(), 1, CumulativeSumRules()).restore({**state, **damage})
 
 
 def test_the_nearest_forecast_is_the_headline_until_it_is_withdrawn() -> None:

@@ -97,7 +97,7 @@ def test_good_configuration_is_read_and_paths_become_absolute(tmp_path: Path) ->
         ('kind = "serial"\n', "", "sources[0].kind", "missing", '"serial" or'),
         ('url = "opc.tcp', 'url = "http', "sources[1].url", "not possible", "opc.tcp://192"),
         ('"pump-speed"', '"pump-x"', "sources[1].tags[0].channel", "already used by sources[0]", "own name"),
-        ('"shaft_speed"', '"presure"', "sources[1].tags[0].measurand", "presure", '"load" or "temperature"'),
+        ('"shaft_speed"', '"presure"', "sources[1].tags[0].measurand", "presure", 'or "process_value"'),
         ('"ns=2;s=Speed"', '"Speed"', "sources[1].tags[0].node", "not possible", "node id"),
         ("[station]", "[web]\nport = 70000\n[station]", "web.port", "65535", "TCP port"),
         ("[station]", "[web]\ntls = true\n[station]", "web.tls", "true", '"auto" or "on"'),

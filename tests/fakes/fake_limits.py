@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from appliance.limit_versions import (
+    FIRST_BASELINE,
     Act,
     LimitChangeError,
     LimitFacts,
@@ -12,8 +13,10 @@ from appliance.limit_versions import (
     LimitVersion,
     by_learning,
     forgotten,
+    is_first_baseline,
     locked,
     raised,
+    replaced,
     restored,
     undone,
     unlocked,
@@ -34,6 +37,9 @@ class FakeLimits:
         self._machine = machine
         self._versions: list[tuple[float, LimitVersion]] = []
         self._facts: dict[LimitKey, LimitFacts] = {}
+        self._firsts = [
+            _first(channel_id) for channel_id in machine.channel_ids if machine.learns_for_s == 0.0
+        ]
         for channel_id in machine.channel_ids:
             for number, state in enumerate(STATES):
                 learned = machine.learns_for_s == 0.0 and number < len(STATES) - 1
@@ -50,11 +56,14 @@ class FakeLimits:
                 version = by_learning(machine.asset_id, facts, None, "fake")
                 if version is not None:
                     self._versions.append((now_ms - 86_400_000.0, version))
+        self._facts |= {facts.key: facts for facts in self._firsts}
 
     def view(self, learning: LearningView) -> LimitsView:
         return LimitsView(
             asset_id=self._machine.asset_id, revision=len(self._versions), largest_percent=300.0,
-            learning=learning, limits=[self._limit(facts) for facts in self._facts.values()],
+            learning=learning,
+            limits=[self._limit(f) for f in self._facts.values() if not is_first_baseline(f.key)],
+            first_baselines=[self._limit(f) for f in self._facts.values() if is_first_baseline(f.key)],
         )  # fmt: skip
 
     def history(self, limit: int) -> list[LimitVersionView]:
@@ -77,6 +86,8 @@ class FakeLimits:
             for key in self._facts
             if change.channel_id in (None, key.channel_id)
             and change.operating_state in (None, key.operating_state)
+            and (is_first_baseline(key) or change.action != "new first baseline")
+            and (not is_first_baseline(key) or change.action in ("new first baseline", "undo", "restore"))
         ]
         if not keys:
             raise UnknownIdError(
@@ -89,34 +100,40 @@ class FakeLimits:
             last = self._versions[-1][1].change_id
             keys = [key for key in keys if (found := self._newest(key)) and found.change_id == last]
         try:
-            made = [self._made(key, change, Act(user, change.reason, f"c{now_ms}")) for key in keys]
+            act = Act(user, change.reason, f"c{now_ms}")
+            made = [version for key in keys for version in self._made(key, change, act)]
         except LimitChangeError as error:
             raise LimitRefusedError(str(error), error.remedy) from error
         for version in made:
             self._versions.append((now_ms, version))
-            if not version.baseline:
-                facts = self._facts[version.key]
+            facts = self._facts[version.key]
+            if is_first_baseline(version.key):
+                name = version.baseline or f"{facts.baseline}+"
+                self._facts[version.key] = replace(facts, baseline=name, complete=bool(version.baseline))
+            elif not version.baseline:
                 self._facts[version.key] = replace(facts, baseline="", complete=False, learned_s=0.0)
 
-    def _made(self, key: LimitKey, change: LimitChange, act: Act) -> LimitVersion:
+    def _made(self, key: LimitKey, change: LimitChange, act: Act) -> list[LimitVersion]:
         asset_id, facts, present = self._machine.asset_id, self._facts[key], self._newest(key)
         past = [v for _, v in self._versions if v.key == key]
         match change.action:
             case "lock":
-                return locked(asset_id, facts, present, act)
+                return [locked(asset_id, facts, present, act)]
             case "unlock":
-                return unlocked(asset_id, facts, present, act)
+                return [unlocked(asset_id, facts, present, act)]
             case "raise":
-                return raised(asset_id, facts, present, act, (change.percent or 100.0) / 100.0)
+                return [raised(asset_id, facts, present, act, (change.percent or 100.0) / 100.0)]
             case "learn anew":
-                return forgotten(asset_id, facts, present, act)
+                return [forgotten(asset_id, facts, present, act)]
             case "undo":
-                return undone(asset_id, facts, present, act, past)
+                return [undone(asset_id, facts, present, act, past)]
             case "restore":
                 older = next((v for v in past if v.version == change.version), None)
                 if older is None:
                     raise LimitRefusedError("there is no such version", "Pick one of the history.")
-                return restored(asset_id, facts, present, act, older)
+                return [restored(asset_id, facts, present, act, older)]
+            case "new first baseline":
+                return replaced(asset_id, facts, present, act)
 
     def _newest(self, key: LimitKey) -> LimitVersion | None:
         return next((v for _, v in reversed(self._versions) if v.key == key), None)
@@ -125,16 +142,26 @@ class FakeLimits:
         found = self._newest(facts.key)
         time_ms = next((t for t, v in reversed(self._versions) if v is found), None)
         return LimitView(
-            channel_id=facts.key.channel_id, channel_name=_name(facts.key.channel_id),
+            kind=facts.kind, channel_id=facts.key.channel_id, channel_name=_name(facts.key.channel_id),
             operating_state=facts.key.operating_state, present=facts.key.operating_state == STATES[0],
-            in_service=found is not None and bool(found.baseline), learned_h=facts.learned_s / 3600.0,
-            needed_h=facts.needed_s / 3600.0, percent=100.0 * (1.0 if found is None else found.factor),
+            in_service=facts.complete if facts.kind == "drift" else bool(found and found.baseline),
+            learned_h=facts.learned_s / 3600.0, needed_h=facts.needed_s / 3600.0,
+            percent=100.0 * (1.0 if found is None else found.factor),
             locked=found is not None and found.locked, pinned=found is not None and found.pinned,
             provisional=facts.provisional, rests_on_h=facts.rests_on_s / 3600.0, windows=facts.windows,
             text=facts.text, version=0 if found is None else found.version,
             action="" if found is None else found.action.value, actor="" if found is None else found.actor,
             reason="" if found is None else found.reason, changed_ms=time_ms, durable=True,
         )  # fmt: skip
+
+
+def _first(channel_id: str) -> LimitFacts:
+    """What this channel's drift has been compared with for two months."""
+    return LimitFacts(
+        key=LimitKey(channel_id, FIRST_BASELINE), baseline="first-1", complete=True, factor=1.0,
+        learned_s=60 * 86_400.0, needed_s=14 * 86_400.0, rests_on_s=60 * 86_400.0, windows=0,
+        provisional=False, text="", kind="drift",
+    )  # fmt: skip
 
 
 def _name(channel_id: str) -> str:

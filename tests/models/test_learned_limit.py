@@ -78,19 +78,35 @@ def test_time_of_alarms_and_drifts_does_not_count() -> None:
     for i, score in enumerate(healthy(40.0).tolist()):
         limit.observe(i * STEP_NS, score, healthy=i % 144 < 72)
     assert limit.statement().span_h == pytest.approx(
-        440.0, abs=2.0
-    )  # 11 of each 12 hours: windows gather first
+        473.0, abs=2.0
+    )  # 71 of each 72 steps: the first one follows nothing
     assert limit.statement().provisional
 
 
 def test_what_it_watches_is_what_an_alarm_needs() -> None:
-    """Four bad windows of six are no alarm, and no peak."""
-    scores = healthy(12.0)
-    for at in range(100, len(scores) - 20, 100):
-        scores[at : at + 4] = 5.0
+    """A loud window now and then is no alarm, and no peak as high as the window."""
+    scores = healthy(40.0)
+    scores[50::100] = 5.0
     bumped = watch(scores).statement()
     assert bumped.rate is not None
-    assert bumped.rate.upper_per_year < 10.0  # 17 bumps in 12 days would be 500 a year
+    assert not bumped.provisional
+    assert bumped.rate.upper_per_year <= SHARE  # 58 loud windows in 40 days would be 500 a year
+
+
+def test_what_another_rule_was_watched_by_vouches_for_nothing() -> None:
+    limit = watch(healthy(60.0, typical=0.6))
+    assert limit.settled
+    raised = limit.factor
+    assert raised > 1.0
+    for older in ({"test": {"reference": 0.5}}, {"test": None}):
+        again = LimitWatch(SETTINGS)
+        again.restore({**limit.state(), **older})
+        assert again.factor == raised, "a limit is never lowered by itself"
+        assert again.statement().provisional
+        assert again.statement().span_h == 0.0
+        watch(healthy(60.0, typical=0.6) / raised, limit=again)
+        assert again.settled
+        assert raised <= again.factor <= MOST_RAISE
 
 
 def test_a_restart_keeps_what_was_settled() -> None:

@@ -1,8 +1,8 @@
 """Bearings that ran until they failed: the detector finds every failure and cries wolf at none of them.
 
-The live alarm rule, replayed causally, snapshot by snapshot, one frozen setting: baseline = the first tenth
-of each run, alarm = score at its limit in 5 of 6 snapshots on any channel. Onsets are labels made with
-hindsight, only to judge by. What the sequential test makes of the same scores stands in
+Scores under a simple count, replayed causally, snapshot by snapshot, one frozen setting: baseline = the first
+tenth of each run, alarm = score at its limit in 5 of 6 snapshots on any channel. Onsets are labels made with
+hindsight, only to judge by. What the test that raises live alarms makes of the same scores stands in
 `evaluation/test_sequential_goals.py`.
 """
 
@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from appliance.alarms.debounce import Debounce
-from appliance.alarms.rules import RuleSettings
 from dsp.extractor import TrendExtractor
 from dsp.framing import WindowBatch
 from dsp.samples import Quality
@@ -53,10 +52,9 @@ def replay(path: Path) -> Replayed:
     extractor = TrendExtractor(rate_hz, length, "1")
     duration_s = length / rate_hz
     detector = BaselineDetector(LearningSettings(learn_s=(baseline - 0.5) * duration_s, min_windows=20))
-    rules = RuleSettings()
     stood = np.zeros(n, bool)
     for channel in range(channels):
-        debounce = Debounce(rules.windows_needed, rules.windows_of, off_after=1)
+        debounce = Debounce(needed=5, of=6, off_after=1)
         batch = WindowBatch(
             channel_ids=(str(channel),) * n,
             start_ns=tuple(i * 10_000_000_000 for i in range(n)),

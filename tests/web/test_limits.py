@@ -117,3 +117,38 @@ async def test_an_unknown_machine_is_named_with_those_there_are(signed_in: httpx
         assert "fan-1" in Problem.model_validate_json(answer.content).remedy
     for wrong in ({"limit": 0}, {"limit": 501}):
         assert (await signed_in.get(HISTORY, params=wrong)).status_code == 422
+
+
+async def test_a_first_baseline_of_drift_is_given_up_and_taken_back(signed_in: httpx.AsyncClient) -> None:
+    view = (await signed_in.get(PATH)).json()
+    assert {first["kind"] for first in view["first_baselines"]} == {"drift"}
+    channels = {first["channel_id"] for first in view["first_baselines"]}
+    answer = await change(signed_in, action="new first baseline", reason="new foundation")
+    assert answer.status_code == 200
+    given_up = answer.json()["first_baselines"]
+    assert {(first["channel_id"], first["actor"], first["reason"]) for first in given_up} == {
+        (channel, "admin", "new foundation") for channel in channels
+    }
+    newest = (await signed_in.get(HISTORY, params={"limit": 1})).json()[0]
+    assert (newest["action"], newest["operating_state"]) == ("new first baseline", "first baseline")
+    assert (await change(signed_in, action="undo")).status_code == 200
+    back = (await signed_in.get(PATH)).json()["first_baselines"]
+    assert {first["action"] for first in back} == {"undone"}
+    assert all(first["in_service"] for first in back)
+
+
+async def test_giving_up_a_first_baseline_needs_what_every_change_needs(
+    signed_in: httpx.AsyncClient, anonymous: httpx.AsyncClient
+) -> None:
+    wish = {
+        "action": "new first baseline",
+        "channel_id": None,
+        "operating_state": None,
+        "reason": "new foundation",
+    }
+    seen = (await signed_in.get(PATH)).json()["revision"]
+    assert (await anonymous.post(PATH, json={**wish, "seen_revision": seen})).status_code == 401
+    assert (await signed_in.post(PATH, json={**wish, "seen_revision": seen + 1})).status_code == 409
+    for wrong in ({"reason": ""}, {"channel_id": ""}, {"percent": 99}):
+        assert (await signed_in.post(PATH, json={**wish, "seen_revision": seen, **wrong})).status_code == 422
+    assert {first["version"] for first in (await signed_in.get(PATH)).json()["first_baselines"]} == {0}

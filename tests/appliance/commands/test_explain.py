@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from appliance.__main__ import main
-from appliance.clock import SystemClock
+from appliance.clock import ReplayClock, SystemClock
 from appliance.commands.explain import limit_text
 from appliance.commands.explain_limits import LearnedLimit
 from appliance.journal.journal import Journal
@@ -23,7 +24,7 @@ from models.diagnosis import Diagnoser, Verdict
 from models.explanation import explained
 from models.machine import Machine
 from models.recording_diagnosis import diagnosed_recording
-from tests.appliance.journal.builders import QUICK, SMALL
+from tests.appliance.journal.builders import QUICK, SMALL, START_NS
 from tests.dsp.bearing_signals import BEARING, RATE_HZ, SHAFT_HZ, harmonics, impacts, resonant_noise
 
 RACES_AND_ELEMENT = (BearingFault.OUTER_RACE, BearingFault.INNER_RACE, BearingFault.ROLLING_ELEMENT)
@@ -159,15 +160,61 @@ async def test_what_a_person_did_to_a_limit_is_said(
     await journal.close()
     file = str(write(tmp_path / "a.npz", samples(None, seconds=2.0)))
     (limit,) = said(capsys, file, *OPTIONS, "--state", str(state_dir))["limits"]
-    assert limit["ordered"] == "limit raised to 130 % by anna: new coupling"
+    assert limit["in_force"]["said"] == "limit raised to 130 % by anna: new coupling"
+    assert (limit["in_force"]["version"], limit["in_force"]["factor"]) == (2, 1.3)
+    assert (limit["in_force"]["actor"], limit["in_force"]["locked"]) == ("anna", False)
     assert main(["explain", file, *OPTIONS, "--state", str(state_dir)]) == 0
     assert "raised to 130 % by anna: new coupling" in capsys.readouterr().out.replace("\n", " ")
+
+
+async def test_the_limits_in_force_at_a_time_and_their_age_then(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Learned on day 0, raised on day 10, locked on day 20: on day 12 it had been raised for two days."""
+    day_ns = 86_400 * 10**9
+    clock = ReplayClock(START_NS)
+    journal = await Journal.open(tmp_path / "journal", SMALL, clock, QUICK)
+    document = json.dumps(learned_document()).encode()
+    steps = [(0, LimitAction.LEARNED, "appliance", 1.0), (10, LimitAction.RAISED, "anna", 1.3),
+             (20, LimitAction.LOCKED, "bert", 1.3)]  # fmt: skip
+    for number, (day, action, actor, factor) in enumerate(steps, 1):
+        clock.set(day * day_ns)
+        key = LimitKey(CHANNEL, "steady")
+        version = LimitVersion("press", key, number, action, actor, "why", f"c{number}",
+                               "robust", factor, number > 1, number > 2, 7200.0, 5, True)  # fmt: skip
+        limit = NewRecord(RecordClass.LIMIT, RecordKind.LEARNED_LIMIT, f"limit/{number}", CHANNEL,
+                          day * day_ns, document)  # fmt: skip
+        await journal.commit([limit, version_record(version, day * day_ns, None, "")])
+    await journal.close()
+    file = str(write(tmp_path / "a.npz", samples(None, seconds=2.0)))
+
+    def at(day: float) -> list[str]:
+        moment = datetime.fromtimestamp((START_NS + round(day * day_ns)) / 1e9, UTC).isoformat()
+        return [file, *OPTIONS, "--state", str(tmp_path), "--at", moment]
+
+    found = {day: said(capsys, *at(day))["limits"][0] for day in (1.0, 12.0, 21.0)}
+    assert [one["in_force"]["version"] for one in found.values()] == [1, 2, 3]
+    assert [one["in_force"]["factor"] for one in found.values()] == [1.0, 1.3, 1.3]
+    assert [one["in_force"]["locked"] for one in found.values()] == [False, False, True]
+    assert [round(one["in_force"]["age_s"] / 86_400) for one in found.values()] == [1, 2, 1]
+    assert [round(one["age_s"] / 86_400) for one in found.values()] == [1, 12, 21]
+    assert main(["explain", *at(12.0)]) == 0
+    printed = capsys.readouterr().out.replace("\n", " ")
+    assert "12 days old" in printed
+    assert (
+        "version 2 in force for 2 days (at 130 % of what was learned, provisional):"
+        " limit raised to 130 % by anna: why"
+    ) in printed
+    assert main(["explain", *at(-1.0)]) == 2
+    assert "nothing that was learned of 'press.de.x' by then" in capsys.readouterr().err.replace("\n", " ")
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (["--like", CHANNEL], "--state DIR or --config CONFIG"),
+        (["--at", "2026-03-01"], "--state DIR or --config CONFIG"),
+        (["--state", "STATE", "--at", "yesterday"], "--at 'yesterday' is no time"),
         (["--state", "STATE", "--like", "fan.x"], "it holds those of 'press.de.x'"),
         (["--state", "STATE", "--like", CHANNEL, "--operating-state", "fast"], "use 'steady'"),
         (["--state", "/nowhere"], "there is no journal"),

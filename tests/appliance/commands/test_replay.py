@@ -104,6 +104,27 @@ def test_healthy_recordings_ahead_teach_the_baseline(
     assert all(line["file"] == str(faulty) for line in of_type(lines, "alarm"))
 
 
+def test_another_detector_scores_where_a_person_turns_it_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    healthy = write(tmp_path, "a", healthy_signal(3), healthy=True)
+    faulty = write(tmp_path, "b", faulty_signal(5))
+    sound = write(tmp_path, "c", healthy_signal(4), healthy=True)  # comes last: it is judged
+    scores = {}
+    for detector in ("robust", "pca"):
+        files = [str(healthy), str(faulty), str(sound)]
+        code, lines, _ = replay(capsys, *files, "--detector", detector)
+        assert code == 0
+        windows = of_type(lines, "window")
+        scores[detector] = {file: [w["score"] for w in windows if w["file"] == file] for file in files[1:]}
+        assert of_type(lines, "alarm")[-1]["fault"] == "outer race"
+        assert all(line["file"] == str(faulty) for line in of_type(lines, "alarm"))
+    ours, robust = scores["pca"], scores["robust"]
+    assert len(ours[str(faulty)]) == len(robust[str(faulty)])
+    assert ours[str(faulty)] != robust[str(faulty)]
+    assert max(ours[str(sound)]) < min(ours[str(faulty)])
+
+
 def test_another_rate_does_not_teach(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     teacher = write(tmp_path, "a", healthy_signal(6))
     np.savez(teacher, x=healthy_signal(6).astype(np.float32), fs=RATE_HZ / 2)

@@ -148,3 +148,10 @@ def test_a_document_that_is_too_long_is_left_out_and_its_length_told() -> None:
     assert line is not None
     assert b"document=" not in line
     assert b"document_bytes=70004i" in line
+
+
+def test_what_a_group_of_process_values_learned_is_of_its_machine() -> None:
+    learned = record(1, kind=RecordKind.LEARNED_LIMIT, payload=b"{}")
+    line = encode(dataclasses.replace(learned, subject="pump-2/values/water"), DEVICE, "")
+    assert line is not None
+    assert line.startswith(b"limit,asset=pump-2,channel=pump-2/values/water,")

@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 import orjson
 
+from appliance.advisory_records import advisory_record
 from appliance.alarm_records import AlarmRecords
 from appliance.alarms.lifecycle import Alarm, AlarmState, AlarmTransition, Severity
+from appliance.analysis_watch import Advisory
 from appliance.backoff import Backoff
 from appliance.clock import ReplayClock
 from appliance.counters import Counters
@@ -35,6 +37,7 @@ from appliance.sinks.sink import Sink
 from appliance.telemetry.record import health_records
 from dsp.samples import Gap, GapCause
 from models.detector import AnomalyScore
+from models.prognosis import Forecast
 from tests.appliance.journal.builders import QUICK, SECOND_NS, SMALL, START_NS, vector
 from tests.appliance.telemetry_reports import full_report
 
@@ -48,6 +51,7 @@ FAST = Pace(
     stopped_retry_s=0.05,
     backoff=Backoff(base_s=0.02, cap_s=0.1, floor_s=0.01),
 )
+DAY_S = 86_400.0
 SERIES = {  # measurement: (kind, a field that each of its points has)
     "features": (RecordKind.FEATURES, "duration_s"),
     "score": (RecordKind.SCORE, "value"),
@@ -57,6 +61,7 @@ SERIES = {  # measurement: (kind, a field that each of its points has)
     "counter": (RecordKind.COUNTER_VALUE, "value"),
     "limit": (RecordKind.LEARNED_LIMIT, "document_bytes"),
     "limit_version": (RecordKind.LIMIT_VERSION, "version"),
+    "advisory": (RecordKind.ADVISORY, "stands"),
 }
 
 
@@ -218,6 +223,10 @@ async def everything(journal: Journal, clock: ReplayClock) -> None:
         "c1", "robust-baseline-1/ab", 1.3, True, False, 14_400.0, 19_000, True,
     )  # fmt: skip
     await journal.commit([version_record(version, 8 * SECOND_NS, None, "")])
+    soon = Forecast("zone C", 9 * DAY_S, 6 * DAY_S, 15 * DAY_S, 5.0, None)
+    for second, forecast in ((8, soon), (9, None)):
+        advisory = Advisory(CHANNEL, second * SECOND_NS, "zone C", forecast, 'zone C: "perhaps" = ?\n')
+        await journal.commit([advisory_record(advisory, ASSET, clock)])
     for cause in (GapCause.SERIAL_LOSS, GapCause.OVERLOAD):
         journal.record_gap(Gap(CHANNEL, 10 * SECOND_NS, 11 * SECOND_NS, cause, 100))
     await flushed(journal, RecordKind.GAP, 2)

@@ -157,8 +157,8 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     ("unit", "factor", "si"),
     [
         ("g", G, "m/s2"), ("g (gravity included)", G, "m/s2"), ("m/s2", 1.0, "m/s2"), ("m/s²", 1.0, "m/s2"),
-        ("mm/s^2", 1e-3, "m/s2"), ("unknown (probably V or g)", 1.0, "1"), ("none: normalised", 1.0, "1"),
-        (None, 1.0, "1"),
+        ("mm/s^2", 1e-3, "m/s2"), ("mg (LIS2DW12)", 1e-3 * G, "m/s2"), ("ms-2", 1.0, "m/s2"),
+        ("unknown (probably V or g)", 1.0, "1"), ("none: normalised", 1.0, "1"), (None, 1.0, "1"),
     ],
 )  # fmt: skip
 def test_units(unit: str | None, factor: float, si: str) -> None:

@@ -766,7 +766,7 @@ export interface components {
              * Action
              * @enum {string}
              */
-            action: "lock" | "unlock" | "raise" | "learn anew" | "undo" | "restore";
+            action: "lock" | "unlock" | "raise" | "learn anew" | "undo" | "restore" | "new first baseline";
             /** Channel Id */
             channel_id: string | null;
             /** Operating State */
@@ -853,6 +853,11 @@ export interface components {
             durable: boolean;
             /** In Service */
             in_service: boolean;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "limit" | "process" | "drift";
             /** Learned H */
             learned_h: number;
             /** Locked */
@@ -887,6 +892,8 @@ export interface components {
         LimitsView: {
             /** Asset Id */
             asset_id: string;
+            /** First Baselines */
+            first_baselines: components["schemas"]["LimitView"][];
             /** Largest Percent */
             largest_percent: number;
             learning: components["schemas"]["LearningView"];

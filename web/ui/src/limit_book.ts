@@ -32,6 +32,19 @@ export function byState(limits: readonly LimitView[]): StateLimits[] {
 
 export const isOfPerson = (limit: LimitView): boolean => limit.action !== "" && limit.actor !== "appliance";
 
+/** What can be done with the first baseline of a channel's drift. */
+export const actsForFirst = (first: LimitView): Act[] => (isOfPerson(first) ? ["new first baseline", "undo"] : ["new first baseline"]);
+
+/** What drift is compared with, in words. */
+export const firstStanding = (first: LimitView): string =>
+  first.in_service ? t.firstKnown(hours(first.rests_on_h)) : t.firstCollected(hours(first.learned_h), hours(first.needed_h));
+
+/** The limit, or first baseline, that a version belongs to. */
+export const limitOf = (view: LimitsView, version: LimitVersionView): LimitView | null =>
+  [...view.limits, ...view.first_baselines].find(
+    (limit) => limit.channel_id === version.channel_id && limit.operating_state === version.operating_state,
+  ) ?? null;
+
 /** What can be done with one limit; the appliance refuses the rest, and says why. */
 export function actsFor(limit: LimitView): Act[] {
   const undo: Act[] = isOfPerson(limit) && limit.in_service ? ["undo"] : [];
@@ -70,6 +83,13 @@ export function progressWords(view: LimitsView): string {
       ? t.progress(said(learned), said(needed))
       : t.progressShort(String(Math.floor(learned * 3600)), String(Math.round(needed * 3600)));
   return `${amount}, ${t.states(done, seen)}`;
+}
+
+/** Hours that learning anew takes: of one limit, or of the machine's vibration, where it has any. */
+export function learningHours(view: LimitsView, limit: LimitView | null): number {
+  if (limit !== null) return limit.needed_h;
+  const vibration = view.limits.filter((one) => one.kind === "limit");
+  return Math.max(0, ...(vibration.length > 0 ? vibration : view.limits).map((one) => one.needed_h));
 }
 
 /** How the limit stands: "raised to 130 % of what was learned". */

@@ -2,8 +2,12 @@ import { describe, expect, it } from "vitest";
 import {
   actsFor,
   actsForAll,
+  actsForFirst,
   byState,
+  firstStanding,
   hours,
+  learningHours,
+  limitOf,
   percentProblem,
   progressWords,
   restorable,
@@ -14,6 +18,7 @@ import { inShownUnit } from "../src/plots/scales";
 import type { LimitsView, LimitVersionView, LimitView, TrendLimit } from "../src/schema";
 
 const limit = (change: Partial<LimitView> = {}): LimitView => ({
+  kind: "limit",
   channel_id: "pump-2.x",
   channel_name: "acceleration x",
   operating_state: "1480 rpm, load 50-75 %",
@@ -56,6 +61,30 @@ const view = (learning: Partial<LimitsView["learning"]>): LimitsView => ({
     ...learning,
   },
   limits: [],
+  first_baselines: [],
+});
+
+describe("what drift is compared with", () => {
+  const first = limit({ kind: "drift", operating_state: "first baseline", rests_on_h: 1440, version: 0, action: "" });
+  it("may be given up, and that be undone", () => {
+    expect(actsForFirst(first)).toEqual(["new first baseline"]);
+    expect(actsForFirst({ ...first, version: 2, action: "new first baseline", actor: "anna" })).toEqual([
+      "new first baseline",
+      "undo",
+    ]);
+  });
+  it("says for how long, or how much is collected", () => {
+    expect(firstStanding(first)).toBe("compared with for 1\u202f440\u00a0h of running");
+    expect(firstStanding({ ...first, in_service: false, learned_h: 24, needed_h: 336 })).toBe(
+      "being collected: 24\u00a0h of 336\u00a0h of running",
+    );
+  });
+  it("is found for its versions", () => {
+    const all = { ...view({}), limits: [limit()], first_baselines: [first] };
+    const version = { channel_id: "pump-2.x", operating_state: "first baseline" } as LimitVersionView;
+    expect(limitOf(all, version)).toBe(first);
+    expect(limitOf(all, { ...version, channel_id: "gone" })).toBeNull();
+  });
 });
 
 describe("the order of operating states", () => {
@@ -101,6 +130,14 @@ describe("in words", () => {
     expect(progressWords(view({ learned_h: 20 / 3600, needed_h: 45 / 3600, states_learned: 0, states_seen: 1 }))).toBe(
       "Learned 20 of 45 s, 0 of 1 operating states",
     );
+  });
+  it("says how long learning anew takes: of vibration, whatever slow tags need", () => {
+    const slow = limit({ kind: "process", needed_h: 336 });
+    const all = { ...view({}), limits: [limit(), slow] };
+    expect(learningHours(all, null)).toBe(4);
+    expect(learningHours(all, slow)).toBe(336);
+    expect(learningHours({ ...all, limits: [slow] }, null)).toBe(336);
+    expect(learningHours({ ...all, limits: [] }, null)).toBe(0);
   });
   it("says how a limit stands", () => {
     expect(standing(limit())).toBe("as learned");

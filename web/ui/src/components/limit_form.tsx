@@ -1,6 +1,6 @@
 /** One change of a limit, or of all of a machine: what it means, why it is done, and the button. */
 import { useState } from "preact/hooks";
-import { type Act, hours, percentProblem, wholePercent } from "../limit_book";
+import { type Act, hours, learningHours, percentProblem, wholePercent } from "../limit_book";
 import type { LimitChange, LimitsView, LimitView, Problem } from "../schema";
 import { api } from "../session";
 import { texts } from "../texts";
@@ -53,7 +53,7 @@ export function LimitForm({ view, act, limit, version, onDone, onCancel }: Limit
     <form class="limit-form" onSubmit={submit} data-testid="limit-form">
       <p class={act === "learn anew" ? "notice notice-doubt" : "notice"}>
         {t.what[act]}
-        {act === "learn anew" && ` ${t.learnsFor(hours(longestNeeded(view)))}`}
+        {act === "learn anew" && ` ${t.learnsFor(hours(learningHours(view, limit)))}`}
       </p>
       {act === "raise" && limit !== null && (
         <label class="field">
@@ -95,6 +95,3 @@ export function LimitForm({ view, act, limit, version, onDone, onCancel }: Limit
     </form>
   );
 }
-
-const longestNeeded = (view: LimitsView): number =>
-  view.limits.reduce((most, limit) => Math.max(most, limit.needed_h), 0);

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { when } from "../format";
 import { usePolled } from "../hooks";
-import { type Act, hours, restorable, wholePercent } from "../limit_book";
+import { type Act, hours, limitOf, restorable, wholePercent } from "../limit_book";
 import type { LimitsView, LimitVersionView } from "../schema";
 import { api } from "../session";
 import { texts } from "../texts";
@@ -58,7 +58,7 @@ function Versions({ view, nowMs, onDone }: LimitHistoryProps) {
               <LimitForm
                 view={view}
                 act="restore"
-                limit={view.limits.find((l) => l.channel_id === v.channel_id && l.operating_state === v.operating_state) ?? null}
+                limit={limitOf(view, v)}
                 version={v.version}
                 onDone={(next, act) => {
                   setPicked(null);

@@ -2,7 +2,18 @@
 import { useState } from "preact/hooks";
 import { slug, when } from "../format";
 import { usePolled } from "../hooks";
-import { type Act, actsFor, actsForAll, byState, hours, type MachineAct, progressWords, standing } from "../limit_book";
+import {
+  type Act,
+  actsFor,
+  actsForAll,
+  actsForFirst,
+  byState,
+  firstStanding,
+  hours,
+  type MachineAct,
+  progressWords,
+  standing,
+} from "../limit_book";
 import type { LimitsView, LimitView } from "../schema";
 import { api } from "../session";
 import { texts } from "../texts";
@@ -112,6 +123,39 @@ export function LimitsPanel({ assetId, nowMs }: { assetId: string; nowMs: number
               <LimitForm key={picked.act} view={shown} act={picked.act} limit={null} onDone={done} onCancel={() => setPicked(null)} />
             )}
           </div>
+          {shown.first_baselines.length > 0 && (
+            <details class="more" data-testid="first-baselines">
+              <summary>{t.drift}</summary>
+              <p class="hint">{t.driftWhy}</p>
+              <ul class="limit-rows">
+                {shown.first_baselines.map((first) => (
+                  <li key={first.channel_id}>
+                    <LimitRow limit={first} nowMs={nowMs} onPick={(act) => pick(act, first)} />
+                    {picked !== null && isSame(picked.limit, first) && (
+                      <LimitForm
+                        key={picked.act}
+                        view={shown}
+                        act={picked.act}
+                        limit={first}
+                        onDone={done}
+                        onCancel={() => setPicked(null)}
+                      />
+                    )}
+                  </li>
+                ))}
+              </ul>
+              <div class="limit-buttons">
+                <button
+                  type="button"
+                  class="button"
+                  onClick={() => pick("new first baseline", null)}
+                  data-testid="limits-new-first-baseline"
+                >
+                  {t.firstOfAll}
+                </button>
+              </div>
+            </details>
+          )}
           <LimitHistory view={shown} nowMs={nowMs} onDone={done} />
         </>
       )}
@@ -124,22 +168,25 @@ const isSame = (a: LimitView | null, b: LimitView): boolean =>
 
 function LimitRow({ limit, nowMs, onPick }: { limit: LimitView; nowMs: number; onPick: (act: Act) => void }) {
   const [open, setOpen] = useState(false);
+  const isFirst = limit.kind === "drift";
   return (
     <div class="limit-row" data-testid={`limit-${slug(limit.channel_id)}`}>
       <div class="limit-words">
         <p>
-          <strong>{limit.channel_name}</strong>: <span data-testid="limit-standing">{standing(limit)}</span>{" "}
+          <strong>{limit.channel_name}</strong>: <span data-testid="limit-standing">{isFirst ? firstStanding(limit) : standing(limit)}</span>{" "}
           {limit.locked && <span class="tag tag-attention">{t.locked}</span>}{" "}
-          {limit.in_service && limit.provisional && (
+          {!isFirst && limit.in_service && limit.provisional && (
             <span class="tag tag-doubt" title={t.provisionalWhy}>
               {t.provisional}
             </span>
           )}{" "}
           <DoubtMarks durable={limit.durable} timeTrusted={true} />
         </p>
-        <p class="hint">
-          {limit.in_service ? `${t.restsOn(hours(limit.rests_on_h))}; ${limit.text}` : t.notWatched}
-        </p>
+        {!isFirst && (
+          <p class="hint">
+            {limit.in_service ? `${t.restsOn(hours(limit.rests_on_h))}; ${limit.text}` : t.notWatched}
+          </p>
+        )}
         {limit.changed_ms !== null && (
           <p class="hint">
             {t.version(limit.version, limit.actor, when(limit.changed_ms, nowMs))}
@@ -149,7 +196,7 @@ function LimitRow({ limit, nowMs, onPick }: { limit: LimitView; nowMs: number; o
       </div>
       {open ? (
         <div class="limit-buttons">
-          {actsFor(limit).map((act) => (
+          {(isFirst ? actsForFirst : actsFor)(limit).map((act) => (
             <button
               key={act}
               type="button"
