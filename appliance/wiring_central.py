@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import aiohttp
+
 from appliance.clock import Clock
 from appliance.config_central import CentralSettings
 from appliance.dead_letters import CentralLetters
@@ -19,6 +21,7 @@ from appliance.errors import Fatal
 from appliance.journal.features import NameList
 from appliance.journal.journal import Journal
 from appliance.journal.record import CENTRAL, Record, SinkClaim
+from appliance.reconcile.central import CentralReader, Target
 from appliance.secret_file import secret_of
 from appliance.sinks.courier import KINDS, Courier
 from appliance.sinks.courier_needs import Pace
@@ -97,6 +100,25 @@ class Central:
 def outbox_path(state_dir: Path) -> Path:
     """Where the courier keeps its file."""
     return state_dir / "central" / FILE_NAME
+
+
+def central_reader(settings: CentralSettings) -> CentralReader:
+    """Questions to the centre, with the secrets and certificates that are used to write. `close` it."""
+    if settings.version == 1:
+        target = Target(settings.database, settings.retention_policy)
+    else:
+        target = Target.of_bucket(settings.bucket)
+
+    def authorization() -> str:
+        if settings.version != 1:
+            return f"Token {secret_of(settings.token_file)}"
+        if not settings.user:
+            return ""
+        return aiohttp.encode_basic_auth(settings.user, secret_of(settings.password_file))
+
+    return CentralReader(
+        settings.url, target, authorization=authorization, tls=_tls(settings), timeout_s=settings.timeout_s
+    )
 
 
 def _writer(settings: CentralSettings) -> Writer:
