@@ -23,6 +23,7 @@ from appliance.alarms.lifecycle import Alarm
 from appliance.analysis import Findings
 from appliance.asset_line import AssetLine
 from appliance.clock import Clock
+from appliance.counter_desk import CounterDesk
 from appliance.counters import Counter, Counters
 from appliance.errors import Rejected
 from appliance.journal.journal import Journal
@@ -72,6 +73,7 @@ class Pipeline:
         self._clock = clock
         self._desk = desk
         self._counters = counters
+        self.counter_desk = CounterDesk(journal, clock, counters)
         self._watch = watch
         self._audience = audience
         self._counter_period_s = counter_period_s
@@ -82,7 +84,7 @@ class Pipeline:
 
     def restore(self, alarms: Sequence[Alarm]) -> None:
         """Take up what the journal holds: counters, learned limits, alarms. Before anything runs."""
-        self._counters.restore(self._journal.latest(RecordKind.COUNTER_VALUE))
+        self.counter_desk.restore()
         limits = {
             record.subject: orjson.loads(record.payload)
             for record in self._journal.latest(RecordKind.LEARNED_LIMIT)
@@ -171,14 +173,8 @@ class Pipeline:
                     await self.commit_counters()
 
     async def commit_counters(self) -> None:
-        """Commit every counter that grew; only then is it shown. All of them after the store was replaced."""
-        if self._journal.incarnation != self._counters.incarnation:
-            self._counters.begin_incarnation(self._journal.incarnation)
-        records = self._counters.changed_records(self._clock.monotonic_ns())
-        if records:
-            result = await self._journal.commit(records)
-            if result.durable:
-                self._counters.confirm(records)
+        """Commit every counter that grew; only then is it shown."""
+        await self.counter_desk.commit()
 
     def close(self) -> None:
         """End the worker threads."""
