@@ -1,8 +1,9 @@
 """Hop 9 for alarms: no transition is seen by anybody before the journal has it.
 
-Duty: commit transitions, keep every alarm as it stands, acknowledge through whoever owns the alarm, and
-tell listeners in the journal's order, none missed. Where the disk refuses, a transition is shown at once,
-marked as not durable (a broken disk must not silence a real alarm), and again when the journal has it.
+Duty: commit transitions, keep every alarm as it stands, bring what people do on the box or at the centre to
+whoever owns the alarm, and tell listeners in the journal's order, none missed. Where the disk refuses, a
+transition is shown at once, marked as not durable (a broken disk must not silence a real alarm), and again
+when the journal has it.
 """
 
 from __future__ import annotations
@@ -16,26 +17,29 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from appliance.alarm_records import AlarmRecords, StoredTransition, stored_transition
-from appliance.alarms.lifecycle import Alarm, AlarmTransition
+from appliance.alarms import lifecycle
+from appliance.alarms.acts import Act, ActivationId, ActKind, HybridStamp
+from appliance.alarms.lifecycle import Alarm, AlarmState, AlarmTransition, StaleActivationError
 from appliance.alarms.register import AlarmRegister
 from appliance.clock import Clock
 from appliance.errors import Rejected
 from appliance.journal.journal import Journal
 from appliance.journal.record import Record, RecordKind
+from appliance.reconcile.alarm_merge import knows, shelving_ended, with_act
 from appliance.telemetry.stage_meter import StageMeter
 
 logger = logging.getLogger(__name__)
 
 KEPT_LATENCIES = 10_000
 ACTIVE_STEPS = frozenset({"raised", "re-raised"})
+SHELF_LOOK_S = 1.0
+LONGEST_SHELVING_NS = 7 * 86_400 * 1_000_000_000
 
 
 class AlarmOwner(Protocol):
     """Who holds the life of some alarms: a machine's analysis, or the appliance's own alarms."""
 
-    def acknowledge(
-        self, alarm_id: str, activation: int, actor: str, comment: str, time_ns: int
-    ) -> AlarmTransition: ...
+    def carry_out(self, alarm_id: str, step: Callable[[Alarm], AlarmTransition]) -> AlarmTransition: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,11 @@ class AlarmDesk:
         for stored in self._records.restore(self._journal.latest(RecordKind.ALARM_TRANSITION)):
             self._newest[stored.transition.alarm.alarm_id] = stored
         return [stored.transition.alarm for stored in self._newest.values()]
+
+    @property
+    def seen(self) -> HybridStamp:
+        """The greatest stamp of the hybrid clock so far."""
+        return self._records.hybrid.latest
 
     def add_owner(self, asset_id: str, owner: AlarmOwner, lock: asyncio.Lock) -> None:
         """`owner` holds the alarms of this asset; `lock` keeps it from being used twice at once."""
@@ -123,12 +132,76 @@ class AlarmDesk:
 
         Raises KeyError for an unknown alarm, and what `lifecycle.acknowledge` raises.
         """
-        asset_id = self._newest[alarm_id].transition.alarm.asset_id
-        owner, lock = self._owners[asset_id]
+        owner, lock = self._owner(alarm_id)
         async with lock:
-            transition = owner.acknowledge(alarm_id, activation, actor, comment, self._clock.monotonic_ns())
+            now_ns, mark = self._clock.monotonic_ns(), self._records.mark()
+            transition = owner.carry_out(
+                alarm_id,
+                lambda alarm: lifecycle.acknowledge(alarm, activation, actor, comment, now_ns, mark=mark),
+            )
             (stored,) = await self.publish([transition])
         return stored
+
+    async def take_act(self, alarm_id: str, named: ActivationId, act: Act) -> StoredTransition | None:
+        """What a person did at the centre; returns once that is durable (or held, on a broken disk).
+
+        It takes effect, or it becomes a conflict that is shown. None: the journal has this act already.
+        Raises KeyError for an unknown alarm, Retryable where the journal cannot be read.
+        """
+        owner, lock = self._owner(alarm_id)
+        if any(stored.mark.name == act.mark.name for stored in await self.history(alarm_id)):
+            return None
+        async with lock:
+            newest = self._newest[alarm_id]
+            if knows(newest.transition.alarm, act.mark):
+                return None
+            self._records.observe(act.mark.stamp)
+            now_ns, present = self._clock.monotonic_ns(), newest.activation
+            transition = owner.carry_out(alarm_id, lambda alarm: with_act(alarm, present, named, act, now_ns))
+            (stored,) = await self.publish([transition])
+        return stored
+
+    async def shelve(
+        self, alarm_id: str, activation: int, actor: str, reason: str, for_s: float
+    ) -> StoredTransition:
+        """A person on the box shelves the activation that they see; `for_s` 0 takes it off the shelf.
+
+        Raises KeyError for an unknown alarm, StaleActivationError, NothingToAcknowledgeError if it is normal.
+        """
+        owner, lock = self._owner(alarm_id)
+        async with lock:
+            newest = self._newest[alarm_id]
+            alarm = newest.transition.alarm
+            if activation != alarm.activation:
+                raise StaleActivationError(
+                    f"alarm {alarm_id!r}: activation {activation} was to be shelved, but the present one is"
+                    f" {alarm.activation}; look at the alarm again"
+                )
+            if alarm.state is AlarmState.NORMAL:
+                raise lifecycle.NothingToAcknowledgeError(f"alarm {alarm_id!r} is normal: nothing to shelve")
+            now_ns = self._clock.monotonic_ns()
+            until_ns = self._clock.wall(now_ns).time_ns + min(round(for_s * 1e9), LONGEST_SHELVING_NS)
+            kind = ActKind.SHELVE if for_s > 0 else ActKind.UNSHELVE
+            act = Act(kind, self._records.mark(), actor, reason, until_ns if for_s > 0 else 0)
+            transition = owner.carry_out(
+                alarm_id, lambda one: with_act(one, newest.activation, newest.activation, act, now_ns)
+            )
+            (stored,) = await self.publish([transition])
+        return stored
+
+    async def end_shelvings(self) -> None:
+        """Take alarms off the shelf when their time is over, for ever."""
+        while True:
+            for alarm_id in [one.transition.alarm.alarm_id for one in self.standing()]:
+                if self._shelf_time_is_over(alarm_id):
+                    owner, lock = self._owner(alarm_id)
+                    async with lock:
+                        if self._shelf_time_is_over(alarm_id):
+                            now_ns, mark = self._clock.monotonic_ns(), self._records.mark()
+                            await self.publish(
+                                [owner.carry_out(alarm_id, lambda one: shelving_ended(one, mark, now_ns))]  # noqa: B023
+                            )
+            await asyncio.sleep(SHELF_LOOK_S)
 
     async def retire_unowned(self) -> None:
         """Clear the alarms of machines that are not configured any more: nobody else ever would, and nobody
@@ -162,6 +235,15 @@ class AlarmDesk:
             for stored in _decoded([record]):
                 self._take(stored)
                 self._tell(stored)
+
+    def _owner(self, alarm_id: str) -> tuple[AlarmOwner, asyncio.Lock]:
+        return self._owners[self._newest[alarm_id].transition.alarm.asset_id]
+
+    def _shelf_time_is_over(self, alarm_id: str) -> bool:
+        alarm = self._newest[alarm_id].transition.alarm
+        now_ns = self._clock.wall(self._clock.monotonic_ns()).time_ns
+        shelving = alarm.shelving
+        return shelving is not None and shelving.kind is ActKind.SHELVE and not alarm.shelved(now_ns)
 
     def _take(self, stored: StoredTransition) -> None:
         alarm_id = stored.transition.alarm.alarm_id

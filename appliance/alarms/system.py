@@ -6,7 +6,7 @@ the condition (a source, the journal, the clock) says so, and says so again when
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 from appliance.alarms.lifecycle import Alarm, AlarmTransition, Condition, Severity
@@ -89,6 +89,10 @@ class SystemAlarms:
     ) -> AlarmTransition:
         """See `lifecycle.acknowledge`."""
         return self._register.acknowledge(alarm_id, activation, actor, comment, time_ns)
+
+    def carry_out(self, alarm_id: str, step: Callable[[Alarm], AlarmTransition]) -> AlarmTransition:
+        """See `AlarmRegister.carry_out`."""
+        return self._register.carry_out(alarm_id, step)
 
     def alarms(self) -> list[Alarm]:
         """All system alarms that ever were."""

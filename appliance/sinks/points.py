@@ -19,6 +19,7 @@ from typing import Any
 
 import orjson
 
+from appliance.alarm_records import acts_document, stored_transition
 from appliance.errors import Rejected
 from appliance.journal.features import NameList, decode_record
 from appliance.journal.record import Record, RecordKind
@@ -87,8 +88,17 @@ SCHEMA: dict[str, MeasurementInfo] = {
         _VALUE,
         {
             "alarm_id": FieldInfo("string", "", "which alarm"),
-            "what": FieldInfo("string", "", "raised, re-raised, updated, acknowledged, cleared or closed"),
+            "what": FieldInfo(
+                "string",
+                "",
+                "raised, re-raised, updated, acknowledged, cleared, closed, shelved, unshelved or conflict",
+            ),
             "actor": FieldInfo("string", "", "appliance, or the user's name"),
+            "act_reason": FieldInfo("string", "", "what that person wrote, or why it is a conflict"),
+            "origin": FieldInfo("string", "", "box/ and a start of the service, or centre/ and a key of it"),
+            "origin_sequence": FieldInfo("integer", "1", "number of the event at its origin"),
+            "hlc_ns": FieldInfo("integer", "ns", "hybrid logical clock of the event: its wall time"),
+            "hlc_logical": FieldInfo("integer", "1", "and its count within it"),
             "activation": FieldInfo("integer", "1", "how often the alarm became active so far"),
             "rule": FieldInfo("string", "", "machine condition, check sensor, source lost, ..."),
             "severity": FieldInfo("string", "", "good, watch, warn, stop or not rated"),
@@ -98,8 +108,12 @@ SCHEMA: dict[str, MeasurementInfo] = {
             "confidence": FieldInfo("float", "1", "of the fault, 0 to 1"),
             "reason": FieldInfo("string", "", "the sentence a technician reads"),
             "evidence": FieldInfo("string", "JSON", "what the reason rests on; absent beyond 30,000 bytes"),
-            "acknowledged_by": FieldInfo("string", "", "who has acknowledged this activation"),
-            "comment": FieldInfo("string", "", "what that person wrote"),
+            "acknowledged_by": FieldInfo("string", "", "who has acknowledged this activation: every name"),
+            "comment": FieldInfo("string", "", "what the last of them wrote"),
+            "shelved_by": FieldInfo("string", "", "who has shelved this activation"),
+            "shelved_until_ns": FieldInfo("integer", "ns", "UTC until which it is shelved"),
+            "conflict": FieldInfo("string", "", "acts that could not take effect, as sentences"),
+            "acts": FieldInfo("string", "JSON", "all acts on this activation with their marks, for a fold"),
             "raised_time_ns": FieldInfo("integer", "ns", "UTC at which this activation was raised"),
             "sequence": _SEQUENCE,
             "time_ns": _TIME,
@@ -237,25 +251,36 @@ def _gap(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
 
 
 def _alarm(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
-    alarm = payload["alarm"]
+    stored = stored_transition(record)
+    transition, alarm, mark = stored.transition, stored.transition.alarm, stored.mark
+    shelving = alarm.shelving if alarm.shelving is not None and alarm.shelving.until_ns else None
     fields: Fields = {
-        "alarm_id": alarm["alarm_id"],
-        "what": payload["what"],
-        "actor": payload["actor"],
-        "activation": int(alarm["activation"]),
-        "rule": alarm["rule"],
-        "severity": alarm["severity"],
-        "state": alarm["state"],
-        "score": _number(alarm["score"]),
-        "fault": alarm["fault"],
-        "confidence": _number(alarm["confidence"]),
-        "reason": alarm["reason"],
-        "evidence": _document(orjson.dumps(alarm["evidence"])),
-        "acknowledged_by": alarm["acknowledged_by"],
-        "comment": alarm["comment"],
-        "raised_time_ns": int(payload["raised_time_ns"]),
+        "alarm_id": alarm.alarm_id,
+        "what": transition.what,
+        "actor": transition.actor,
+        "act_reason": transition.reason or None,
+        "origin": mark.origin,
+        "origin_sequence": mark.sequence,
+        "hlc_ns": mark.stamp.wall_ns,
+        "hlc_logical": mark.stamp.logical,
+        "activation": alarm.activation,
+        "rule": alarm.rule,
+        "severity": alarm.severity.value,
+        "state": alarm.state.value,
+        "score": _number(alarm.score),
+        "fault": alarm.fault,
+        "confidence": _number(alarm.confidence),
+        "reason": alarm.reason,
+        "evidence": _document(orjson.dumps(alarm.evidence)),
+        "acknowledged_by": alarm.acknowledged_by,
+        "comment": alarm.comment,
+        "shelved_by": None if shelving is None else shelving.actor,
+        "shelved_until_ns": None if shelving is None else shelving.until_ns,
+        "conflict": "; ".join(one.text for one in alarm.conflicts) or None,
+        "acts": _document(orjson.dumps(acts_document(stored))),
+        "raised_time_ns": stored.raised_time_ns,
     }
-    of = {**tags, "asset": alarm["asset_id"], "channel": alarm["channel_id"] or ""}
+    of = {**tags, "asset": alarm.asset_id, "channel": alarm.channel_id or ""}
     return _event("alarm", record, of, fields)
 
 
