@@ -125,9 +125,9 @@ SCHEMA: dict[str, MeasurementInfo] = {
         RecordKind.COUNTER_VALUE,
         ("device_id", "asset", "counter", "incarnation"),
         {
-            "value": FieldInfo("float", "h or 1", "counted since the service's start `boot_id`; only grows"),
-            "total": FieldInfo("float", "h or 1", "over all starts in this incarnation; only grows"),
-            "boot_id": FieldInfo("string", "", "the start of the service that counted"),
+            "value": FieldInfo("float", "h or 1", "counted by the start `boot_id`; absent: of the life as a whole"),
+            "total": FieldInfo("float", "h or 1", "over all starts in this incarnation that are known; only grows"),
+            "boot_id": FieldInfo("string", "", "the start of the service that counted; absent with `value`"),
             "sequence": _SEQUENCE,
             "time_ns": _TIME,
             "time_trusted": PROVISIONAL,
@@ -294,7 +294,7 @@ def _counter(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None
     fields: Fields = {
         "value": _number(payload["value"]),
         "total": _number(payload.get("life_total")),
-        "boot_id": payload["boot_id"],
+        "boot_id": payload["boot_id"] or None,
     }
     return _event("counter", record, of, fields)
 

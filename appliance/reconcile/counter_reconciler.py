@@ -1,0 +1,175 @@
+"""The counters of this box and of the centre brought together, after a reconnect and from time to time.
+
+Duty: asks the centre what it has, has the rules of `counters` decide, makes durable what is learned, and
+tells again what the centre lacks; once a day all totals, so that no retention there cuts them away. Writes
+nothing to the centre by itself: what is to be told goes into the journal, and from there with everything
+else.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from appliance.clock import Clock
+from appliance.counter_desk import CounterDesk
+from appliance.reconcile.central import SeriesAnswer
+from appliance.reconcile.counter_questions import (
+    others_question,
+    roll_question,
+    start_question,
+    starts_begun,
+    starts_to_ask,
+    told_starts,
+    told_totals,
+    totals_question,
+)
+from appliance.reconcile.counters import (
+    CounterKnowledge,
+    CounterOutcome,
+    fork_reason,
+    merged_knowledge,
+    repairs_at_centre,
+    repairs_here,
+)
+from appliance.reconcile.errors import AnswerTooLarge
+
+logger = logging.getLogger(__name__)
+
+PART = "counters"
+DAY_NS = 86_400_000_000_000
+# How far back is looked: all of it, or, where the server refuses so much at once, as far as it lets us.
+WINDOWS_NS: tuple[int | None, ...] = (None, 14 * DAY_NS, 2 * DAY_NS, DAY_NS // 12)
+OTHERS_WINDOW_NS = (
+    2 * DAY_NS
+)  # values of other starts: told within the last day, by a clock that may be wrong
+
+
+class Asks(Protocol):
+    """Who answers questions: `central.CentralReader`."""
+
+    async def ask(self, question: str) -> list[SeriesAnswer]: ...
+
+
+class Hears(Protocol):
+    """Who writes the reconciliation report: `report.ReportDraft`."""
+
+    def count(self, figure: str, number: int = 1) -> None: ...
+
+    def tell(self, part: str, subject: str, text: str, old: str = "", new: str = "") -> None: ...
+
+
+class CounterReconciler:
+    """Reconciles the counters of one device. One call at a time."""
+
+    def __init__(
+        self,
+        desk: CounterDesk,
+        reader: Asks,
+        clock: Clock,
+        *,
+        device_id: str,
+        acknowledged: Callable[[], int],
+    ) -> None:
+        """`acknowledged`: the journal sequence up to which the centre has accepted every record of
+        counters."""
+        self._desk, self._reader, self._clock = desk, reader, clock
+        self._device_id = device_id
+        self._acknowledged = acknowledged
+        self._verified: set[tuple[str, str]] = set()  # starts of other times, by life, that were asked about
+        self._told_ns: int | None = None
+
+    async def reconcile(self, draft: Hears | None = None) -> CounterOutcome | None:
+        """Ask, merge, mend both sides; None where the disk does not take what was learned.
+
+        Raises CentralUnavailable, CentralRefused, AnswerTooLarge (not even hours can be asked for), Fatal.
+        """
+        counters = self._desk.counters
+        # Nothing on its way: whatever the centre lacks then, it has lost.
+        settled = self._acknowledged() >= self._desk.newest_sequence
+        first = CounterKnowledge(counters.committed_starts(), counters.committed_floors())
+        centre = await self._ask_centre()
+        # The centre may have heard of this start meanwhile: what is here now is judged, not what was.
+        last = CounterKnowledge(counters.committed_starts(), counters.committed_floors())
+        fork = None
+        reason = fork_reason(counters.state(), centre.starts, counters.incarnation)
+        if reason is not None:
+            fork = await self._desk.begin_life(reason)
+            if fork is None:
+                return None
+        if not await self._desk.learn(centre.starts, centre.told):
+            return None
+        repairs = repairs_here(last.lives(), merged_knowledge(last, centre).lives())
+        known = merged_knowledge(first, centre).lives()
+        if settled:
+            lacking = repairs_at_centre(centre.told, known, first.lives())
+            if lacking and not await self._desk.tell_again({one.life for one in lacking}):
+                return None
+            repairs += lacking
+        outcome = CounterOutcome(len(known), tuple(repairs), fork, settled)
+        for one in repairs:
+            logger.info(
+                "counter repaired where=%s counter=%s subject=%s incarnation=%s old=%r new=%r why=%s",
+                one.side, one.counter, one.subject, one.incarnation, one.old, one.new, one.why,
+            )  # fmt: skip
+        if draft is not None:
+            tell(outcome, draft)
+        return outcome
+
+    async def tell_daily(self) -> bool:
+        """Tell all totals again, if a day has passed since that was done; True if it was."""
+        now_ns = self._now_ns()
+        if self._told_ns is None:
+            self._told_ns = self._desk.told_again_ns()
+        if 0 <= now_ns - self._told_ns < DAY_NS:
+            return False
+        if not await self._desk.tell_again():
+            return False
+        self._told_ns = now_ns
+        return True
+
+    async def _ask_centre(self) -> CounterKnowledge:
+        """What the centre has of this device, as far as it bears on what is here."""
+        counters = self._desk.counters
+        told = told_totals(await self._ask(lambda since: totals_question(self._device_id, since)))
+        begun = starts_begun(await self._ask(lambda since: roll_question(self._device_id, since)))
+        since_ns = self._now_ns() - OTHERS_WINDOW_NS
+        others = told_starts(
+            await self._reader.ask(others_question(self._device_id, counters.boot_id, since_ns))
+        )
+        known = {(key.incarnation, key.boot_id) for key in counters.state()}
+        asked = starts_to_ask(begun, known, counters.incarnation, counters.boot_id)
+        found = [CounterKnowledge(others, told)]
+        for one in asked:
+            if one.name in self._verified:
+                continue
+            answer = await self._reader.ask(start_question(self._device_id, one))
+            found.append(CounterKnowledge(told_starts(answer, one.boot_id)))
+            self._verified.add(one.name)
+        return merged_knowledge(*found)
+
+    async def _ask(self, question: Callable[[int | None], str]) -> list[SeriesAnswer]:
+        """The answer for the longest time that the server lets us ask about."""
+        for window_ns in WINDOWS_NS[:-1]:
+            try:
+                return await self._reader.ask(question(self._since(window_ns)))
+            except AnswerTooLarge as error:
+                logger.info("asking for a shorter time reason=%s", error)
+        return await self._reader.ask(question(self._since(WINDOWS_NS[-1])))
+
+    def _since(self, window_ns: int | None) -> int | None:
+        return None if window_ns is None else self._now_ns() - window_ns
+
+    def _now_ns(self) -> int:
+        return self._clock.wall(self._clock.monotonic_ns()).time_ns
+
+
+def tell(outcome: CounterOutcome, draft: Hears) -> None:
+    """What was found, as the reconciliation report has it."""
+    draft.count("counters_repaired", len(outcome.repairs))
+    if outcome.fork is not None:
+        draft.tell(PART, "all counters", outcome.fork.reason, outcome.fork.before, outcome.fork.incarnation)
+    for one in outcome.repairs:
+        subject = f"{one.counter} of {one.subject}, life {one.incarnation}"
+        draft.tell(PART, subject, f"{one.side}: {one.why}", repr(one.old), repr(one.new))
