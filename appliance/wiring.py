@@ -215,7 +215,10 @@ class Appliance:
         except OSError as error:
             raise Fatal(f"the state folder {state_dir} cannot be used: {error.strerror}") from error
         tls = _tls_files(settings.web, state_dir / "tls")
-        journal = await Journal.open(state_dir / "journal", build_budgets(settings.journal), clock)
+        hold = settings.central is None or settings.central.provisional_times == "hold"
+        journal = await Journal.open(
+            state_dir / "journal", build_budgets(settings.journal), clock, resolve_times=hold
+        )
         try:
             return cls(settings, clock, journal, auth, tls)
         except BaseException:

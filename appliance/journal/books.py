@@ -10,8 +10,8 @@ import sqlite3
 
 from appliance.journal import schema
 from appliance.journal.deliveries import Deliveries
-from appliance.journal.record import Record, RecordClass
-from appliance.journal.retention import Accounts, stored_bytes
+from appliance.journal.record import ClassBacklog, Record, RecordClass
+from appliance.journal.retention import Accounts, Budgets, backlog_of, stored_bytes
 
 
 class Books:
@@ -81,6 +81,16 @@ class Books:
         account.stored_total += size_bytes
         if self.oldest_ns.get(record.record_class) is None:
             self.oldest_ns[record.record_class] = record.time_ns
+
+    def backlog(self, budgets: Budgets, now_ns: int) -> list[ClassBacklog]:
+        """What each class holds at this UTC."""
+        table = []
+        for record_class in RecordClass:
+            oldest_ns = self.oldest_ns.get(record_class)
+            age_s = None if oldest_ns is None else max(0.0, (now_ns - oldest_ns) / 1e9)
+            account, budget = self.accounts[record_class], budgets.of(record_class)
+            table.append(backlog_of(record_class, account, budget, age_s))
+        return table
 
     def refresh_oldest(self) -> None:
         """Look up the time of the oldest record of every class (after a start and after trimming)."""

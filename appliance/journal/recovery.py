@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from appliance.journal import schema
+from appliance.journal.anchors import ClockLook
 from appliance.journal.deliveries import Deliveries
 from appliance.journal.errors import JournalLocked
 from appliance.journal.record import DamageReport
@@ -36,13 +37,13 @@ class Recovery:
         self,
         folder: Path,
         boot_id: str,
-        wall_now: Callable[[], tuple[int, bool]],
+        clock_now: Callable[[], ClockLook],
         deliveries: Deliveries,
     ) -> None:
         self._folder = folder
         self._path = folder / FILE_NAME
         self._boot_id = boot_id
-        self._wall_now = wall_now
+        self._clock_now = clock_now
         self._deliveries = deliveries
         self._lock = threading.Lock()
         self._replaced = False
@@ -105,7 +106,7 @@ class Recovery:
 
     def _replace(self, damage: str) -> Store:
         """Set the file aside and begin a new life with what can be saved from the old one."""
-        now_ns, _ = self._wall_now()
+        now_ns = self._clock_now().time_ns
         stamp = datetime.fromtimestamp(now_ns / 1e9, UTC).strftime("%Y%m%dT%H%M%S")
         aside = self._folder / f"{FILE_NAME}.{SET_ASIDE}-{stamp}-{uuid.uuid4().hex[:4]}"
         for suffix in ("", "-wal", "-shm"):

@@ -95,6 +95,7 @@ class Courier:
         self._dead_look_s = 0.0
         self._oldest: dict[RecordClass, tuple[int, int]] = {}  # what waits first: (sequence, UTC ns)
         self._oldest_look_s = 0.0
+        self._resolutions = -1  # of the journal, as of the latest look at what is held back
         self._state, self._error, self._wait_s = CourierState.STARTING, "", 0.0
         self._kinds = {cls: kinds & sink.wants for cls, kinds in KINDS.items() if kinds & sink.wants}
         self._confirm()
@@ -161,6 +162,26 @@ class Courier:
             self._dead = await asyncio.to_thread(self._outbox.dead_counts)
         if now_s >= self._oldest_look_s:
             await self._find_oldest()
+        if (resolutions := self._journal.resolutions) != self._resolutions:
+            await self._release()
+            self._resolutions = resolutions
+
+    async def _release(self) -> None:
+        """Let records out that were held back for their time and have it by now."""
+        for record_class, kinds in self._kinds.items():
+            lane, released = self._lanes[record_class], False
+            for held in list(lane.held_ranges):
+                ends = [
+                    record
+                    for sequence in {held.first, held.last}
+                    for record in await self._journal.read(sequence - 1, kinds, 1)
+                    if held.first <= record.sequence <= held.last
+                ]
+                if not ends or any(self._encoder.may_go(record) for record in ends):
+                    lane.release(held, anything_left=bool(ends))
+                    released = True
+            if released:
+                await self._save(lane, [])
 
     async def _find_oldest(self) -> None:
         self._oldest_look_s = time.monotonic() + OLDEST_LOOK_S
@@ -235,9 +256,7 @@ class Courier:
         self._dead = replace(self._dead, refused=self._dead.refused + len(dead))
         if receipt.kept:
             upto = min(receipt.kept) - 1
-        for sequence in encoded.held:
-            if sequence <= upto:
-                lane.hold(sequence)
+        lane.hold(encoded.held, upto)
         lane.advance(work.stretch, upto)
         lane.delivered += receipt.accepted
         if work.stretch is not None and batch is not None:

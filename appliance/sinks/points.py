@@ -24,7 +24,7 @@ from appliance.errors import Rejected
 from appliance.journal.features import NameList, decode_record
 from appliance.journal.record import Record, RecordKind
 from appliance.sinks.line_protocol import LONGEST_TEXT_BYTES, FieldValue, field_key, line
-from appliance.sinks.measurement import PROVISIONAL, FieldInfo, MeasurementInfo
+from appliance.sinks.measurement import TIME_MARKS, FieldInfo, MeasurementInfo
 from appliance.sinks.points_health import HEALTH_SCHEMA, health_fields
 
 MILLISECOND_NS = 1_000_000
@@ -45,7 +45,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
             "operating_state": FieldInfo("string", "", "bin of speed and load"),
             "quality": FieldInfo("string", "", "good, uncertain or bad"),
             "extractor_version": FieldInfo("string", "", "what computed the features"),
-            "time_trusted": PROVISIONAL,
+            **TIME_MARKS,
         },
         "features of a window of one channel; the time is the window's begin",
     ),
@@ -54,7 +54,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
         _VALUE,
         {
             "value": FieldInfo("float", "1", "1.0 = limit; the greatest of the averaging period"),
-            "time_trusted": PROVISIONAL,
+            **TIME_MARKS,
         },
         "anomaly score of one channel",
     ),
@@ -63,7 +63,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
         _VALUE,
         {
             "value": FieldInfo("float", "Hz, 1 or degC", "shaft speed, load (1 = full) or temperature"),
-            "time_trusted": PROVISIONAL,
+            **TIME_MARKS,
         },
         "a value read from the plant",
     ),
@@ -79,7 +79,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
             "samples_missing": FieldInfo("integer", "1", "how many samples, where that is known"),
             "sequence": _SEQUENCE,
             "time_ns": _TIME,
-            "time_trusted": PROVISIONAL,
+            **TIME_MARKS,
         },
         "an interval without data",
     ),
@@ -117,7 +117,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
             "raised_time_ns": FieldInfo("integer", "ns", "UTC at which this activation was raised"),
             "sequence": _SEQUENCE,
             "time_ns": _TIME,
-            "time_trusted": PROVISIONAL,
+            **TIME_MARKS,
         },
         "every transition of every alarm",
     ),
@@ -130,7 +130,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
             "boot_id": FieldInfo("string", "", "the start of the service that counted; absent with `value`"),
             "sequence": _SEQUENCE,
             "time_ns": _TIME,
-            "time_trusted": PROVISIONAL,
+            **TIME_MARKS,
         },
         "a counter; the tag `asset` is what it counts for: machine, channel, source or appliance",
     ),
@@ -142,7 +142,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
             "document_bytes": FieldInfo("integer", "byte", "length of the document"),
             "sequence": _SEQUENCE,
             "time_ns": _TIME,
-            "time_trusted": PROVISIONAL,
+            **TIME_MARKS,
         },
         "limits learned for a channel",
     ),
@@ -163,7 +163,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
             "document": FieldInfo("string", "JSON", "the whole record; absent beyond 30,000 bytes"),
             "sequence": _SEQUENCE,
             "time_ns": _TIME,
-            "time_trusted": PROVISIONAL,
+            **TIME_MARKS,
         },
         "a version of a limit: who set it, when, why",
     ),
@@ -175,7 +175,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
             "document": FieldInfo("string", "JSON", "what was done, by whom; absent beyond 30,000 bytes"),
             "sequence": _SEQUENCE,
             "time_ns": _TIME,
-            "time_trusted": PROVISIONAL,
+            **TIME_MARKS,
         },
         "what people did",
     ),
@@ -342,7 +342,11 @@ def _event(measurement: str, record: Record, tags: dict[str, str], fields: Field
 
 
 def _trust(record: Record) -> Fields:
-    return {} if record.time_trusted else {"time_trusted": False}
+    if record.time_trusted:
+        return {"time_resolved": True} if record.time_resolved else {}
+    if record.time_bound_s is None:
+        return {"time_trusted": False}
+    return {"time_trusted": False, "time_resolved": True, "time_bound_s": float(record.time_bound_s)}
 
 
 def _number(value: Any) -> float | None:

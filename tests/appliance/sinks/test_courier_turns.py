@@ -185,7 +185,10 @@ async def test_a_server_that_always_says_at_once_is_not_hammered(tmp_path: Path)
 async def test_what_is_held_for_its_time_does_not_make_delivered_telemetry_look_lost(tmp_path: Path) -> None:
     clock = ReplayClock(START_NS, trusted=False)
     sink = Taker()
-    async with journal_in(tmp_path, clock) as journal, way(journal, tmp_path, sink=sink) as one:
+    async with (
+        journal_in(tmp_path, clock, resolve_times=False) as journal,
+        way(journal, tmp_path, sink=sink) as one,
+    ):
         telemetry(journal, 1, 2)
         await flushed(journal, RecordKind.TAG, 2)
         clock.set_trusted(True)

@@ -68,6 +68,10 @@ async def test_every_line_has_the_tags_and_fields_of_its_measurement_and_no_othe
             line = encode(record, DEVICE, "pump-1", names)
             if line is None:
                 continue
+            assert "time_bound_s" not in line.decode()
+            placed = dataclasses.replace(record, time_resolved=True, time_bound_s=7)
+            line = encode(placed, DEVICE, "pump-1", names)
+            assert line is not None
             measurement, tags, fields = parsed(line.decode())
             info = SCHEMA[measurement]
             assert info.kind is record.kind
@@ -79,7 +83,7 @@ async def test_every_line_has_the_tags_and_fields_of_its_measurement_and_no_othe
                 assert known is not None, f"{measurement}.{name} is not in the schema"
                 assert re.fullmatch(TYPES[known.type], value, re.DOTALL), f"{measurement}.{name}={value}"
             seen.setdefault(measurement, set()).update(fields)
-    assert set(seen) == set(SCHEMA) - {"audit"}
+    assert set(seen) == set(SCHEMA) - {"audit", "reconciliation"}
     for measurement, fields in seen.items():
         unseen = set(SCHEMA[measurement].fields) - fields - {"<feature>"} - ACTS
         assert not unseen, f"{measurement}: the schema promises {unseen}, no line has it"
@@ -149,3 +153,20 @@ def test_a_document_that_is_too_long_is_left_out_and_its_length_told() -> None:
     assert line is not None
     assert b"document=" not in line
     assert b"document_bytes=70004i" in line
+
+
+def test_a_time_that_was_found_later_is_marked_and_a_trusted_one_is_not() -> None:
+    plain = record(1)
+    marks = {
+        dataclasses.replace(plain, time_trusted=True): set(),
+        dataclasses.replace(plain, time_trusted=True, time_resolved=True): {"time_resolved=true"},
+        dataclasses.replace(plain, time_trusted=False): {"time_trusted=false"},
+        dataclasses.replace(plain, time_trusted=False, time_resolved=True, time_bound_s=90): {
+            "time_trusted=false", "time_resolved=true", "time_bound_s=90.0",
+        },
+    }  # fmt: skip
+    for one, wanted in marks.items():
+        line = encode(one, DEVICE, "pump-1")
+        assert line is not None
+        found = {part for part in line.decode().split(" ")[-2].split(",") if part.startswith("time_")}
+        assert {part for part in found if not part.startswith("time_ns=")} == wanted

@@ -110,8 +110,12 @@ class Way:
 
 
 @contextlib.asynccontextmanager
-async def journal_in(folder: Path, clock: ReplayClock | None = None) -> AsyncIterator[Journal]:
-    journal = await Journal.open(folder / "journal", SMALL, clock or ReplayClock(START_NS), QUICK)
+async def journal_in(
+    folder: Path, clock: ReplayClock | None = None, *, resolve_times: bool = True
+) -> AsyncIterator[Journal]:
+    journal = await Journal.open(
+        folder / "journal", SMALL, clock or ReplayClock(START_NS), QUICK, resolve_times=resolve_times
+    )
     try:
         yield journal
     finally:
