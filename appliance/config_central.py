@@ -62,6 +62,18 @@ class CentralSettings(Settings):
             "them, marked, for a box whose clock somebody else keeps (a container)"
         ),
     ] = "hold"
+    audit_days: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=90,
+            description="how far back arrival is audited, and healed from what the box still has; 0: never",
+        ),
+    ] = 14.0
+    audit_every_min: Annotated[
+        float,
+        Field(ge=5, le=10_080, description="how often the last day is audited; all days are daily"),
+    ] = 60.0
 
 
 def central_problems(

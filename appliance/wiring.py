@@ -255,9 +255,10 @@ class Appliance:
         supervisor.add("station", self.station.run)
         supervisor.add("stored trends", self.station.recall_trends)
         supervisor.add("disk figures", self.station.watch_disk)
-        supervisor.add(
-            "central", self._watch.central_accepts if self._central is None else self._central.courier.run
-        )
+        if self._central is None:
+            supervisor.add("central", self._watch.central_is_not_configured)
+        else:
+            self._central.supervise(supervisor)
         if self._opcua_server is not None:
             self._opcua_server.supervise(supervisor)
         self._webhooks.supervise(supervisor)

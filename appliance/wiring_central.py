@@ -28,9 +28,11 @@ from appliance.sinks.courier_needs import Pace
 from appliance.sinks.influx import Influx1Writer, Influx2Writer, InfluxSink, Writer
 from appliance.sinks.outbox import FILE_NAME, Outbox
 from appliance.sinks.points import encode
+from appliance.supervisor import Supervisor
 from appliance.system_watch import SystemWatch
 from appliance.telemetry.measured_ways import MeasuredSink
 from appliance.telemetry.stage_meter import StageMeter
+from appliance.wiring_reconcile import Reconciliation
 from dsp.samples import Channel
 
 NOT_CONFIGURED = "not configured: everything is kept here"
@@ -79,10 +81,34 @@ class Central:
             wall_ns=lambda: clock.wall(clock.monotonic_ns()).time_ns,
         )
         self.letters = CentralLetters(path, self.courier.report)
+        self.reconciliation: Reconciliation | None = None
+        if settings.audit_days:
+            self.reconciliation = Reconciliation(
+                settings,
+                path.parent,
+                journal=journal,
+                clock=clock,
+                watch=watch,
+                courier=self.courier,
+                outbox=self._outbox,
+                encode=encoded,
+                reader=central_reader(settings),
+                sink=InfluxSink(_writer(settings)),
+                device_id=own_id,
+            )
 
     def text(self) -> str:
         """The line "central" of the appliance page."""
-        return self.courier.report().text
+        told = self.courier.report().text
+        if self.reconciliation is None:
+            return f"{told}; arrival is not audited (audit_days = 0)"
+        return f"{told}; {self.reconciliation.reconciler.status.text}"
+
+    def supervise(self, supervisor: Supervisor) -> None:
+        """Add its tasks."""
+        supervisor.add("central", self.courier.run)
+        if self.reconciliation is not None:
+            supervisor.add("reconciliation", self.reconciliation.reconciler.run)
 
     def claims(self) -> dict[str, SinkClaim]:
         """What the centre takes over from the journal, by its name there."""
@@ -93,6 +119,8 @@ class Central:
         return min(self.courier.lanes[record_class].confirmed for record_class in KINDS)
 
     async def close(self) -> None:
+        if self.reconciliation is not None:
+            await self.reconciliation.close()
         await self._sink.close()
         self._outbox.close()
 

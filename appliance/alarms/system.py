@@ -25,6 +25,7 @@ class SystemCondition(StrEnum):
     DATA_LOST = "data lost"
     OVERLOAD = "overload"
     CENTRAL_REFUSES = "central refuses"
+    CENTRAL_DIFFERS = "central differs"
     WEBHOOK_FAILING = "webhook failing"
     LATENCY_DOUBLED = "latency doubled"
 
@@ -45,6 +46,7 @@ _SENTENCES = {
     SystemCondition.DATA_LOST: "Stored data was damaged: {reason}",
     SystemCondition.OVERLOAD: "The appliance is overloaded: {reason}; parts of the data are left out",
     SystemCondition.CENTRAL_REFUSES: "The central InfluxDB takes nothing: {reason}; all of it is kept here",
+    SystemCondition.CENTRAL_DIFFERS: "The central InfluxDB does not keep what was sent: {reason}",
     SystemCondition.WEBHOOK_FAILING: "Webhook {subject} does not take alarms: {reason}",
     SystemCondition.LATENCY_DOUBLED: "The appliance has become slow: {reason}",
 }  # fmt: skip

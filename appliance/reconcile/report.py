@@ -12,25 +12,9 @@ from typing import Any
 
 import orjson
 
+from appliance.sinks.points_report import FIGURES
+
 MOST_LINES = 300
-FIGURES: dict[str, str] = {
-    "records_resent": "records sent again because the centre lacked them or had them otherwise",
-    "slots_audited": "slots (an hour of one series) held against the centre",
-    "slots_confirmed": "slots that agree, those repaired included",
-    "slots_repaired": "slots that differed and agree now",
-    "slots_differing": "slots that still differ",
-    "slots_cut": "slots that the centre's retention has cut away",
-    "slots_gone": "slots that differ and are no longer kept here",
-    "slots_unanswered": "slots that could not be asked about",
-    "counters_repaired": "counters that were stated again",
-    "alarms_merged": "alarm events that came from the centre",
-    "limits_merged": "limit versions that came from the centre",
-    "conflicts": "conflicts that a person must look at",
-    "dead_letters": "records that the centre refuses at present",
-    "questions": "questions to the centre",
-    "answer_bytes": "bytes of its answers, unpacked",
-}
-"""Every figure of a report, in order, with its meaning. One more: a line here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +90,12 @@ class Report:
             "lines_left_out": self.lines_left_out,
         }
 
-    def encoded(self) -> bytes:
-        """The document, compact."""
-        return orjson.dumps(self.document())
+    def encoded(self, most_lines: int = MOST_LINES) -> bytes:
+        """The document, compact; with the first lines only where that is said."""
+        document = self.document()
+        document["lines_left_out"] += len(document["lines"][most_lines:])
+        del document["lines"][most_lines:]
+        return orjson.dumps(document)
 
     @classmethod
     def decoded(cls, stored: bytes) -> Report:

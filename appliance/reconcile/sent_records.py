@@ -105,7 +105,7 @@ class SentRecords:
     def _encoded(self, records: Sequence[Record], names: dict[bytes, NameList | None]) -> list[SentRecord]:
         sent = []
         for record in records:
-            if not record.time_trusted and not self._send_provisional:
+            if not record.time_known and not self._send_provisional:
                 continue
             try:
                 body = self._encode(record, names.get(record.payload[NAMES_ID]))

@@ -4,10 +4,10 @@ Duty: adding up, adding slots together, holding it against the centre's COUNT an
 the disk. Pure. A slot is an hour of UTC.
 
 A server's sum of n numbers is off by rounding, in whatever order it adds: by no more than n - 1 unit
-roundoffs (2**-53) of the sum of magnitudes (Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., section
-4.2). More than that is a difference: one value of 3,600 that was changed by a hundred-millionth is seen, one
-of a day's 86,400 by a millionth. Integers are exact. Those beyond 2**53 (times in ns) are only counted, as
-words and truths are: a server's sum of them would overflow.
+roundoffs (2**-53) of the sum of magnitudes (Higham, "Accuracy and Stability of Numerical Algorithms", 2nd
+ed., section 4.2). More than that is a difference: one value of 3,600 that was changed by a hundred-millionth
+is seen, one of a day's 86,400 by a millionth. Integers are exact. Those beyond 2**53 (times in ns) are only
+counted, as words and truths are: a server's sum of them would overflow.
 """
 
 from __future__ import annotations

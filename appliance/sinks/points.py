@@ -26,6 +26,7 @@ from appliance.journal.record import Record, RecordKind
 from appliance.sinks.line_protocol import LONGEST_TEXT_BYTES, FieldValue, field_key, line
 from appliance.sinks.measurement import TIME_MARKS, FieldInfo, MeasurementInfo
 from appliance.sinks.points_health import HEALTH_SCHEMA, health_fields
+from appliance.sinks.points_report import REPORT_SCHEMA, REPORT_SUBJECT, report_fields
 
 MILLISECOND_NS = 1_000_000
 _LONGEST_DOCUMENT_BYTES = LONGEST_TEXT_BYTES // 2  # escaping may double it
@@ -179,6 +180,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
         },
         "what people did",
     ),
+    **REPORT_SCHEMA,
     **HEALTH_SCHEMA,
 }  # fmt: skip
 
@@ -324,6 +326,9 @@ def _limit_version(record: Record, payload: Any, tags: dict[str, str]) -> bytes 
 
 
 def _audit(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
+    if record.subject == REPORT_SUBJECT:
+        told = report_fields(payload, record.payload)
+        return _event("reconciliation", record, {"device_id": tags["device_id"]}, told)
     fields: Fields = {"subject": record.subject, "document": _document(record.payload)}
     return _event("audit", record, {"device_id": tags["device_id"]}, fields)
 
