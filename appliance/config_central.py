@@ -74,6 +74,16 @@ class CentralSettings(Settings):
         float,
         Field(ge=5, le=10_080, description="how often the last day is audited; all days are daily"),
     ] = 60.0
+    command_keys_file: Annotated[
+        Path | None,
+        Field(
+            description="public keys of the centre (PEM, Ed25519): what they signed is carried out; "
+            "without it none are read"
+        ),
+    ] = None
+    command_poll_s: Annotated[
+        float, Field(ge=1, le=3600, description="how often the centre is asked for commands, s")
+    ] = 10.0
 
 
 def central_problems(
@@ -97,7 +107,7 @@ def central_problems(
     if central.version == 1 and bool(central.user) != (central.password_file is not None):
         missing = "password_file" if central.user else "user"
         yield f"central.{missing}", "is missing", "User and password belong together: give both or none."
-    for name in ("password_file", "token_file", "ca_file"):
+    for name in ("password_file", "token_file", "ca_file", "command_keys_file"):
         path: Path | None = getattr(central, name)
         if path is not None and not path.is_file():
             yield f"central.{name}", f"there is no file {path}", "Create it, or correct the path."

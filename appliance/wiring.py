@@ -47,6 +47,7 @@ from appliance.system_watch import SystemWatch
 from appliance.telemetry.stage_meter import Meters
 from appliance.tls_files import TlsFiles, own_tls_files
 from appliance.wiring_central import Central
+from appliance.wiring_commands import CentralCommands
 from appliance.wiring_opcua_server import OpcUaPublishing
 from appliance.wiring_sources import SOURCE_BUILDERS
 from appliance.wiring_telemetry import Telemetry
@@ -166,6 +167,8 @@ class Appliance:
             opcua_server=self._opcua_server,
         )
         limit_desk = LimitDesk(journal, clock)
+        state_dir, desks = settings.station.state_dir, (self.desk, limit_desk)
+        self._commands = CentralCommands(central, state_dir, *desks, journal=journal, clock=clock)
         self.station = Station(
             settings.station.name,
             self._statuses,
@@ -180,7 +183,7 @@ class Appliance:
                 counters=counters,
                 sources=self.sources,
                 queues=lambda: [queue for line in self._lines for queue in line.queues.values()],
-                central=None if self._central is None else self._central.text,
+                central=None if self._central is None else self._commands.beside(self._central.text),
                 ways_out=self._ways_out,
                 dead_letters=DeadLetters(
                     [*([] if self._central is None else [self._central.letters]), *self._webhooks.letters]
@@ -259,6 +262,7 @@ class Appliance:
             supervisor.add("central", self._watch.central_is_not_configured)
         else:
             self._central.supervise(supervisor)
+        self._commands.supervise(supervisor)
         if self._opcua_server is not None:
             self._opcua_server.supervise(supervisor)
         self._webhooks.supervise(supervisor)
@@ -284,6 +288,7 @@ class Appliance:
         self.pipeline.close()
         if self._central is not None:
             await self._central.close()
+        await self._commands.close()
         if self._opcua_server is not None:
             self._opcua_server.close()
         self._webhooks.close()

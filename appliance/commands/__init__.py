@@ -35,6 +35,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "warm-up": ("appliance.commands.warm_up", "compile, or load ahead, all kernels of the analysis"),
     "central": ("appliance.commands.central", "list what the central InfluxDB refused, and send it again"),
+    "command": (
+        "appliance.commands.command",
+        "sign acknowledgements, shelvings and limit changes at the centre",
+    ),
     "evaluate": ("appliance.commands.evaluate", "judge detection on a folder of recordings with known truth"),
 }
 """Name: (module, summary). Only the module of the wanted command is imported."""

@@ -25,6 +25,7 @@ from appliance.journal.features import NameList, decode_record
 from appliance.journal.record import Record, RecordKind
 from appliance.sinks.line_protocol import LONGEST_TEXT_BYTES, FieldValue, field_key, line
 from appliance.sinks.measurement import TIME_MARKS, FieldInfo, MeasurementInfo
+from appliance.sinks.points_commands import COMMAND_FIELDS, COMMAND_SUBJECT, command_fields
 from appliance.sinks.points_health import HEALTH_SCHEMA, health_fields
 from appliance.sinks.points_report import REPORT_SCHEMA, REPORT_SUBJECT, report_fields
 
@@ -181,6 +182,12 @@ SCHEMA: dict[str, MeasurementInfo] = {
         "what people did",
     ),
     **REPORT_SCHEMA,
+    "command_result": MeasurementInfo(
+        RecordKind.AUDIT,
+        ("device_id",),
+        {**COMMAND_FIELDS, "sequence": _SEQUENCE, "time_ns": _TIME, **TIME_MARKS},
+        "what became of a command of the centre",
+    ),
     **HEALTH_SCHEMA,
 }  # fmt: skip
 
@@ -329,6 +336,9 @@ def _audit(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
     if record.subject == REPORT_SUBJECT:
         told = report_fields(payload, record.payload)
         return _event("reconciliation", record, {"device_id": tags["device_id"]}, told)
+    if record.subject == COMMAND_SUBJECT:
+        told = {**command_fields(payload), "document": _document(record.payload)}
+        return _event("command_result", record, {"device_id": tags["device_id"]}, told)
     fields: Fields = {"subject": record.subject, "document": _document(record.payload)}
     return _event("audit", record, {"device_id": tags["device_id"]}, fields)
 
