@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from appliance.config_base import Settings
+from appliance.config_captures import CaptureSettings
 from appliance.config_central import CentralSettings
 from appliance.config_metrics import MetricsSettings
 from appliance.config_opcua_server import OpcUaServerSettings
@@ -268,6 +269,7 @@ class ApplianceSettings(Settings):
     web: WebSettings = WebSettings()
     journal: JournalSettings = JournalSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    captures: CaptureSettings = CaptureSettings()
     central: CentralSettings | None = None
     webhooks: Annotated[list[WebhookSettings], Field(max_length=MAX_WEBHOOKS)] = Field(default_factory=list)
     opcua_server: OpcUaServerSettings | None = None

@@ -19,7 +19,7 @@ import numpy as np
 import orjson
 
 from appliance.alarm_desk import AlarmDesk
-from appliance.alarms.lifecycle import Alarm
+from appliance.alarms.lifecycle import Alarm, AlarmTransition
 from appliance.analysis import Findings
 from appliance.asset_line import AssetLine
 from appliance.clock import Clock
@@ -48,6 +48,14 @@ class Audience(Protocol):
     def take_tag(self, block: SampleBlock) -> None: ...
 
 
+class Captor(Protocol):
+    """Who keeps the waveform around an alarm (the desk of captures)."""
+
+    def take(
+        self, asset_id: str, items: Sequence[SourceItem], transitions: Sequence[AlarmTransition]
+    ) -> None: ...
+
+
 class Pipeline:
     """All machines' lines, and what they share: worker threads, counters, the desk of alarms."""
 
@@ -65,7 +73,9 @@ class Pipeline:
         workers: int,
         meters: Meters | None = None,
         limit_desk: LimitDesk | None = None,
+        captor: Captor | None = None,
     ) -> None:
+        self._captor = captor
         self._meters = meters or Meters()
         self._limit_desk = limit_desk or LimitDesk(journal, clock)
         self._lines = {line.asset_id: line for line in lines}
@@ -210,6 +220,8 @@ class Pipeline:
         line.blocked_by_journal = True
         try:
             await self._desk.publish(findings.transitions, _sampled_ns(items))
+            if self._captor is not None:
+                self._captor.take(line.asset_id, items, findings.transitions)
             for channel_id, learned in findings.limits.items():
                 await self._keep_limit(channel_id, learned)
             await self._limit_desk.note(line.asset_id)

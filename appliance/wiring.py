@@ -24,17 +24,12 @@ from appliance.appliance_view import ApplianceFigures, Identity
 from appliance.asset_line import AssetLine
 from appliance.backoff import Backoff
 from appliance.clock import Clock, SystemClock
-from appliance.config import (
-    ApplianceSettings,
-    JournalSettings,
-    WebSettings,
-)
+from appliance.config import ApplianceSettings, WebSettings
 from appliance.config_rules import is_loopback
 from appliance.counters import Counter, Counters
 from appliance.dead_letters import DeadLetters
 from appliance.errors import Fatal
 from appliance.journal.journal import Journal
-from appliance.journal.retention import MIB, Budgets, ClassBudget
 from appliance.limit_desk import LimitDesk
 from appliance.machine_facts import build_machine
 from appliance.machine_status import MachineStatus
@@ -46,6 +41,8 @@ from appliance.supervisor import Supervisor, TaskReport, TaskState
 from appliance.system_watch import SystemWatch
 from appliance.telemetry.stage_meter import Meters
 from appliance.tls_files import TlsFiles, own_tls_files
+from appliance.wiring_budgets import build_budgets
+from appliance.wiring_captures import Captures
 from appliance.wiring_central import Central
 from appliance.wiring_commands import CentralCommands
 from appliance.wiring_opcua_server import OpcUaPublishing
@@ -65,20 +62,6 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _Argument = TypeVar("_Argument")
 
 SOURCE_BACKOFF = Backoff(base_s=0.5, cap_s=5.0, floor_s=0.2)  # a port or a server is cheap to ask
-
-
-def build_budgets(settings: JournalSettings) -> Budgets:
-    """The journal's budgets."""
-    standard = Budgets()
-    return Budgets(
-        alarm=ClassBudget(settings.alarm_budget_mb * MIB, None, True),
-        counter=ClassBudget(settings.counter_budget_mb * MIB, None, True),
-        limit=ClassBudget(settings.limit_budget_mb * MIB, None, True),
-        telemetry=ClassBudget(
-            settings.telemetry_budget_mb * MIB, standard.telemetry.max_age_s, standard.telemetry.keep_unsent
-        ),
-        reserve_transitions=settings.reserve_transitions,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +149,9 @@ class Appliance:
             webhooks=self._webhooks,
             opcua_server=self._opcua_server,
         )
+        self.captures = Captures(
+            settings.captures, journal, clock, self._watch, counters, channels=channels, lines=self._lines
+        )
         limit_desk = LimitDesk(journal, clock)
         state_dir, desks = settings.station.state_dir, (self.desk, limit_desk)
         self._commands = CentralCommands(central, state_dir, *desks, journal=journal, clock=clock)
@@ -202,6 +188,7 @@ class Appliance:
             workers=max(1, (os.cpu_count() or 2) - 1),
             meters=meters,
             limit_desk=limit_desk,
+            captor=self.captures.desk,
         )
         for source in self.sources:
             self.pipeline.connect(source)
@@ -220,7 +207,7 @@ class Appliance:
         tls = _tls_files(settings.web, state_dir / "tls")
         hold = settings.central is None or settings.central.provisional_times == "hold"
         journal = await Journal.open(
-            state_dir / "journal", build_budgets(settings.journal), clock, resolve_times=hold
+            state_dir / "journal", build_budgets(settings), clock, resolve_times=hold
         )
         try:
             return cls(settings, clock, journal, auth, tls)
@@ -253,6 +240,7 @@ class Appliance:
         for line in self._lines:
             supervisor.add(f"machine {line.asset_id}", _bound(self.pipeline.run_asset, line.asset_id))
         supervisor.add("system watch", self._watch.run)
+        self.captures.supervise(supervisor)
         for source in self.sources:
             supervisor.add(f"source {source.source_id}", _bound(self.pipeline.feed, source))
         supervisor.add("station", self.station.run)
@@ -293,6 +281,7 @@ class Appliance:
             self._opcua_server.close()
         self._webhooks.close()
         self.telemetry.close()
+        await self.captures.close()
         await self.journal.close()
         self._auth.close()
 

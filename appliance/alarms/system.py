@@ -28,6 +28,7 @@ class SystemCondition(StrEnum):
     CENTRAL_DIFFERS = "central differs"
     WEBHOOK_FAILING = "webhook failing"
     LATENCY_DOUBLED = "latency doubled"
+    CAPTURES_LEFT_OUT = "captures left out"
 
 
 _SENTENCES = {
@@ -49,6 +50,7 @@ _SENTENCES = {
     SystemCondition.CENTRAL_DIFFERS: "The central InfluxDB does not keep what was sent: {reason}",
     SystemCondition.WEBHOOK_FAILING: "Webhook {subject} does not take alarms: {reason}",
     SystemCondition.LATENCY_DOUBLED: "The appliance has become slow: {reason}",
+    SystemCondition.CAPTURES_LEFT_OUT: "Waveforms around alarms are left out: {reason}",
 }  # fmt: skip
 
 

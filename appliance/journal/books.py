@@ -9,8 +9,9 @@ from __future__ import annotations
 import sqlite3
 
 from appliance.journal import schema
+from appliance.journal.capture_record import booked_bytes
 from appliance.journal.deliveries import Deliveries
-from appliance.journal.record import ClassBacklog, Record, RecordClass
+from appliance.journal.record import ClassBacklog, Record, RecordClass, RecordKind
 from appliance.journal.retention import Accounts, Budgets, backlog_of, stored_bytes
 
 
@@ -46,6 +47,12 @@ class Books:
             account.records += records
             account.stored_bytes += size_bytes
             account.stored_total += size_bytes
+        for (payload,) in self._connection.execute(
+            "SELECT payload FROM record INDEXED BY record_durable "  # noqa: S608
+            f"WHERE class<>{schema.TELEMETRY} AND kind=? AND sequence>?",
+            (schema.KIND_CODES[RecordKind.CAPTURE], through),
+        ):
+            self._count_file(payload)
         self.refresh_oldest()
 
     def save(self, sequence: int) -> None:
@@ -79,6 +86,8 @@ class Books:
         account.records += 1
         account.stored_bytes += size_bytes
         account.stored_total += size_bytes
+        if record.kind is RecordKind.CAPTURE:
+            self._count_file(record.payload)
         if self.oldest_ns.get(record.record_class) is None:
             self.oldest_ns[record.record_class] = record.time_ns
 
@@ -105,6 +114,13 @@ class Books:
                 )
             row = self._connection.execute(sql, (code,)).fetchone()
             self.oldest_ns[record_class] = None if row is None else row[0]
+
+    def _count_file(self, payload: bytes) -> None:
+        """The class of captures pays for its files, too."""
+        account, size_bytes = self.accounts[RecordClass.CAPTURE], booked_bytes(payload)
+        account.stored_bytes += size_bytes
+        account.stored_total += size_bytes
+        account.written_bytes += size_bytes
 
     def _set_meta(self, name: str, value: str) -> None:
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (name, value))

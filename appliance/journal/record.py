@@ -31,6 +31,7 @@ class RecordKind(StrEnum):
     AUDIT = "audit"
     HEALTH = "health"  # of the appliance itself
     LIMIT_VERSION = "limit_version"  # who set a limit, when, why; what was learned then
+    CAPTURE = "capture"  # one part of a captured waveform: what it is and in which file it lies
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ KIND_CODES: dict[RecordKind, int] = {
     RecordKind.AUDIT: 8,
     RecordKind.HEALTH: 9,
     RecordKind.LIMIT_VERSION: 10,
+    RecordKind.CAPTURE: 11,
 }
 CLASS_OF_CODE = {code: record_class for record_class, code in CLASS_CODES.items()}
 KIND_OF_CODE = {code: kind for kind, code in KIND_CODES.items()}

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from appliance.journal import schema
 from appliance.journal.anchors import kernel_of
+from appliance.journal.capture_trimming import trim_captures
 from appliance.journal.deliveries import NOBODY
 from appliance.journal.features import DURATION, part_duration_ns
 from appliance.journal.pending import BootTime, PendingGap
@@ -60,8 +61,10 @@ class _Leaving(NamedTuple):
 def trim_step(store: Store, budgets: Budgets, now_ns: int | None) -> bool:
     """One step of retention over all classes; True while more is due. `now_ns` is UTC, None if untrusted:
     age limits wait for a trusted clock (a clock that jumped to 2099 must not empty the journal)."""
-    due = False
+    due = trim_captures(store, budgets, now_ns)
     for record_class in RecordClass:
+        if record_class is RecordClass.CAPTURE:
+            continue  # leaves with its files
         budget = budgets.of(record_class)
         account = store.accounts[record_class]
         excess_bytes = account.stored_bytes - budget.budget_bytes

@@ -87,6 +87,13 @@ METRICS: dict[str, MetricInfo] = {
     "stethos_missing_samples_total": MetricInfo("counter", ("channel",), "samples known to be missing"),
     "stethos_dropped_blocks_total": MetricInfo("counter", ("source",), "blocks that a full queue dropped"),
     "stethos_alarms_total": MetricInfo("counter", ("asset",), "alarms raised, raised again included"),
+    "stethos_captures_total": MetricInfo(
+        "counter", ("asset",), "waveforms captured around alarms, by hand too"
+    ),
+    "stethos_captures_left_out_total": MetricInfo(
+        "counter", ("asset",), "waveforms, or parts of them, left out for want of time or room"
+    ),
+    "stethos_captures_suppressed_total": MetricInfo("counter", ("asset",), "triggers beyond `most_per_hour`"),
 }
 """Every metric, in the order of the page. The counters at the end outlive a restart; the others do not."""
 
@@ -101,6 +108,9 @@ COUNTERS: dict[str, tuple[str, float]] = {
     Counter.MISSING_SAMPLES: ("stethos_missing_samples_total", 1.0),
     Counter.DROPPED_BLOCKS: ("stethos_dropped_blocks_total", 1.0),
     Counter.ALARMS: ("stethos_alarms_total", 1.0),
+    Counter.CAPTURES: ("stethos_captures_total", 1.0),
+    Counter.CAPTURES_LEFT_OUT: ("stethos_captures_left_out_total", 1.0),
+    Counter.CAPTURES_SUPPRESSED: ("stethos_captures_suppressed_total", 1.0),
 }
 """The metric of each counter, and what its value is multiplied by."""
 

@@ -30,7 +30,8 @@ def test_the_table_names_every_class_and_what_the_courier_takes_of_it_in_its_ord
     leaving = {str(one): {kind.replace("_", " ") for kind in kinds} for one, kinds in KINDS.items()}
     assert {name: kinds for name, kinds in told.items() if kinds} == leaving
     assert [name for name, kinds in told.items() if kinds] == list(leaving)
-    assert set().union(*KINDS.values()) == set(RecordKind), "a new kind of record has no line here"
+    stays = {RecordKind.CAPTURE}
+    assert set().union(*KINDS.values()) == set(RecordKind) - stays, "a new kind of record has no line here"
 
 
 async def test_no_byte_of_a_capture_leaves(tmp_path: Path) -> None:
