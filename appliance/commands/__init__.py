@@ -13,6 +13,7 @@ EXIT_CONFIGURATION = 2  # the configuration or the arguments cannot be used
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("appliance.commands.run", "run the appliance with a configuration file"),
     "demo": ("appliance.commands.demo", "run an appliance beside a simulated machine and tell its story"),
+    "drill": ("appliance.commands.drill", "break an appliance in every way, and count what that costs"),
     "check-config": ("appliance.commands.check_config", "say all that is wrong with a configuration file"),
     "password": ("appliance.commands.password", "give a user a new first password"),
     "opcua-user": ("appliance.commands.opcua_user", "give a user of the OPC UA server a password"),
@@ -28,11 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "appliance.commands.explain",
         "why this verdict: evidence per fault, decoys, band, speed, limits and their age",
     ),
-    "export": (
-        "appliance.commands.export",
-        "write trends as CSV or Parquet, a captured waveform, or convert a recording",
-    ),
-    "captures": ("appliance.commands.captures", "list the raw waveforms that were kept around alarms"),
+    "export": ("appliance.commands.export", "write trends as CSV or Parquet, or convert a recording"),
     "webhook": (
         "appliance.commands.webhook",
         "test the receivers of alarms, list and resend what they did not take",
