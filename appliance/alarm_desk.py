@@ -9,6 +9,7 @@ when the journal has it.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import time
 from collections import deque
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from appliance.alarm_records import AlarmRecords, StoredTransition, stored_transition
+from appliance.alarm_times import AlarmTimes
 from appliance.alarms import lifecycle
 from appliance.alarms.acts import Act, ActivationId, ActKind, HybridStamp
 from appliance.alarms.lifecycle import Alarm, AlarmState, AlarmTransition, StaleActivationError
@@ -60,6 +62,7 @@ class AlarmDesk:
         self._clock = clock
         self._records = AlarmRecords(clock, journal.boot_id)
         self._newest: dict[str, StoredTransition] = {}
+        self._times = AlarmTimes()
         self._owners: dict[str, tuple[AlarmOwner, asyncio.Lock]] = {}
         self._listeners: list[Callable[[StoredTransition], None]] = []
         self._told_sequence = journal.last_sequence
@@ -91,6 +94,23 @@ class AlarmDesk:
 
     def get(self, alarm_id: str) -> StoredTransition | None:
         return self._newest.get(alarm_id)
+
+    def shown(self, stored: StoredTransition) -> StoredTransition:
+        """A step with the times that people should see."""
+        return self._times.shown(stored)
+
+    async def take_resolved_times(self) -> None:
+        """The journal has resolved provisional times: what stands follows. Raises Retryable."""
+        newest = self._journal.latest(RecordKind.ALARM_TRANSITION)
+        await self._times.look_up(
+            self._journal, [record.subject for record in newest if _began_unsure(record)]
+        )
+        for record in newest:
+            known = self._newest.get(record.subject)
+            if known is not None and known.sequence == record.sequence:
+                self._newest[record.subject] = dataclasses.replace(
+                    known, time_ns=record.time_ns, time_trusted=record.time_trusted
+                )
 
     async def publish(
         self, transitions: Sequence[AlarmTransition], sampled_ns: int | None = None
@@ -276,3 +296,9 @@ def _decoded(records: Iterable[Record]) -> list[StoredTransition]:
         except Rejected as error:
             logger.error("alarm record unreadable sequence=%s reason=%s", record.sequence, error)
     return decoded
+
+
+def _began_unsure(record: Record) -> bool:
+    """Whether an alarm's present activation may have begun while the clock was not trusted."""
+    decoded = _decoded([record])
+    return record.time_resolved or any(one.transition.alarm.state is not AlarmState.NORMAL for one in decoded)

@@ -337,10 +337,10 @@ class Station:
         return stored
 
     def _alarm_view(self, stored: StoredTransition) -> AlarmView:
-        return alarm_view(stored, self._asset_name(stored.transition.alarm.asset_id))
+        return alarm_view(self._desk.shown(stored), self._asset_name(stored.transition.alarm.asset_id))
 
     def _transition_view(self, stored: StoredTransition) -> AlarmTransitionView:
-        return transition_view(stored, self._asset_name(stored.transition.alarm.asset_id))
+        return transition_view(self._desk.shown(stored), self._asset_name(stored.transition.alarm.asset_id))
 
     def _asset_name(self, asset_id: str) -> str:
         status = self._machines.get(asset_id)
