@@ -34,6 +34,7 @@ ADAPTERS = ("sources", "journal", "publishers", "sinks")
 CORE = (
     "dsp", "firmware_bridge", "models", "appliance.alarms", "appliance.analysis", "appliance.counters",
     "appliance.limit_versions", "appliance.limit_records",
+    "appliance.capture_segment", "appliance.capture_ring",
     "appliance.backoff", "appliance.sinks.webhook_signature", "appliance.sinks.webhook_queue",
     "appliance.sinks.webhook_targets", "appliance.sinks.webhook_early",
     "appliance.counter_records", "appliance.reconcile.counters",

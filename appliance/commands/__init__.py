@@ -29,7 +29,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "appliance.commands.explain",
         "why this verdict: evidence per fault, decoys, band, speed, limits and their age",
     ),
-    "export": ("appliance.commands.export", "write trends as CSV or Parquet, or convert a recording"),
+    "export": (
+        "appliance.commands.export",
+        "write trends as CSV or Parquet, a captured waveform, or convert a recording",
+    ),
+    "captures": ("appliance.commands.captures", "list the raw waveforms that were kept around alarms"),
     "webhook": (
         "appliance.commands.webhook",
         "test the receivers of alarms, list and resend what they did not take",
