@@ -12,7 +12,7 @@ import logging
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import orjson
 
@@ -20,6 +20,7 @@ from appliance.clock import Clock
 from appliance.errors import Rejected
 from appliance.journal.journal import Journal
 from appliance.journal.record import NewRecord, RecordClass, RecordKind
+from appliance.limit_owner import Document, LimitOwner
 from appliance.limit_records import StoredVersion, stored_version, version_record
 from appliance.limit_versions import (
     Act,
@@ -30,51 +31,18 @@ from appliance.limit_versions import (
     LimitVersion,
     by_learning,
     forgotten,
-    locked,
-    raised,
     restored,
     undone,
-    unlocked,
 )
+from appliance.limit_wish import LimitWish, limits_in_scope, ordered_version
+from appliance.reconcile.limits_merge import MergePlan, merge_plan
 from models.errors import ModelStateError
+
+__all__ = ["LimitDesk", "LimitOwner", "LimitWish", "StandingLimit"]
 
 logger = logging.getLogger(__name__)
 
 MOST_VERSIONS = 500  # of one limit that are looked through
-Document = dict[str, Any]
-
-
-class LimitOwner(Protocol):
-    """Whose limits they are: a machine's analysis (`analysis_limits.AssetLimits`)."""
-
-    def facts(self) -> list[LimitFacts]: ...
-
-    def unlearned(self, key: LimitKey) -> LimitFacts | None: ...
-
-    def order(self, key: LimitKey, factor: float | None) -> None: ...
-
-    def document(self, channel_id: str) -> Document: ...
-
-    def content(self, key: LimitKey) -> Document: ...
-
-    def forget(self, key: LimitKey) -> None: ...
-
-    def recall(self, key: LimitKey, content: Mapping[str, Any]) -> None: ...
-
-    def put_back(self, channel_id: str, document: Document) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class LimitWish:
-    """What a person wants. Without channel or operating state: of all there are."""
-
-    action: Literal["lock", "unlock", "raise", "learn anew", "undo", "restore"]
-    reason: str
-    seen_revision: int  # of the machine's limits, as the person saw them
-    channel_id: str | None = None
-    operating_state: str | None = None
-    factor: float | None = None  # of "raise"
-    version: int | None = None  # of "restore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,18 +158,75 @@ class LimitDesk:
             plan = await self._plan(asset_id, asset, wish, act)
             await self._carry_out(asset, plan)
             asset.look()
-        logger.info(
-            "limits changed asset=%s action=%s actor=%s limits=%s reason=%s",
-            asset_id,
-            wish.action,
-            actor,
-            "; ".join(str(step.version.key) for step in plan),
-            wish.reason,
-        )
+        _tell(asset_id, wish, actor, plan)
+
+    async def merge(self, asset_id: str, wish: LimitWish, actor: str) -> MergePlan:
+        """Carry out a wish of the centre, whose author may not have seen the newest versions: what was
+        changed on both sides is merged by the rule of `reconcile.limits_merge`. Returns all versions that it
+        made, and what to tell, once it is durable and in service.
+
+        Raises LimitChangeError, KeyError for an unknown machine, Retryable where the journal cannot be read.
+        """
+        asset = self._assets[asset_id]
+        async with asset.lock:
+            asset.look()
+            missed = asset.revision - wish.seen_revision
+            act = Act(actor, wish.reason, str(uuid.uuid4()))
+            merged: list[MergePlan] = []
+            if missed < 0:
+                raise LimitChangeError(
+                    "the centre has seen versions of these limits that this box does not have",
+                    "Its journal is a backup, or a new one: look at the limits as they are now.",
+                )
+            if missed == 0:
+                plan = await self._plan(asset_id, asset, wish, act)
+            else:
+                merged = await self._merged(asset_id, asset, wish, act, missed)
+                plan = [_Step(version) for one in merged for version in one.versions]
+            if plan:
+                await self._carry_out(asset, plan)
+                asset.look()
+        _tell(asset_id, wish, actor, plan)
+        versions = tuple(step.version for step in plan)
+        text = "; ".join(one.text for one in merged) or f"limits: {wish.action}"
+        return MergePlan(versions, any(one.conflict for one in merged), text)
+
+    async def _merged(
+        self, asset_id: str, asset: _Asset, wish: LimitWish, act: Act, missed: int
+    ) -> list[MergePlan]:
+        """A wish held against the versions that its author had not seen. Raises LimitChangeError."""
+        if wish.action not in ("lock", "unlock", "raise"):
+            raise LimitChangeError(
+                f"the limits were changed since they were seen at the centre; {wish.action!r} is not merged",
+                "Look at them as they are now, and decide again.",
+            )
+        unseen = [stored.version for stored in await self.history(asset_id, missed)]
+        plans = []
+        for key in limits_in_scope(asset.facts, wish):
+            facts, present = asset.facts[key], asset.version(key)
+            since = sorted((one for one in unseen if one.key == key), key=lambda one: one.version)
+            if not since or present is None:
+                version = ordered_version(asset_id, facts, present, act, wish)
+                plans.append(MergePlan((version,), False, f"{key}: {version.action}"))
+                continue
+            past = _decoded(await self._journal.history(RecordKind.LIMIT_VERSION, key.subject, MOST_VERSIONS))
+            seen = since[0].version - 1
+            base = next((s.version for s in past if s.version.version == seen), None)
+            if base is None and seen > 0:
+                raise LimitChangeError(
+                    f"version {seen} of {key}, which the centre saw, is not in the journal any more",
+                    "Look at the limit as it is now, and decide again.",
+                )
+            plans.append(merge_plan(present, since, ordered_version(asset_id, facts, base, act, wish)))
+        if not plans:
+            raise LimitChangeError(
+                f"there is no limit here to {wish.action}", "Wait until a limit is learned, or pick another."
+            )
+        return plans
 
     async def _plan(self, asset_id: str, asset: _Asset, wish: LimitWish, act: Act) -> list[_Step]:
         """The versions that a wish makes, nothing done yet. Raises LimitChangeError."""
-        keys = _in_scope(asset.facts, wish)
+        keys = limits_in_scope(asset.facts, wish)
         if wish.action == "undo" and (wish.channel_id is None or wish.operating_state is None):
             keys = _of_last_change(asset, keys)
         steps: list[_Step] = []
@@ -215,7 +240,7 @@ class LimitDesk:
                 steps.append(await self._step_back(asset_id, facts, present, act, wish))
             else:
                 try:
-                    steps.append(_Step(_ordered(asset_id, facts, present, act, wish)))
+                    steps.append(_Step(ordered_version(asset_id, facts, present, act, wish)))
                 except LimitChangeError:
                     if len(keys) == 1:
                         raise
@@ -315,14 +340,6 @@ def _apply(owner: LimitOwner, steps: Sequence[_Step]) -> None:
             owner.recall(step.version.key, step.content)
 
 
-def _in_scope(facts: Mapping[LimitKey, LimitFacts], wish: LimitWish) -> list[LimitKey]:
-    return [
-        key
-        for key in facts
-        if wish.channel_id in (None, key.channel_id) and wish.operating_state in (None, key.operating_state)
-    ]
-
-
 def _of_last_change(asset: _Asset, keys: Sequence[LimitKey]) -> list[LimitKey]:
     """The limits that a person's latest change made, where nothing happened to them since."""
     mine = [asset.newest[key] for key in keys if key in asset.newest and asset.newest[key].version.by_person]
@@ -334,16 +351,15 @@ def _of_last_change(asset: _Asset, keys: Sequence[LimitKey]) -> list[LimitKey]:
     return [stored.version.key for stored in mine if stored.version.change_id == latest]
 
 
-def _ordered(
-    asset_id: str, facts: LimitFacts, present: LimitVersion | None, act: Act, wish: LimitWish
-) -> LimitVersion:
-    if wish.action == "lock":
-        return locked(asset_id, facts, present, act)
-    if wish.action == "unlock":
-        return unlocked(asset_id, facts, present, act)
-    if wish.factor is None:
-        raise LimitChangeError("nothing says how high the limit is to be", "Give a percentage.")
-    return raised(asset_id, facts, present, act, wish.factor)
+def _tell(asset_id: str, wish: LimitWish, actor: str, plan: Sequence[_Step]) -> None:
+    logger.info(
+        "limits changed asset=%s action=%s actor=%s limits=%s reason=%s",
+        asset_id,
+        wish.action,
+        actor,
+        "; ".join(str(step.version.key) for step in plan),
+        wish.reason,
+    )
 
 
 def _learned_record(channel_id: str, document: Document, change_id: str, now_ns: int) -> NewRecord:

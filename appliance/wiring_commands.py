@@ -53,7 +53,7 @@ class CentralCommands:
             asker=self._reader,
             keys=lambda: centre_keys(path),
             alarms=desk,
-            change_limits=limit_desk.change,
+            change_limits=limit_desk.merge,
             poll_s=settings.command_poll_s,
             trust_any_clock=settings.provisional_times == "send",
         )

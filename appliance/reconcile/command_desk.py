@@ -29,8 +29,8 @@ from appliance.clock import Clock
 from appliance.errors import Fatal, Rejected, Retryable, StethosError
 from appliance.journal.journal import Journal
 from appliance.journal.record import NewRecord, RecordClass, RecordKind
-from appliance.limit_desk import LimitWish
 from appliance.limit_versions import LimitChangeError
+from appliance.limit_wish import LimitWish
 from appliance.reconcile.alarm_merge import CONFLICT
 from appliance.reconcile.central import name_of, text_of
 from appliance.reconcile.command_document import (
@@ -45,6 +45,7 @@ from appliance.reconcile.command_document import (
     judge,
     verified,
 )
+from appliance.reconcile.limits_merge import MergePlan
 from appliance.sinks.points_commands import COMMAND_SUBJECT
 
 logger = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class AlarmActs(Protocol):
     async def take_act(self, alarm_id: str, named: ActivationId, act: Act) -> StoredTransition | None: ...
 
 
-ChangeLimits = Callable[[str, LimitWish, str], Awaitable[None]]
+ChangeLimits = Callable[[str, LimitWish, str], Awaitable[MergePlan]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,12 +225,12 @@ class CommandDesk:
                 factor=order.factor,
                 version=order.version,
             )
-            await self._change_limits(order.asset_id, wish, f"{command.actor} (centre)")
+            plan = await self._change_limits(order.asset_id, wish, f"{command.actor} (centre)")
         except KeyError as error:
             return Outcome("failed", f"there is no {error} on this device")
         except (LimitChangeError, StethosError) as error:
             return Outcome("failed", str(error))
-        return Outcome("done", f"limits: {order.action}")
+        return Outcome("conflict" if plan.conflict else "done", plan.text)
 
     async def _refuse(self, point: _Point, command: Command | None, error: CommandRefused) -> None:
         now_ns = self._clock.monotonic_ns()

@@ -23,7 +23,7 @@ from appliance.clock import ReplayClock
 from appliance.demo_central import DATABASE, LocalInflux
 from appliance.journal.journal import Journal
 from appliance.journal.record import RecordKind
-from appliance.limit_desk import LimitWish
+from appliance.limit_wish import LimitWish
 from appliance.reconcile.alarm_merge import AlarmStanding, fold
 from appliance.reconcile.central import CentralReader, Target
 from appliance.reconcile.central_alarms import FIELDS, events_of_rows, events_of_stored
@@ -36,6 +36,7 @@ from appliance.reconcile.command_document import (
     key_id_of,
     signed,
 )
+from appliance.reconcile.limits_merge import MergePlan
 from appliance.sinks.line_protocol import line
 from tests.appliance.journal.builders import SECOND_NS, START_NS
 from tests.appliance.sinks.way import DEVICE, journal_in
@@ -46,7 +47,7 @@ HOUR_NS = 3_600 * SECOND_NS
 CENTRE_KEY = Ed25519PrivateKey.generate()
 
 
-async def _no_limits(asset_id: str, wish: LimitWish, actor: str) -> None:
+async def _no_limits(asset_id: str, wish: LimitWish, actor: str) -> MergePlan:
     raise KeyError(asset_id)
 
 

@@ -17,10 +17,11 @@ from appliance.alarms.acts import ActivationId, ActKind, HybridStamp
 from appliance.alarms.lifecycle import AlarmState
 from appliance.clock import ReplayClock
 from appliance.demo_central import DATABASE, LocalInflux
-from appliance.limit_desk import LimitWish
 from appliance.limit_versions import LimitChangeError
+from appliance.limit_wish import LimitWish
 from appliance.reconcile.command_desk import MOST_REFUSALS
 from appliance.reconcile.command_document import AlarmOrder, LimitOrder, key_id_of, signed
+from appliance.reconcile.limits_merge import MergePlan
 from appliance.sinks.influx import Influx1Writer, InfluxSink
 from appliance.wiring_commands import centre_keys
 from tests.appliance.journal.builders import SECOND_NS, START_NS
@@ -271,12 +272,13 @@ async def test_a_flood_of_forgeries_fills_no_journal(tmp_path: Path, influxd: Lo
 async def test_limits_are_changed_once_or_not_at_all(tmp_path: Path, influxd: LocalInflux) -> None:
     done: list[tuple[str, LimitWish, str]] = []
 
-    async def change(asset_id: str, wish: LimitWish, actor: str) -> None:
+    async def change(asset_id: str, wish: LimitWish, actor: str) -> MergePlan:
         if wish.seen_revision != len(done):
             raise LimitChangeError("the limits were changed since", "Look again.")
         done.append((asset_id, wish, actor))
         if wish.action == "lock":
             raise asyncio.CancelledError  # the service ends in the midst of it
+        return MergePlan((), wish.seen_revision == 0, "so it was done")
 
     async with site(tmp_path, influxd.url, change_limits=change) as box:
         raise_it = LimitOrder("pump-1", "raise", 0, "pump-1.de.x", "1480 rpm", 1.3)
@@ -284,7 +286,7 @@ async def test_limits_are_changed_once_or_not_at_all(tmp_path: Path, influxd: Lo
         box.clock.advance(SECOND_NS)
         await asyncio.to_thread(order, influxd, box.command(raise_it))
         await box.desk.look()
-        assert [audit["outcome"] for audit in await box.audits()] == ["begun", "done", "begun", "failed"]
+        assert [audit["outcome"] for audit in await box.audits()] == ["begun", "conflict", "begun", "failed"]
         assert len(done) == 1
         asset_id, wish, actor = done[0]
         assert (asset_id, wish.action, wish.factor, actor) == ("pump-1", "raise", 1.3, "eva (centre)")
