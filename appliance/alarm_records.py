@@ -155,8 +155,10 @@ def stored_transition(record: Record) -> StoredTransition:
         mark = mark_of(payload["mark"]) if "mark" in payload else _early_mark(record)
         alarm = alarm_of(payload["alarm"], acknowledged_time_ns or raised_time_ns, record.sequence > 0)
         raised_mark = raised_mark_of(payload.get("raised_mark"), alarm.activation, raised_time_ns)
+        what = str(payload["what"])
+        early = alarm.comment if what == "acknowledged" else ""  # what an earlier release had for it
         transition = AlarmTransition(
-            str(payload["what"]), str(payload["actor"]), alarm, mark, str(payload.get("reason", ""))
+            what, str(payload["actor"]), alarm, mark, str(payload.get("reason", early))
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Rejected(f"record {record.key} is no alarm transition: {error}") from error

@@ -303,7 +303,9 @@ class Station:
             for stored in self._desk.standing()
             if stored.transition.alarm.asset_id == status.machine.asset_id
         ]
-        return machine_summary(status, MachineAlarms(own), self._clock.monotonic_ns(), self._to_ms)
+        now_ns = self._clock.monotonic_ns()
+        alarms = MachineAlarms(own, self._clock.wall(now_ns).time_ns)
+        return machine_summary(status, alarms, now_ns, self._to_ms)
 
     async def _feature_names(self, channel: ChannelStatus) -> tuple[str, ...]:
         """Features that have a trend: what is shown live is known, though its first value is still on its way

@@ -148,6 +148,18 @@ class TrendView(Schema):
     limit_marks: list[LimitMark]
 
 
+OriginName = Literal["box", "centre"]
+
+
+class ActView(Schema):
+    """What a person did to the present activation of an alarm."""
+
+    actor: str
+    origin: OriginName
+    time_ms: float
+    reason: str
+
+
 class AlarmView(Schema):
     alarm_id: str
     asset_id: str
@@ -168,12 +180,18 @@ class AlarmView(Schema):
     acknowledged_by: str | None
     acknowledged_ms: float | None
     comment: str
+    acknowledgements: list[ActView]  # of everybody, on the box and at the centre
+    shelved: ActView | None  # while it is shelved
+    shelved_until_ms: float | None
+    conflicts: list[str]  # acts that could not take effect, as sentences
 
 
 class AlarmTransitionView(Schema):
     sequence: int
     what: str
     actor: str
+    origin: OriginName
+    reason: str
     time_ms: float
     alarm: AlarmView
 

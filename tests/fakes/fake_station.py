@@ -23,6 +23,7 @@ from web.app import create_app
 from web.auth import FIRST_USER, AuthStore
 from web.limit_schemas import LimitChange, LimitsView, LimitVersionView
 from web.schemas import (
+    ActView,
     AlarmStateName,
     AlarmTransitionView,
     AlarmView,
@@ -123,7 +124,10 @@ class FakeStation:
         await self.transit(
             "acknowledged", user,
             alarm.model_copy(update={"state": state, "acknowledged_by": user, "comment": comment,
-                                     "acknowledged_ms": 1000.0 * self._wall_s()}),
+                                     "acknowledged_ms": 1000.0 * self._wall_s(),
+                                     "acknowledgements": [ActView(
+                                         actor=user, origin="box", time_ms=1000.0 * self._wall_s(),
+                                         reason=comment)]}),
         )  # fmt: skip
         return self._alarms[alarm_id]
 
@@ -230,7 +234,13 @@ class FakeStation:
         self._alarms[alarm.alarm_id] = alarm
         self.journal.append(
             AlarmTransitionView(
-                sequence=len(self.journal) + 1, what=what, actor=actor, time_ms=alarm.changed_ms, alarm=alarm
+                sequence=len(self.journal) + 1,
+                what=what,
+                actor=actor,
+                origin="box",
+                reason="",
+                time_ms=alarm.changed_ms,
+                alarm=alarm,
             )
         )
         await self.wake()
@@ -254,7 +264,8 @@ class FakeStation:
                 fresh = self.new_alarm(machine, severity, alarm.activation)
                 kept = {"state": alarm.state, "raised_ms": alarm.raised_ms,
                         "acknowledged_by": alarm.acknowledged_by, "comment": alarm.comment,
-                        "acknowledged_ms": alarm.acknowledged_ms}  # fmt: skip
+                        "acknowledged_ms": alarm.acknowledged_ms,
+                        "acknowledgements": alarm.acknowledgements}  # fmt: skip
                 await self.transit("updated", "appliance", fresh.model_copy(update=kept))
         await self.wake()
 
@@ -267,7 +278,8 @@ class FakeStation:
             raised_ms=now_ms, changed_ms=now_ms,
             time_trusted=True, fault="outer race", confidence=0.86, text=machine.sentence(self._elapsed_s),
             evidence={"frequency_hz": 88.2, "multiplier": 3.585, "over_baseline_db": 14.0, "rising_s": 90.0},
-            durable=True, acknowledged_by=None, acknowledged_ms=None, comment="",
+            durable=True, acknowledged_by=None, acknowledged_ms=None, comment="", acknowledgements=[],
+            shelved=None, shelved_until_ms=None, conflicts=[],
         )  # fmt: skip
 
     # -- inside -------------------------------------------------------------------------------------------

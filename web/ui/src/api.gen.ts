@@ -370,11 +370,35 @@ export interface components {
              */
             comment: string;
         };
+        /**
+         * ActView
+         * @description What a person did to the present activation of an alarm.
+         */
+        ActView: {
+            /** Actor */
+            actor: string;
+            /**
+             * Origin
+             * @enum {string}
+             */
+            origin: "box" | "centre";
+            /** Reason */
+            reason: string;
+            /** Time Ms */
+            time_ms: number;
+        };
         /** AlarmTransitionView */
         AlarmTransitionView: {
             /** Actor */
             actor: string;
             alarm: components["schemas"]["AlarmView"];
+            /**
+             * Origin
+             * @enum {string}
+             */
+            origin: "box" | "centre";
+            /** Reason */
+            reason: string;
             /** Sequence */
             sequence: number;
             /** Time Ms */
@@ -388,6 +412,8 @@ export interface components {
             acknowledged_by: string | null;
             /** Acknowledged Ms */
             acknowledged_ms: number | null;
+            /** Acknowledgements */
+            acknowledgements: components["schemas"]["ActView"][];
             /** Activation */
             activation: number;
             /** Alarm Id */
@@ -404,6 +430,8 @@ export interface components {
             comment: string;
             /** Confidence */
             confidence: number | null;
+            /** Conflicts */
+            conflicts: string[];
             /** Durable */
             durable: boolean;
             /** Evidence */
@@ -421,6 +449,9 @@ export interface components {
              * @enum {string}
              */
             severity: "not rated" | "good" | "watch" | "warn" | "stop";
+            shelved: components["schemas"]["ActView"] | null;
+            /** Shelved Until Ms */
+            shelved_until_ms: number | null;
             /**
              * State
              * @enum {string}

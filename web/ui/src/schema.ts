@@ -3,6 +3,7 @@ import type { components } from "./api.gen";
 
 type Schemas = components["schemas"];
 
+export type ActView = Schemas["ActView"];
 export type AlarmView = Schemas["AlarmView"];
 export type AlarmTransitionView = Schemas["AlarmTransitionView"];
 export type ApplianceView = Schemas["ApplianceView"];
