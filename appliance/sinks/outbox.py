@@ -11,8 +11,10 @@ at the centre. Blocking: called in a thread.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +23,8 @@ from appliance.errors import Fatal
 from appliance.journal.record import RecordClass
 from appliance.sinks import outbox_dead
 from appliance.sinks.outbox_dead import MOST_DEAD_LETTERS, DeadCounts, DeadLetter
+
+logger = logging.getLogger(__name__)
 
 FILE_MODE = 0o600
 FILE_NAME = "outbox.sqlite"
@@ -139,22 +143,19 @@ class Outbox:
     """The open file; `open` it with the journal's incarnation, `close` it."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create (mode 0600). Raises Fatal if it cannot be used."""
+        """Open or create (mode 0600). A damaged file is set aside, and all that the journal still has is then
+        delivered again, which changes nothing at the centre. Raises Fatal if there can be no file here."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.touch(mode=FILE_MODE)
-            self._connection = sqlite3.connect(
-                path, isolation_level=None, check_same_thread=False, timeout=5.0
-            )
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=NORMAL")
-            self._connection.executescript(_TABLES + outbox_dead.TABLE)
-            outbox_dead.upgrade(self._connection)
+            try:
+                self._connection = _connected(path)
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    raise  # the disk, not the file
+                _set_aside(path, error)
+                self._connection = _connected(path)
         except (OSError, sqlite3.Error) as error:
-            raise Fatal(
-                f"the courier's file {path} cannot be used: {error}; move it away (all that the journal "
-                "still has is then delivered again, which changes nothing at the centre)"
-            ) from error
+            raise Fatal(f"the courier's file {path} cannot be used: {error}") from error
         self._lock = threading.Lock()
 
     def lanes(self, incarnation: str, last_sequence: int) -> dict[RecordClass, Lane]:
@@ -252,6 +253,34 @@ class Outbox:
     def close(self) -> None:
         with self._lock:  # a cancelled courier leaves a question behind in its thread
             self._connection.close()
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """The file, sound, with its tables. Raises OSError, sqlite3.Error."""
+    path.touch(mode=FILE_MODE)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.executescript(_TABLES + outbox_dead.TABLE)
+        outbox_dead.upgrade(connection)
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _set_aside(path: Path, error: sqlite3.Error) -> None:
+    """Keep a damaged file for inspection, its log with it."""
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    logger.error("courier's file damaged, set aside path=%s reason=%s", aside, error)
 
 
 class Owners:

@@ -256,9 +256,32 @@ async def test_the_cursor_outlives_the_courier_and_a_new_journal_begins_anew(
         assert one.courier.report().delivered == delivered + 1
 
 
-def test_a_file_that_is_no_outbox_is_told(tmp_path: Path) -> None:
+async def test_a_damaged_courier_file_is_set_aside_and_all_is_delivered_again(
+    tmp_path: Path, influxd: LocalInflux
+) -> None:
+    clock = ReplayClock(START_NS)
+    path = tmp_path / "central" / "outbox.sqlite"
+    async with journal_in(tmp_path, clock) as journal:
+        await everything(journal, clock)
+        for damaged in (b"x" * 4096, b""):
+            async with way(journal, tmp_path, influxd) as one:
+                await one.drained()
+            if damaged:
+                path.write_bytes(damaged)
+            else:  # a page in the middle: what opens does not see it
+                content = path.read_bytes()
+                path.write_bytes(content[:4096] + b"y" * 4096 + content[8192:])
+        async with way(journal, tmp_path, influxd) as again:
+            await again.drained()
+        wanted = await stored(journal)
+        assert again.courier.report().delivered == sum(wanted.values())
+        assert await at_centre(influxd) == wanted
+    assert len(list(path.parent.glob("outbox.sqlite.damaged-*[0-9]"))) == 2
+
+
+def test_a_place_where_no_outbox_can_be_is_told(tmp_path: Path) -> None:
     path = tmp_path / "outbox.sqlite"
-    path.write_bytes(b"x" * 4096)
+    path.mkdir()
     with pytest.raises(Exception, match="cannot be used"):
         Outbox(path)
 
