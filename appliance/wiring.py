@@ -190,6 +190,8 @@ class Appliance:
             limit_desk=limit_desk,
             captor=self.captures.desk,
         )
+        if self._central is not None:
+            self._central.reconcile_counters(self.pipeline.counter_desk)
         for source in self.sources:
             self.pipeline.connect(source)
         self._restore(counters)

@@ -15,13 +15,15 @@ import aiohttp
 
 from appliance.clock import Clock
 from appliance.config_central import CentralSettings
+from appliance.counter_desk import CounterDesk
 from appliance.dead_letters import CentralLetters
 from appliance.device_identity import device_id
 from appliance.errors import Fatal
 from appliance.journal.features import NameList
 from appliance.journal.journal import Journal
-from appliance.journal.record import CENTRAL, Record, SinkClaim
+from appliance.journal.record import CENTRAL, Record, RecordClass, SinkClaim
 from appliance.reconcile.central import CentralReader, Target
+from appliance.reconcile.counter_reconciler import CounterReconciler
 from appliance.secret_file import secret_of
 from appliance.sinks.courier import KINDS, Courier
 from appliance.sinks.courier_needs import Pace
@@ -53,7 +55,8 @@ class Central:
         meter: StageMeter | None = None,
     ) -> None:
         """Raises Fatal where device key, courier's file or certificates cannot be used."""
-        own_id = device_id(state_dir)
+        self._own_id = own_id = device_id(state_dir)
+        self._clock = clock
         self._sink = InfluxSink(_writer(settings))
         path = outbox_path(state_dir)
         self._outbox = Outbox(path)
@@ -103,6 +106,20 @@ class Central:
         if self.reconciliation is None:
             return f"{told}; arrival is not audited (audit_days = 0)"
         return f"{told}; {self.reconciliation.reconciler.status.text}"
+
+    def reconcile_counters(self, desk: CounterDesk) -> None:
+        """Let the rounds of the reconciliation bring counters together, too."""
+        if self.reconciliation is None:
+            return
+        self.reconciliation.reconciler.add(
+            CounterReconciler(
+                desk,
+                self.reconciliation.reader,
+                self._clock,
+                device_id=self._own_id,
+                acknowledged=lambda: self.courier.lanes[RecordClass.COUNTER].confirmed,
+            )
+        )
 
     def supervise(self, supervisor: Supervisor) -> None:
         """Add its tasks."""

@@ -9,11 +9,13 @@ else.
 from __future__ import annotations
 
 import logging
+from collections import Counter as Tally
 from collections.abc import Callable
 from typing import Protocol
 
 from appliance.clock import Clock
 from appliance.counter_desk import CounterDesk
+from appliance.counter_records import LifeKey
 from appliance.reconcile.central import SeriesAnswer
 from appliance.reconcile.counter_questions import (
     others_question,
@@ -28,6 +30,7 @@ from appliance.reconcile.counter_questions import (
 from appliance.reconcile.counters import (
     CounterKnowledge,
     CounterOutcome,
+    CounterRepair,
     fork_reason,
     merged_knowledge,
     repairs_at_centre,
@@ -44,6 +47,8 @@ WINDOWS_NS: tuple[int | None, ...] = (None, 14 * DAY_NS, 2 * DAY_NS, DAY_NS // 1
 OTHERS_WINDOW_NS = (
     2 * DAY_NS
 )  # values of other starts: told within the last day, by a clock that may be wrong
+
+MOST_TRIES = 2
 
 
 class Asks(Protocol):
@@ -79,12 +84,27 @@ class CounterReconciler:
         self._acknowledged = acknowledged
         self._verified: set[tuple[str, str]] = set()  # starts of other times, by life, that were asked about
         self._told_ns: int | None = None
+        self._tries: Tally[LifeKey] = Tally()  # how often the centre was told again what it lacks, in a row
 
     async def reconcile(self, draft: Hears | None = None) -> CounterOutcome | None:
-        """Ask, merge, mend both sides; None where the disk does not take what was learned.
+        """Ask, merge, mend both sides, and tell all totals where a day has passed. None where the disk does
+        not take what was learned, or no question can be answered in one piece.
 
-        Raises CentralUnavailable, CentralRefused, AnswerTooLarge (not even hours can be asked for), Fatal.
+        Raises CentralUnavailable, CentralRefused, Fatal.
         """
+        try:
+            outcome = await self._reconciled()
+        except AnswerTooLarge as error:
+            logger.warning("counters cannot be compared reason=%s", error)
+            if draft is not None:
+                draft.tell(PART, "all counters", f"not compared: {error}")
+            outcome = None
+        if outcome is not None and draft is not None:
+            tell(outcome, draft)
+        await self.tell_daily()
+        return outcome
+
+    async def _reconciled(self) -> CounterOutcome | None:
         counters = self._desk.counters
         # Nothing on its way: whatever the centre lacks then, it has lost.
         settled = self._acknowledged() >= self._desk.newest_sequence
@@ -102,20 +122,21 @@ class CounterReconciler:
             return None
         repairs = repairs_here(last.lives(), merged_knowledge(last, centre).lives())
         known = merged_knowledge(first, centre).lives()
+        stubborn: list[CounterRepair] = []
         if settled:
             lacking = repairs_at_centre(centre.told, known, first.lives())
-            if lacking and not await self._desk.tell_again({one.life for one in lacking}):
+            again = [one for one in lacking if self._tries[one.life] < MOST_TRIES]
+            stubborn = [one for one in lacking if self._tries[one.life] >= MOST_TRIES]
+            self._tries = Tally({one.life: self._tries[one.life] + 1 for one in lacking})
+            if again and not await self._desk.tell_again({one.life for one in again}):
                 return None
-            repairs += lacking
-        outcome = CounterOutcome(len(known), tuple(repairs), fork, settled)
+            repairs += again
         for one in repairs:
             logger.info(
                 "counter repaired where=%s counter=%s subject=%s incarnation=%s old=%r new=%r why=%s",
                 one.side, one.counter, one.subject, one.incarnation, one.old, one.new, one.why,
             )  # fmt: skip
-        if draft is not None:
-            tell(outcome, draft)
-        return outcome
+        return CounterOutcome(len(known), tuple(repairs), fork, settled, tuple(stubborn))
 
     async def tell_daily(self) -> bool:
         """Tell all totals again, if a day has passed since that was done; True if it was."""
@@ -168,8 +189,15 @@ class CounterReconciler:
 def tell(outcome: CounterOutcome, draft: Hears) -> None:
     """What was found, as the reconciliation report has it."""
     draft.count("counters_repaired", len(outcome.repairs))
+    draft.count("conflicts", len(outcome.stubborn))
+    for one in outcome.stubborn:
+        text = f"the centre does not keep it, although told {MOST_TRIES} times; it is told daily from now on"
+        draft.tell(PART, _named(one), text, repr(one.old), repr(one.new))
     if outcome.fork is not None:
         draft.tell(PART, "all counters", outcome.fork.reason, outcome.fork.before, outcome.fork.incarnation)
     for one in outcome.repairs:
-        subject = f"{one.counter} of {one.subject}, life {one.incarnation}"
-        draft.tell(PART, subject, f"{one.side}: {one.why}", repr(one.old), repr(one.new))
+        draft.tell(PART, _named(one), f"{one.side}: {one.why}", repr(one.old), repr(one.new))
+
+
+def _named(one: CounterRepair) -> str:
+    return f"{one.counter} of {one.subject}, life {one.incarnation}"

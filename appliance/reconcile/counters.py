@@ -62,12 +62,14 @@ class CounterRepair:
 @dataclass(frozen=True, slots=True)
 class CounterOutcome:
     """What one reconciliation of counters found and did. `compared`: lives on both sides together;
-    `centre_judged` False: values were still on their way, so nothing can be said of what the centre lacks."""
+    `centre_judged` False: values were still on their way, so nothing can be said of what the centre lacks.
+    `stubborn`: what the centre lacks still, although it was told again and again."""
 
     compared: int
     repairs: tuple[CounterRepair, ...]
     fork: CounterFork | None
     centre_judged: bool
+    stubborn: tuple[CounterRepair, ...] = ()
 
 
 def merged_knowledge(*sides: CounterKnowledge) -> CounterKnowledge:

@@ -1,4 +1,4 @@
-"""Counters of a real journal and a real influxd: restored, cloned, forgotten, cut; a witness counts beside."""
+"""Counters of real journals and a real influxd: restored, cloned, forgotten, cut; a witness counts beside."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from appliance.journal.record import RecordClass, RecordKind
 from appliance.reconcile.central import CentralReader, Target
 from appliance.reconcile.counter_reconciler import DAY_NS, CounterReconciler
 from appliance.reconcile.counters import CounterOutcome, Side
+from appliance.reconcile.report import ReportDraft
 from tests.appliance.journal.builders import SECOND_NS, START_NS
 from tests.appliance.sinks.way import DEVICE, Way, journal_in, way
 
@@ -216,8 +217,7 @@ async def test_all_lives_are_told_again_once_a_day(tmp_path: Path, influxd: Loca
     clock = ReplayClock(START_NS)
     async with started(tmp_path, influxd, witness, clock) as two:
         await two.reconcile()
-        assert await two.reconciler.tell_daily()
-        assert not await two.reconciler.tell_daily()
+        assert not await two.reconciler.tell_daily(), "the first round has told them"
         clock.set(DAY_NS + 60 * SECOND_NS)
         assert await two.reconciler.tell_daily()
         await two.way.drained()
@@ -265,3 +265,24 @@ async def test_a_garbled_counter_at_the_centre_is_not_believed(tmp_path: Path, i
         await asyncio.to_thread(lambda: urllib.request.urlopen(url, data=body.encode(), timeout=10).close())
         await one.reconcile()
         assert one.shown() == dict(witness)
+
+
+async def test_a_centre_that_keeps_nothing_is_told_twice_and_then_daily(
+    tmp_path: Path, influxd: LocalInflux
+) -> None:
+    witness: Tally[tuple[str, str]] = Tally()
+    draft = ReportDraft("r", "interval", 0)
+    async with started(tmp_path, influxd, witness) as one:
+        await one.count(5)
+        for tried in (True, True, False, False):
+            await one.way.drained()
+            await asyncio.to_thread(influxd.ask, "DROP MEASUREMENT counter")
+            outcome = await one.reconciler.reconcile(draft)
+            assert outcome is not None
+            assert (bool(outcome.repairs), bool(outcome.stubborn)) == (tried, not tried)
+        assert draft.figures["counters_repaired"] == draft.figures["conflicts"] == 4
+        await one.way.drained()
+        await one.reconcile()
+        one.clock.set(DAY_NS + 60 * SECOND_NS)
+        await one.reconcile()
+        assert await there(influxd) == dict(witness)
