@@ -7,7 +7,7 @@ any part.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,12 +17,14 @@ from appliance.clock import Clock
 from appliance.config_central import CentralSettings
 from appliance.counter_desk import CounterDesk
 from appliance.dead_letters import CentralLetters
+from appliance.device_identity import FILE_NAME as KEY_FILE
 from appliance.device_identity import device_id
 from appliance.errors import Fatal
 from appliance.journal.features import NameList
 from appliance.journal.journal import Journal
 from appliance.journal.record import CENTRAL, Record, RecordClass, SinkClaim
 from appliance.reconcile.central import CentralReader, Target
+from appliance.reconcile.central_check import CentralCheck, Finding
 from appliance.reconcile.counter_reconciler import CounterReconciler
 from appliance.secret_file import secret_of
 from appliance.sinks.courier import KINDS, Courier
@@ -164,6 +166,29 @@ def central_reader(settings: CentralSettings) -> CentralReader:
     return CentralReader(
         settings.url, target, authorization=authorization, tls=_tls(settings), timeout_s=settings.timeout_s
     )
+
+
+async def check_central(
+    settings: CentralSettings, state_dir: Path, wall_ns: Callable[[], int]
+) -> list[Finding]:
+    """What is right and wrong with the way to the centre. `wall_ns`: this box's clock. Raises Fatal."""
+    # A key that is not there yet is the service's to make: whoever checks may be another user.
+    own_id = device_id(state_dir) if (state_dir / KEY_FILE).exists() else "none yet"
+    reader, sink = central_reader(settings), InfluxSink(_writer(settings))
+    try:
+        return await CentralCheck(
+            settings.url,
+            reader,
+            sink,
+            device_id=own_id,
+            tls=_tls(settings),
+            audit_days=settings.audit_days,
+            wall_ns=wall_ns,
+            timeout_s=settings.timeout_s,
+        ).findings()
+    finally:
+        await reader.close()
+        await sink.close()
 
 
 def _writer(settings: CentralSettings) -> Writer:

@@ -39,7 +39,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "test the receivers of alarms, list and resend what they did not take",
     ),
     "warm-up": ("appliance.commands.warm_up", "compile, or load ahead, all kernels of the analysis"),
-    "central": ("appliance.commands.central", "list what the central InfluxDB refused, and send it again"),
+    "central": (
+        "appliance.commands.central",
+        "check the way to the central InfluxDB, list what it refused, and send it again",
+    ),
+    "reconcile": (
+        "appliance.commands.reconcile",
+        "say whether this box and the central InfluxDB agree; print reconciliation reports",
+    ),
+    "resend": ("appliance.commands.resend", "have records of an interval sent to the centre once more"),
     "command": (
         "appliance.commands.command",
         "sign acknowledgements, shelvings and limit changes at the centre",

@@ -18,18 +18,11 @@ from typing import Protocol
 from appliance.errors import Fatal, Retryable
 from appliance.journal.record import RecordClass
 from appliance.reconcile.audit import ALARMING, DAY_NS, KIND_CLASS, SlotState
+from appliance.reconcile.audit_book import DONE, FAILED, RUNNING, AuditTally, ResendRequest
 from appliance.reconcile.auditor import Auditor, Bounds
 from appliance.reconcile.errors import CentralRefused
 from appliance.reconcile.report import Report, ReportDraft
-from appliance.reconcile.slot_store import (
-    DONE,
-    FAILED,
-    RUNNING,
-    AuditTally,
-    ResendRequest,
-    SlotStore,
-    kinds_of,
-)
+from appliance.reconcile.slot_store import SlotStore, kinds_of
 from appliance.sinks.courier_report import CourierReport, CourierState
 from appliance.sinks.outbox import Lane
 from appliance.sinks.webhook_message import iso_time

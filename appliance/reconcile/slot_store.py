@@ -11,15 +11,15 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from appliance.errors import Fatal
 from appliance.journal.census import Touched
 from appliance.journal.record import RecordClass, RecordKind
+from appliance.reconcile import audit_book
 from appliance.reconcile.audit import KIND_CLASS, READ_BACK, Slot, SlotState
+from appliance.reconcile.audit_book import AuditTally, ResendRequest
 from appliance.reconcile.report import Report
 from appliance.reconcile.slot_sums import SLOT_NS, SlotSums, packed, unpacked
 
@@ -27,9 +27,7 @@ logger = logging.getLogger(__name__)
 
 FILE_NAME = "audit.sqlite"
 FILE_MODE = 0o600
-MOST_REPORTS = 200
 MOST_REFUSED = 10_000
-MOST_REQUESTS = 200
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS slot (
@@ -39,40 +37,9 @@ CREATE TABLE IF NOT EXISTS slot (
   PRIMARY KEY (kind, start_ns, subject)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS refused (sequence INTEGER PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS request (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, from_ns INTEGER NOT NULL, to_ns INTEGER NOT NULL,
-  classes TEXT NOT NULL, state TEXT NOT NULL, sent INTEGER NOT NULL DEFAULT 0, note TEXT NOT NULL DEFAULT ''
-);
-CREATE TABLE IF NOT EXISTS report (id TEXT PRIMARY KEY, ended_ns INTEGER NOT NULL, document BLOB NOT NULL)
 """
 _SLOT = "kind, subject, start_ns, last_sequence, summed_sequence, points, state, repairs, note"
 _KEY = "kind=? AND start_ns=? AND subject=?"
-WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class ResendRequest:
-    """A person's wish that records of an interval (UTC ns, end excluded) be sent again."""
-
-    request_id: int
-    from_ns: int
-    to_ns: int
-    classes: tuple[RecordClass, ...]
-    state: str  # waiting, running, done, failed
-    sent: int  # records so far
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class AuditTally:
-    """Points by what is known of them."""
-
-    sent: int = 0
-    confirmed: int = 0
-    differing: int = 0
-    settled: int = 0  # cut by retention, or no longer here
-    slots: int = 0
-    alarming: int = 0  # slots that a person must look at
 
 
 class SlotStore:
@@ -194,23 +161,7 @@ class SlotStore:
     def tally(self) -> AuditTally:
         """Points by state."""
         with self._lock:
-            rows = self._connection.execute(
-                "SELECT state, count(*), total(points) FROM slot WHERE summed_sequence<>-1 GROUP BY state"
-            ).fetchall()
-        slots = {SlotState(state): (number, int(points)) for state, number, points in rows}
-
-        def points(*states: SlotState) -> int:
-            return sum(slots.get(state, (0, 0))[1] for state in states)
-
-        alarming = (SlotState.CONFLICT, SlotState.FORGOTTEN)
-        return AuditTally(
-            sent=points(*SlotState),
-            confirmed=points(SlotState.CONFIRMED, SlotState.AHEAD),
-            differing=points(SlotState.DIFFERS, *alarming),
-            settled=points(SlotState.CUT, SlotState.GONE),
-            slots=sum(number for number, _ in slots.values()),
-            alarming=sum(slots.get(state, (0, 0))[0] for state in alarming),
-        )
+            return audit_book.tally_of(self._connection)
 
     # ---- refused records ----
 
@@ -243,10 +194,7 @@ class SlotStore:
     def next_request(self) -> ResendRequest | None:
         """The oldest wish that is not done."""
         with self._lock:
-            row = self._connection.execute(
-                "SELECT * FROM request WHERE state IN (?,?) ORDER BY id LIMIT 1", (WAITING, RUNNING)
-            ).fetchone()
-        return None if row is None else _request(row)
+            return audit_book.next_request(self._connection)
 
     def put_request(self, request_id: int, state: str, sent: int, note: str = "") -> None:
         """How a wish stands."""
@@ -257,60 +205,15 @@ class SlotStore:
 
     def put_report(self, report: Report) -> None:
         with self._lock, self._connection:
-            self._connection.execute(
-                "INSERT OR REPLACE INTO report VALUES (?,?,?)",
-                (report.report_id, report.ended_ns, report.encoded()),
-            )
-            self._connection.execute(
-                "DELETE FROM report WHERE id IN "
-                "(SELECT id FROM report ORDER BY ended_ns DESC LIMIT -1 OFFSET ?)",
-                (MOST_REPORTS,),
-            )
+            audit_book.put_report(self._connection, report)
 
     def reports(self, limit: int) -> list[Report]:
         """The newest first."""
         with self._lock:
-            return _reports(self._connection, limit)
+            return audit_book.reports_of(self._connection, limit)
 
     def _put_meta(self, name: str, value: int) -> None:
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (name, str(value)))
-
-
-def read_reports(path: Path, limit: int) -> list[Report]:
-    """The newest reports of a file that a service may have open. Raises Fatal."""
-    if not path.exists():
-        return []
-    with _opened(path, "ro") as connection:
-        return _reports(connection, limit)
-
-
-def ask_for_resend(path: Path, from_ns: int, to_ns: int, classes: Collection[RecordClass]) -> int:
-    """Note a person's wish; a running service takes it up within seconds. Its number. Raises Fatal."""
-    if not path.exists():
-        raise Fatal(f"there is no {path}: the service has not run with a [central] whose audit is on")
-    with _opened(path, "rw") as connection, connection:
-        (waiting,) = connection.execute(
-            "SELECT count(*) FROM request WHERE state IN (?,?)", (WAITING, RUNNING)
-        ).fetchone()
-        if waiting >= MOST_REQUESTS:
-            raise Fatal(f"{waiting} wishes wait already: start the service, or wait until they are done")
-        connection.execute(
-            "DELETE FROM request WHERE id IN "
-            "(SELECT id FROM request WHERE state IN (?,?) ORDER BY id DESC LIMIT -1 OFFSET ?)",
-            (DONE, FAILED, MOST_REQUESTS),
-        )
-        found = connection.execute(
-            "INSERT INTO request (from_ns, to_ns, classes, state) VALUES (?,?,?,?)",
-            (from_ns, to_ns, ",".join(sorted(one.value for one in classes)), WAITING),
-        )
-        return int(found.lastrowid or 0)
-
-
-def read_request(path: Path, request_id: int) -> ResendRequest | None:
-    """How a wish stands. Raises Fatal."""
-    with _opened(path, "ro") as connection:
-        row = connection.execute("SELECT * FROM request WHERE id=?", (request_id,)).fetchone()
-    return None if row is None else _request(row)
 
 
 def kinds_of(classes: Collection[RecordClass]) -> tuple[RecordKind, ...]:
@@ -324,7 +227,7 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
-        connection.executescript(_TABLES)
+        connection.executescript(_TABLES + audit_book.TABLES)
         connection.execute("SELECT count(*) FROM meta").fetchone()
     except BaseException:
         connection.close()
@@ -332,42 +235,9 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
-@contextmanager
-def _opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
-    try:
-        with closing(sqlite3.connect(f"file:{path}?mode={mode}", uri=True, timeout=5.0)) as connection:
-            yield connection
-    except sqlite3.Error as error:
-        raise Fatal(f"the audit's file {path} cannot be used: {error}") from error
-
-
-def _reports(connection: sqlite3.Connection, limit: int) -> list[Report]:
-    reports = []
-    rows = connection.execute("SELECT document FROM report ORDER BY ended_ns DESC LIMIT ?", (limit,))
-    for (document,) in rows.fetchall():
-        try:
-            reports.append(Report.decoded(document))
-        except ValueError as error:
-            logger.error("a report cannot be read error=%s", error)
-    return reports
-
-
 def _slot(row: tuple[str, str, int, int, int, int, str, int, str]) -> Slot:
     kind, subject, start_ns, last, summed, points, state, repairs, note = row
     return Slot(RecordKind(kind), subject, start_ns, last, summed, points, SlotState(state), repairs, note)
-
-
-def _request(row: tuple[int, int, int, str, str, int, str]) -> ResendRequest:
-    number, from_ns, to_ns, classes, state, sent, note = row
-    return ResendRequest(
-        number,
-        from_ns,
-        to_ns,
-        tuple(RecordClass(one) for one in classes.split(",") if one),
-        state,
-        sent,
-        note,
-    )
 
 
 def _key(slot: Slot) -> tuple[str, int, str]:

@@ -9,7 +9,7 @@ from appliance.alarm_desk import AlarmDesk
 from appliance.clock import ReplayClock
 from appliance.config_central import CentralSettings
 from appliance.demo_central import LocalInflux
-from appliance.reconcile.slot_store import read_reports
+from appliance.reconcile.audit_book import read_reports
 from appliance.system_watch import SystemWatch
 from appliance.wiring_central import Central
 from appliance.wiring_reconcile import audit_path

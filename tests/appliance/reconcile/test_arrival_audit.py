@@ -18,6 +18,7 @@ from appliance.demo_central import DATABASE, LocalInflux
 from appliance.journal.features import features_record
 from appliance.journal.record import RecordKind
 from appliance.reconcile.audit import KIND_CLASS, MOST_REPAIRS, SlotState
+from appliance.reconcile.audit_book import DONE, ask_for_resend, read_request
 from appliance.reconcile.reconciler import START
 from tests.appliance.journal.builders import SECOND_NS, START_NS, vector
 from tests.appliance.reconcile.side import CHANNEL, DEVICE, HOUR_NS, Side, side
@@ -154,8 +155,6 @@ async def test_a_second_writer_ends_in_a_conflict_alarm_not_in_endless_repair(
 
 
 async def resent_on_demand(edge: Side, from_ns: int, to_ns: int) -> int:
-    from appliance.reconcile.slot_store import DONE, ask_for_resend, read_request
-
     path = Path(edge.store.path)
     number = ask_for_resend(path, from_ns, to_ns, set(KIND_CLASS.values()))
     await edge.reconciler.look()
