@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "appliance.commands.export",
         "write trends as CSV or Parquet, a captured waveform, or convert a recording",
     ),
+    "gaps": ("appliance.commands.gaps", "list the intervals without data: channel, span, cause, state"),
     "captures": ("appliance.commands.captures", "list the raw waveforms that were kept around alarms"),
     "webhook": (
         "appliance.commands.webhook",

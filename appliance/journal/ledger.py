@@ -18,7 +18,9 @@ from appliance.journal.pending import PendingGap, PendingGapState
 from appliance.journal.record import GapState, NewRecord, RecordClass, RecordKind, StoredGap
 from dsp.samples import GapCause
 
-# Causes whose data may still exist elsewhere (a server's history, the device's buffer).
+# Causes whose data may still exist elsewhere (a server's history, the device's buffer), and for how long
+# after its end such a gap stays open: then it is lost.
+OPEN_FOR_NS = 86_400_000_000_000
 BACKFILLABLE = frozenset({GapCause.OPCUA_DOWN, GapCause.CLOCK_UNSET})
 
 
@@ -96,6 +98,18 @@ def change_state(connection: sqlite3.Connection, change: PendingGapState) -> New
     channel_id, start_ns, end_ns, cause, missing = row
     stored = GapPayload(change.gap_id, start_ns, end_ns, cause, change.state.value, missing)
     return gap_record(channel_id, change.monotonic_ns, stored)
+
+
+def overdue(connection: sqlite3.Connection, before_ns: int) -> list[int]:
+    """Ids of open gaps that ended before a UTC time: nobody has filled them, and nobody will."""
+    return [
+        gap_id
+        for (gap_id,) in connection.execute(
+            "SELECT id FROM gap WHERE state=? AND end_ns<? AND id NOT IN (SELECT gap_id FROM gap_clock) "
+            "ORDER BY id LIMIT 1000",
+            (GapState.OPEN.value, before_ns),
+        )
+    ]
 
 
 def gap_record(channel_id: str, monotonic_ns: int, stored: GapPayload) -> NewRecord:

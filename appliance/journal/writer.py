@@ -338,6 +338,8 @@ class Writer:
             # No record leaves for its age before it is known.
             wall_ns = look.time_ns if look.trusted and not resolving else None
             trimming = self._upkeep.run(self._opened_store(), wall_ns, trimming=not self._full_disk.low)
+            if not resolving:
+                self._upkeep.close_overdue(self._opened_store(), look)
             self._upkeep_due = resolving or trimming
             if checked_ns is None or now_ns - checked_ns >= self._timing.space_check_s * 1e9:
                 self._space_checked_ns = now_ns
