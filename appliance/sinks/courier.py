@@ -23,6 +23,7 @@ from appliance.journal.features import NameList
 from appliance.journal.record import CENTRAL, Record, RecordClass, RecordKind, SinkClaim
 from appliance.sinks.courier_encoding import BatchEncoder, Encoder
 from appliance.sinks.courier_needs import CourierWatch, JournalFeed, Pace
+from appliance.sinks.courier_patience import wait_until_answers
 from appliance.sinks.courier_report import CourierReport, CourierState
 from appliance.sinks.outbox import Lane, Outbox, Stretch
 from appliance.sinks.outbox_dead import MOST_DEAD_LETTERS, DeadLetter
@@ -73,8 +74,10 @@ class Courier:
         send_provisional: bool = False,
         chance: Callable[[], float] = random.random,
         wall_ns: Callable[[], int] = time.time_ns,
+        answers: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
-        """`send_provisional`: records of untrusted time are sent, marked, instead of held back.
+        """`send_provisional`: records of untrusted time are sent, marked, instead of held back. `answers`:
+        whether a peer that was away is there again; without it a back-off is waited for to its end.
 
         `wall_ns` is UTC, for refusals and for the age of what waits.
         """
@@ -84,6 +87,7 @@ class Courier:
         self._where = where
         self._pace = pace or Pace()
         self._chance = chance
+        self._answers = answers
         self._wall_ns = wall_ns
         self._lanes = outbox.lanes(journal.incarnation, journal.last_sequence)
         self._failures = 0
@@ -311,7 +315,7 @@ class Courier:
             if error.retry_after_s is not None:  # never sooner than asked, and not all boxes at once
                 asked_s = error.retry_after_s + self._chance() * max(1.0, error.retry_after_s / 10)
                 wait_s = max(wait_s, asked_s)
-            await self._wait(CourierState.UNREACHABLE, str(error), wait_s)
+            await self._wait(CourierState.UNREACHABLE, str(error), wait_s, away=error.away)
             return None
         except Fatal as error:
             remedy = error.remedy if isinstance(error, SinkStopped) else ""
@@ -326,13 +330,16 @@ class Courier:
         self._failures, self._wait_s = 0, 0.0
         return receipt
 
-    async def _wait(self, state: CourierState, error: str, wait_s: float) -> None:
+    async def _wait(self, state: CourierState, error: str, wait_s: float, *, away: bool = False) -> None:
         if state is not self._state or error != self._error:
             logger.warning("centre not served where=%s state=%s reason=%s", self._where, state, error)
         self._state, self._error, self._wait_s = state, error, wait_s
         self._failures += 1
         await self._find_oldest()
-        await asyncio.sleep(wait_s)
+        if away and self._answers is not None:
+            await wait_until_answers(self._answers, wait_s, self._chance)
+        else:
+            await asyncio.sleep(wait_s)
 
     def _pace_backlog(self, batch: OutboxBatch) -> None:
         cost_s = max(

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from appliance.backoff import Backoff
 from appliance.clock import ReplayClock
 from appliance.demo_central import LocalInflux
 from appliance.journal.record import RecordClass, RecordKind
+from appliance.sinks.courier_patience import PROBE_EVERY_S, wait_until_answers
 from appliance.sinks.outbox import Outbox
 from tests.appliance.journal.builders import SECOND_NS, START_NS
 from tests.appliance.sinks.way import (
@@ -99,6 +101,39 @@ async def test_an_outage_under_load_loses_and_doubles_nothing(tmp_path: Path, in
         assert wanted["alarm"] > 50
         assert await at_centre(influxd) == wanted
         assert one.courier.report().refused == 0
+
+
+async def test_an_alarm_after_a_long_outage_does_not_wait_for_the_back_off(
+    tmp_path: Path, influxd: LocalInflux
+) -> None:
+    """The next attempt would come in minutes: the probes find the centre before."""
+    clock = ReplayClock(START_NS)
+    patient = dataclasses.replace(FAST, backoff=Backoff(base_s=300.0, cap_s=300.0, floor_s=300.0))
+    async with journal_in(tmp_path, clock) as journal:
+        make = alarms(journal, clock)
+        async with way(journal, tmp_path, influxd, pace=patient) as one:
+            await influxd.kill()
+            await journal.commit([make(1, SECOND_NS)])
+            await until(lambda: one.courier.report().state == "not reachable")
+            assert one.courier.report().wait_s == 300.0
+            await asyncio.sleep(2 * PROBE_EVERY_S)
+            await influxd.start()
+            await journal.commit([make(2, 2 * SECOND_NS)])
+            await one.drained()
+        assert (await at_centre(influxd))["alarm"] == 2
+
+
+async def test_a_centre_that_answers_and_takes_nothing_is_not_asked_sooner(tmp_path: Path) -> None:
+    asked = []
+
+    async def answers() -> bool:
+        asked.append(1)
+        return True
+
+    began_s = asyncio.get_running_loop().time()
+    await wait_until_answers(answers, 4 * PROBE_EVERY_S, lambda: 0.5)
+    assert asyncio.get_running_loop().time() - began_s >= 4 * PROBE_EVERY_S - 0.01
+    assert asked
 
 
 async def test_new_alarms_overtake_the_backlog(tmp_path: Path, influxd: LocalInflux) -> None:

@@ -155,6 +155,7 @@ async def way(
         send_provisional=send_provisional,
         chance=lambda: 0.5,
         wall_ns=wall_ns,
+        answers=sink.answers if isinstance(sink, InfluxSink) else None,
     )
     running = Way(journal, path, outbox, sink, courier, watch)
     try:
