@@ -1,14 +1,14 @@
 """What is asked of the centre about this device's counters, and what the answers mean.
 
-Duty: the text of the questions in InfluxQL, in the subset that versions 1, 2 and 3 Core share, and reading
-their answers. Pure; asks nobody. Aggregates by series wherever they suffice; points only of other starts of
-the service within a time, and of the one counter that has a single point for each start.
+Duty: which questions, their text in InfluxQL (the subset that versions 1, 2 and 3 Core share), and reading
+the answers. Pure; asks nobody. Aggregates by series; points only of the one counter that has few for each
+start of the service.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -16,7 +16,7 @@ from appliance.counter_records import Counter, CounterKey, LifeKey
 from appliance.reconcile.central import SeriesAnswer, Value, text_of
 
 _SKEW_NS = 86_400_000_000_000  # by which clocks of two starts may differ
-_OPEN_STARTS = 3
+_RECENT_STARTS = 5  # whose counts may grow still, told by a copy of this box
 _BY = 'GROUP BY "asset", "counter", "incarnation"'
 
 
@@ -57,14 +57,6 @@ def start_question(device_id: str, start: AskedStart) -> str:
     )
 
 
-def others_question(device_id: str, boot_id: str, since_ns: int) -> str:
-    """The values that other starts than this one told since."""
-    return (
-        f'SELECT "boot_id", "value" FROM "counter" WHERE {_of(device_id, since_ns)} '  # noqa: S608 - quoted
-        f'AND "boot_id" != {text_of(boot_id)} {_BY}'
-    )
-
-
 def told_totals(answers: Iterable[SeriesAnswer]) -> dict[LifeKey, float]:
     """Of an answer to `totals_question`."""
     told: dict[LifeKey, float] = {}
@@ -76,13 +68,14 @@ def told_totals(answers: Iterable[SeriesAnswer]) -> dict[LifeKey, float]:
     return told
 
 
-def told_starts(answers: Iterable[SeriesAnswer], boot_id: str | None = None) -> dict[CounterKey, float]:
-    """Of an answer to one of the others; `boot_id`: of a `start_question`, whose answer does not repeat
-    it."""
+def told_starts(answers: Iterable[SeriesAnswer], boot_id: str) -> dict[CounterKey, float]:
+    """Of an answer to the `start_question` of this start."""
     starts: dict[CounterKey, float] = {}
-    for life, said, value in _values(answers, boot_id):
-        key = CounterKey(life.counter, life.subject, life.incarnation, said)
-        starts[key] = max(starts.get(key, 0.0), value)
+    for answer in answers:
+        life = _life(answer)
+        for row in answer.rows():
+            if (value := _number(row.get("value"))) is not None:
+                starts[CounterKey(life.counter, life.subject, life.incarnation, boot_id)] = value
     return starts
 
 
@@ -100,34 +93,24 @@ def starts_begun(answers: Iterable[SeriesAnswer]) -> dict[tuple[str, str], int]:
 
 
 def starts_to_ask(
-    begun: Mapping[tuple[str, str], int], known: Collection[tuple[str, str]], incarnation: str, boot_id: str
+    begun: Mapping[tuple[str, str], int], known: Collection[tuple[str, str]], incarnation: str, *, far: bool
 ) -> list[AskedStart]:
-    """Starts whose counts could be others than this store has: all of the present life but the running one,
-    and unknown ones of lives that this store has counted in itself."""
+    """Starts whose counts could be others than this store has, by life and boot, of lives that it counted in.
+
+    Always those that it does not know, and the latest (the running one among them: a copy of its memory would
+    count under the same name); with `far` all of the present life, `incarnation`.
+    """
     lives = {life for life, _ in known} | {incarnation}
+    order = sorted((time_ns, name) for name, time_ns in begun.items() if name[0] in lives)
     asked = []
-    order = sorted((time_ns, name) for name, time_ns in begun.items())
-    for place, (time_ns, (life, boot)) in enumerate(order):
-        if life not in lives or (life, boot) == (incarnation, boot_id):
+    for place, (time_ns, name) in enumerate(order):
+        recent = len(order) - place <= _RECENT_STARTS
+        if not (recent or name not in known or (far and name[0] == incarnation)):
             continue
-        if life != incarnation and (life, boot) in known:
-            continue
-        later = order[place + 1 :]
-        ended_ns = next((time_ns for time_ns, (other, _) in later if other == life), None)
-        # The latest ones may be told of still, by a copy of this box: no end is put to them.
-        until_ns = None if ended_ns is None or len(later) < _OPEN_STARTS else ended_ns + _SKEW_NS
-        asked.append(AskedStart(life, boot, time_ns - _SKEW_NS, until_ns))
+        # Where nothing speaks for a copy that goes on counting, a start ended when the next one began.
+        ended_ns = None if recent else order[place + 1][0] + _SKEW_NS
+        asked.append(AskedStart(*name, time_ns - _SKEW_NS, ended_ns))
     return asked
-
-
-def _values(answers: Iterable[SeriesAnswer], boot_id: str | None) -> Iterator[tuple[LifeKey, str, float]]:
-    for answer in answers:
-        life = _life(answer)
-        for row in answer.rows():
-            said = boot_id or row.get("boot_id")
-            value = _number(row.get("value"))
-            if said and value is not None:
-                yield life, str(said), value
 
 
 def _life(answer: SeriesAnswer) -> LifeKey:

@@ -18,7 +18,6 @@ from appliance.counter_desk import CounterDesk
 from appliance.counter_records import LifeKey
 from appliance.reconcile.central import SeriesAnswer
 from appliance.reconcile.counter_questions import (
-    others_question,
     roll_question,
     start_question,
     starts_begun,
@@ -42,13 +41,10 @@ logger = logging.getLogger(__name__)
 
 PART = "counters"
 DAY_NS = 86_400_000_000_000
-# How far back is looked: all of it, or, where the server refuses so much at once, as far as it lets us.
-WINDOWS_NS: tuple[int | None, ...] = (None, 14 * DAY_NS, 2 * DAY_NS, DAY_NS // 12)
-OTHERS_WINDOW_NS = (
-    2 * DAY_NS
-)  # values of other starts: told within the last day, by a clock that may be wrong
-
-MOST_TRIES = 2
+# How far back is looked at the start and daily: all of it, or as far as the server lets us ask at once.
+FAR_NS: tuple[int | None, ...] = (None, 14 * DAY_NS)
+RECENT_NS = 2 * DAY_NS  # in between: what still counts was told within a day, by a clock that may be wrong
+MOST_TRIES = 2  # to tell the centre what it lacks
 
 
 class Asks(Protocol):
@@ -82,8 +78,9 @@ class CounterReconciler:
         self._desk, self._reader, self._clock = desk, reader, clock
         self._device_id = device_id
         self._acknowledged = acknowledged
-        self._verified: set[tuple[str, str]] = set()  # starts of other times, by life, that were asked about
+        self._begun: dict[tuple[str, str], int] = {}  # when each start, by life, was first heard of (UTC)
         self._told_ns: int | None = None
+        self._far_ns = 0  # UTC of the latest round that looked as far back as the centre lets us
         self._tries: Tally[LifeKey] = Tally()  # how often the centre was told again what it lacks, in a row
 
     async def reconcile(self, draft: Hears | None = None) -> CounterOutcome | None:
@@ -101,6 +98,8 @@ class CounterReconciler:
             outcome = None
         if outcome is not None and draft is not None:
             tell(outcome, draft)
+        if outcome is not None and self._looks_far():
+            self._far_ns = self._now_ns()
         await self.tell_daily()
         return outcome
 
@@ -155,29 +154,27 @@ class CounterReconciler:
         counters = self._desk.counters
         told = told_totals(await self._ask(lambda since: totals_question(self._device_id, since)))
         begun = starts_begun(await self._ask(lambda since: roll_question(self._device_id, since)))
-        since_ns = self._now_ns() - OTHERS_WINDOW_NS
-        others = told_starts(
-            await self._reader.ask(others_question(self._device_id, counters.boot_id, since_ns))
-        )
+        for name, time_ns in begun.items():
+            self._begun[name] = min(self._begun.get(name, time_ns), time_ns)
         known = {(key.incarnation, key.boot_id) for key in counters.state()}
-        asked = starts_to_ask(begun, known, counters.incarnation, counters.boot_id)
-        found = [CounterKnowledge(others, told)]
-        for one in asked:
-            if one.name in self._verified:
-                continue
+        found = [CounterKnowledge({}, told)]
+        for one in starts_to_ask(self._begun, known, counters.incarnation, far=self._looks_far()):
             answer = await self._reader.ask(start_question(self._device_id, one))
             found.append(CounterKnowledge(told_starts(answer, one.boot_id)))
-            self._verified.add(one.name)
         return merged_knowledge(*found)
 
     async def _ask(self, question: Callable[[int | None], str]) -> list[SeriesAnswer]:
-        """The answer for the longest time that the server lets us ask about."""
-        for window_ns in WINDOWS_NS[:-1]:
+        """The answer for the time that is to be looked at, or the longest that the server allows."""
+        for window_ns in FAR_NS if self._looks_far() else ():
             try:
                 return await self._reader.ask(question(self._since(window_ns)))
             except AnswerTooLarge as error:
                 logger.info("asking for a shorter time reason=%s", error)
-        return await self._reader.ask(question(self._since(WINDOWS_NS[-1])))
+        return await self._reader.ask(question(self._since(RECENT_NS)))
+
+    def _looks_far(self) -> bool:
+        """Whether all that the centre ever had is asked for: in the first round of a start, and daily."""
+        return not 0 <= self._now_ns() - self._far_ns < DAY_NS
 
     def _since(self, window_ns: int | None) -> int | None:
         return None if window_ns is None else self._now_ns() - window_ns

@@ -57,7 +57,7 @@ async def report_of(central: Central) -> Report:
     """The report of the first round of this start."""
     assert central.reconciliation is not None
     status = central.reconciliation.reconciler.status
-    await until(lambda: status.rounds > 0)
+    await until(lambda: status.rounds > 0 and status.report is not None)
     assert status.report is not None
     return status.report
 

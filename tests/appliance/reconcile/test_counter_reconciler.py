@@ -286,3 +286,23 @@ async def test_a_centre_that_keeps_nothing_is_told_twice_and_then_daily(
         one.clock.set(DAY_NS + 60 * SECOND_NS)
         await one.reconcile()
         assert await there(influxd) == dict(witness)
+
+
+async def test_a_copy_of_the_running_program_is_noticed(tmp_path: Path, influxd: LocalInflux) -> None:
+    """A virtual machine that was copied with its memory: two programs count under the name of one start."""
+    witness: Tally[tuple[str, str]] = Tally()
+    async with started(tmp_path, influxd, witness) as one:
+        await one.count(5)
+        await one.way.drained()
+        life = one.counters.incarnation
+        tags = f"device_id={DEVICE},asset=pump-1,counter=running\\ hours,incarnation={life}"
+        said = f'counter,{tags} value=9,total=9,boot_id="{one.counters.boot_id}" {START_NS + DAY_NS}'
+        url = f"{influxd.url}/write?db={DATABASE}&precision=ns"
+        await asyncio.to_thread(lambda: urllib.request.urlopen(url, data=said.encode(), timeout=10).close())
+        fork = (await one.reconcile()).fork
+        assert fork is not None
+        assert "further than this store's" in fork.reason
+        await one.count(2)
+        await one.reconcile()
+        assert one.shown()[HOURS] == 11, "what both counted until then counts once, what follows adds up"
+        assert (await there(influxd))[HOURS] == 11
