@@ -28,6 +28,8 @@ from appliance.errors import Rejected
 from appliance.journal.journal import Journal
 from appliance.journal.record import Record, RecordKind
 from appliance.reconcile.alarm_merge import knows, shelving_ended, with_act
+from appliance.reconcile.alarm_recovery import caught_up
+from appliance.reconcile.central_alarms import CentralAlarm
 from appliance.telemetry.stage_meter import StageMeter
 
 logger = logging.getLogger(__name__)
@@ -42,6 +44,8 @@ class AlarmOwner(Protocol):
     """Who holds the life of some alarms: a machine's analysis, or the appliance's own alarms."""
 
     def carry_out(self, alarm_id: str, step: Callable[[Alarm], AlarmTransition]) -> AlarmTransition: ...
+
+    def take_over(self, transition: AlarmTransition) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +184,30 @@ class AlarmDesk:
             transition = owner.carry_out(alarm_id, lambda alarm: with_act(alarm, present, named, act, now_ns))
             (stored,) = await self.publish([transition])
         return stored
+
+    async def catch_up(self, told: CentralAlarm) -> bool:
+        """Take over what this box itself once told the centre of an alarm, and its journal does not have (it
+        is a backup, or was damaged). Whether its condition stands is what the box says now."""
+        held = self._owners.get(told.asset_id)
+        if held is None:
+            return False  # of a machine that is not configured any more
+        owner, lock = held
+        async with lock:
+            now_ns, standing = self._clock.monotonic_ns(), told.standing
+            age_ns = max(0, self._clock.wall(now_ns).time_ns - standing.activation.raised_time_ns)
+            newest = self._newest.get(standing.alarm_id)
+            steps = caught_up(newest, told, now_ns, now_ns - age_ns)
+            if not steps:
+                return False
+            acts = standing.acknowledgements
+            seen_ns = acts[0].mark.stamp.wall_ns if acts else None
+            self._records.adopt(standing.alarm_id, standing.activation, standing.raised, seen_ns)
+            for act in acts:
+                self._records.observe(act.mark.stamp)
+            for step in steps:
+                owner.take_over(step)
+            await self.publish(steps)
+        return True
 
     async def shelve(
         self, alarm_id: str, activation: int, actor: str, reason: str, for_s: float

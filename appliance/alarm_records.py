@@ -105,6 +105,13 @@ class AlarmRecords:
         """The mark of what happens on this box now."""
         return self.hybrid.mark(self._clock.wall(self._clock.monotonic_ns()).time_ns)
 
+    def adopt(self, alarm_id: str, activation: ActivationId, raised: EventMark, seen_ns: int | None) -> None:
+        """An activation that this journal does not have, as it was: `seen_ns` is when it was acknowledged."""
+        self._raised[alarm_id] = (activation, raised)
+        self.hybrid.recall(raised.stamp)
+        if seen_ns is not None:
+            self._acknowledged[alarm_id] = seen_ns
+
     def observe(self, stamp: HybridStamp) -> bool:
         """A stamp of the centre was seen (see `HybridClock.observe`)."""
         return self.hybrid.observe(stamp, self._clock.wall(self._clock.monotonic_ns()).time_ns)
@@ -204,9 +211,17 @@ def alarm_of(fields: Mapping[str, Any], acknowledged_time_ns: int, durable: bool
 
 
 def acts_document(stored: StoredTransition) -> dict[str, Any]:
-    """All that a fold needs of an alarm beside its fields, ready for JSON (`central_alarms` reads it)."""
+    """All that a fold needs of an alarm, for JSON: signed by the device, and read by `central_alarms`."""
     alarm = stored.transition.alarm
     return {
+        "alarm_id": alarm.alarm_id,
+        "activation": alarm.activation,
+        "raised_time_ns": stored.raised_time_ns,
+        "active": alarm.state.active,
+        "asset_id": alarm.asset_id,
+        "channel_id": alarm.channel_id,
+        "rule": alarm.rule,
+        "severity": alarm.severity,
         "raised_mark": dataclasses.asdict(stored.raised_mark),
         "acknowledgements": [dataclasses.asdict(act) for act in alarm.acknowledgements],
         "shelving": None if alarm.shelving is None else dataclasses.asdict(alarm.shelving),

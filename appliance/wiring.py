@@ -155,6 +155,7 @@ class Appliance:
         limit_desk = LimitDesk(journal, clock)
         state_dir, desks = settings.station.state_dir, (self.desk, limit_desk)
         self._commands = CentralCommands(central, state_dir, *desks, journal=journal, clock=clock)
+        self._commands.reconcile_with(self._central, central, state_dir)
         self.station = Station(
             settings.station.name,
             self._statuses,

@@ -18,11 +18,12 @@ from appliance.config_central import CentralSettings
 from appliance.counter_desk import CounterDesk
 from appliance.dead_letters import CentralLetters
 from appliance.device_identity import FILE_NAME as KEY_FILE
-from appliance.device_identity import device_id
+from appliance.device_identity import OwnSignature, device_id
 from appliance.errors import Fatal
 from appliance.journal.features import NameList
 from appliance.journal.journal import Journal
 from appliance.journal.record import CENTRAL, Record, RecordClass, SinkClaim
+from appliance.reconcile.alarm_reconciler import ACTS
 from appliance.reconcile.central import CentralReader, Target
 from appliance.reconcile.central_check import CentralCheck, Finding
 from appliance.reconcile.counter_reconciler import CounterReconciler
@@ -66,8 +67,10 @@ class Central:
             {channel.channel_id: channel.asset_id for channel in channels}, journal.last_sequence + 1
         )
 
+        own = OwnSignature(state_dir, ACTS)
+
         def encoded(record: Record, names: NameList | None) -> bytes | None:
-            return encode(record, own_id, owners.asset_of(record.subject, record.sequence), names)
+            return encode(record, own_id, owners.asset_of(record.subject, record.sequence), names, own.sign)
 
         self.courier = Courier(
             journal,

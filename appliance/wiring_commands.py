@@ -13,15 +13,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from appliance.alarm_desk import AlarmDesk
 from appliance.clock import Clock
 from appliance.config_central import CentralSettings
-from appliance.device_identity import device_id
+from appliance.device_identity import OwnSignature, device_id
 from appliance.errors import Fatal
 from appliance.journal.journal import Journal
 from appliance.limit_desk import LimitDesk
+from appliance.reconcile.alarm_reconciler import ACTS, AlarmReconciler
 from appliance.reconcile.central import CentralReader
 from appliance.reconcile.command_desk import CommandDesk
 from appliance.reconcile.command_document import public_keys
 from appliance.supervisor import Supervisor
-from appliance.wiring_central import central_reader
+from appliance.wiring_central import Central, central_reader
 
 
 class CentralCommands:
@@ -56,6 +57,24 @@ class CentralCommands:
             change_limits=limit_desk.merge,
             poll_s=settings.command_poll_s,
             trust_any_clock=settings.provisional_times == "send",
+        )
+
+    def reconcile_with(
+        self, central: Central | None, settings: CentralSettings | None, state_dir: Path
+    ) -> None:
+        """Alarms are part of the reconciliation, with commands or without."""
+        if central is None or settings is None or central.reconciliation is None:
+            return
+        desk = self.desk
+        central.reconciliation.reconciler.add(
+            AlarmReconciler(
+                self._alarms,
+                central.reconciliation.reader,
+                device_id=device_id(state_dir),
+                is_own=OwnSignature(state_dir, ACTS).holds,
+                days=settings.audit_days,
+                command_counts=dict if desk is None else lambda: desk.counts,
+            )
         )
 
     def supervise(self, supervisor: Supervisor) -> None:

@@ -40,6 +40,7 @@ CORE = (
     "appliance.counter_records", "appliance.reconcile.counters",
     "appliance.reconcile.limits_merge",
     "appliance.reconcile.hybrid_clock", "appliance.reconcile.alarm_merge",
+    "appliance.reconcile.alarm_recovery", "appliance.reconcile.central_alarms",
 )  # fmt: skip
 SHELLS = (
     "firmware_bridge.port", "firmware_bridge.port_reader", "firmware_bridge.simulator",

@@ -56,6 +56,10 @@ class AlarmRegister:
             raise NothingToAcknowledgeError(f"there is no alarm {alarm_id!r}; there are: {known}")
         return self._keep(lifecycle.acknowledge(alarm, activation, actor, comment, time_ns))
 
+    def take_over(self, transition: AlarmTransition) -> None:
+        """An alarm as somebody else knows it: in place of what is here."""
+        self._keep(transition)
+
     def carry_out(self, alarm_id: str, step: Callable[[Alarm], AlarmTransition]) -> AlarmTransition:
         """What is done to an alarm as it stands. Raises NothingToAcknowledgeError, and what `step` does."""
         alarm = self._alarms.get(alarm_id)

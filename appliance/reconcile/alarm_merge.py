@@ -13,7 +13,7 @@ loss that is made good later change nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from appliance.alarms.acts import Act, ActivationId, ActKind, Conflict, EventMark, names_of
@@ -58,6 +58,7 @@ class AlarmStanding:
     acknowledgements: tuple[Act, ...] = ()
     shelving: Act | None = None  # the latest of shelve and unshelve; None: never, or the activation is over
     conflicts: tuple[Conflict, ...] = ()
+    raised: EventMark = field(default_factory=EventMark)  # of the step that raised the activation
 
     @property
     def acknowledged_by(self) -> str | None:
@@ -113,7 +114,7 @@ def with_act(
     reason = _why_not(alarm, present, named, act)
     if reason:
         text = f"{_told(act)} {reason}"
-        conflicts = _ordered_conflicts([*alarm.conflicts, Conflict(act, named, text)])
+        conflicts = ordered_conflicts([*alarm.conflicts, Conflict(act, named, text)])
         after = replace(alarm, conflicts=conflicts, changed_ns=time_ns)
         return AlarmTransition(CONFLICT, act.actor, after, act.mark, text)
     if act.kind is ActKind.ACKNOWLEDGE:
@@ -141,6 +142,13 @@ def shelving_ended(alarm: Alarm, mark: EventMark, time_ns: int) -> AlarmTransiti
     )
 
 
+def state_of(active: bool, acknowledged: bool) -> AlarmState:
+    """The state of ISA-18.2 that both facts make."""
+    if active:
+        return AlarmState.ACTIVE_ACKNOWLEDGED if acknowledged else AlarmState.ACTIVE_UNACKNOWLEDGED
+    return AlarmState.NORMAL if acknowledged else AlarmState.CLEARED_UNACKNOWLEDGED
+
+
 def comment_of(acknowledgements: tuple[Act, ...]) -> str:
     """What the last one wrote who wrote anything."""
     return next((act.reason for act in reversed(acknowledgements) if act.reason), "")
@@ -150,18 +158,14 @@ def _standing(alarm_id: str, events: list[AlarmEvent]) -> AlarmStanding | None:
     raised = [event for event in events if event.kind is EventKind.RAISED]
     if not raised:
         return None  # acts on what nobody raised: they wait for it
-    present = max(raised, key=lambda event: (event.mark, event.activation)).activation
+    newest = max(raised, key=lambda event: (event.mark, event.activation))
+    present = newest.activation
     own = [event for event in events if event.activation == present]
-    conflicts = _ordered_conflicts(event.conflict for event in own if event.conflict is not None)
+    conflicts = ordered_conflicts(event.conflict for event in own if event.conflict is not None)
     acts = {event.act.mark.name: event.act for event in own if event.act is not None}
     acknowledgements = _ordered({name: act for name, act in acts.items() if act.kind is ActKind.ACKNOWLEDGE})
     active = not any(event.kind is EventKind.CLEARED for event in own)
-    state = {
-        (True, False): AlarmState.ACTIVE_UNACKNOWLEDGED,
-        (True, True): AlarmState.ACTIVE_ACKNOWLEDGED,
-        (False, False): AlarmState.CLEARED_UNACKNOWLEDGED,
-        (False, True): AlarmState.NORMAL,
-    }[active, bool(acknowledgements)]
+    state = state_of(active, bool(acknowledgements))
     shelvings = [act for act in acts.values() if act.kind is not ActKind.ACKNOWLEDGE]
     shelving = max(shelvings, key=lambda act: act.mark, default=None)
     return AlarmStanding(
@@ -171,6 +175,7 @@ def _standing(alarm_id: str, events: list[AlarmEvent]) -> AlarmStanding | None:
         acknowledgements,
         None if state is AlarmState.NORMAL else shelving,
         conflicts,
+        newest.mark,
     )
 
 
@@ -200,6 +205,7 @@ def _ordered(acts: Mapping[tuple[str, int], Act]) -> tuple[Act, ...]:
     return tuple(sorted(acts.values(), key=lambda act: act.mark))
 
 
-def _ordered_conflicts(conflicts: Iterable[Conflict]) -> tuple[Conflict, ...]:
+def ordered_conflicts(conflicts: Iterable[Conflict]) -> tuple[Conflict, ...]:
+    """Each once, in order of the stamps of their acts."""
     by_name = {one.act.mark.name: one for one in conflicts}
     return tuple(sorted(by_name.values(), key=lambda one: one.act.mark))

@@ -90,11 +90,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
         _VALUE,
         {
             "alarm_id": FieldInfo("string", "", "which alarm"),
-            "what": FieldInfo(
-                "string",
-                "",
-                "raised, re-raised, updated, acknowledged, cleared, closed, shelved, unshelved or conflict",
-            ),
+            "what": FieldInfo("string", "", "the step: raised, acknowledged, closed, shelved, conflict, ..."),
             "actor": FieldInfo("string", "", "appliance, or the user's name"),
             "act_reason": FieldInfo("string", "", "what that person wrote, or why it is a conflict"),
             "origin": FieldInfo("string", "", "box/ and a start of the service, or centre/ and a key of it"),
@@ -116,6 +112,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
             "shelved_until_ns": FieldInfo("integer", "ns", "UTC until which it is shelved"),
             "conflict": FieldInfo("string", "", "acts that could not take effect, as sentences"),
             "acts": FieldInfo("string", "JSON", "all acts on this activation with their marks, for a fold"),
+            "acts_signature": FieldInfo("string", "", "of the device's own key, over `acts`"),
             "raised_time_ns": FieldInfo("integer", "ns", "UTC at which this activation was raised"),
             "sequence": _SEQUENCE,
             "time_ns": _TIME,
@@ -127,8 +124,8 @@ SCHEMA: dict[str, MeasurementInfo] = {
         RecordKind.COUNTER_VALUE,
         ("device_id", "asset", "counter", "incarnation"),
         {
-            "value": FieldInfo("float", "h or 1", "counted by the start `boot_id`; absent: of the life as a whole"),
-            "total": FieldInfo("float", "h or 1", "over all starts in this incarnation that are known; only grows"),
+            "value": FieldInfo("float", "h or 1", "counted by the start `boot_id`; absent: of a whole life"),
+            "total": FieldInfo("float", "h or 1", "over all known starts in this incarnation; only grows"),
             "boot_id": FieldInfo("string", "", "the start of the service that counted; absent with `value`"),
             "sequence": _SEQUENCE,
             "time_ns": _TIME,
@@ -199,16 +196,25 @@ def event_time_ns(record: Record) -> int:
     return record.time_ns - record.time_ns % MILLISECOND_NS + record.sequence % MILLISECOND_NS
 
 
-def encode(record: Record, device_id: str, asset_id: str, names: NameList | None = None) -> bytes | None:
+def encode(
+    record: Record,
+    device_id: str,
+    asset_id: str,
+    names: NameList | None = None,
+    sign: Callable[[str], str] | None = None,
+) -> bytes | None:
     """One record as one line; None where it has no value to tell (a score that is NaN).
 
     `asset_id` is the machine that the record's channel belongs to ("" if unknown); `names` are those of a
-    FEATURES record. Raises Rejected for a record that cannot be read or written.
+    FEATURES record; `sign` is the device's signature under acts on alarms. Raises Rejected for a record that
+    cannot be read or written.
     """
     if record.kind is RecordKind.FEATURES:
         return _features(
             record, {"device_id": device_id, "asset": asset_id, "channel": record.subject}, names
         )
+    if record.kind is RecordKind.ALARM_TRANSITION:
+        return _alarm(record, {"device_id": device_id}, sign)
     try:
         payload = orjson.loads(record.payload)
         return _ENCODERS[record.kind](record, payload, {"device_id": device_id, "asset": asset_id})
@@ -259,10 +265,11 @@ def _gap(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
     return _event("gap", record, {**tags, "channel": record.subject}, fields)
 
 
-def _alarm(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
+def _alarm(record: Record, tags: dict[str, str], sign: Callable[[str], str] | None) -> bytes | None:
     stored = stored_transition(record)
     transition, alarm, mark = stored.transition, stored.transition.alarm, stored.mark
     shelving = alarm.shelving if alarm.shelving is not None and alarm.shelving.until_ns else None
+    acts = _document(orjson.dumps(acts_document(stored)))
     fields: Fields = {
         "alarm_id": alarm.alarm_id,
         "what": transition.what,
@@ -286,7 +293,8 @@ def _alarm(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
         "shelved_by": None if shelving is None else shelving.actor,
         "shelved_until_ns": None if shelving is None else shelving.until_ns,
         "conflict": "; ".join(one.text for one in alarm.conflicts) or None,
-        "acts": _document(orjson.dumps(acts_document(stored))),
+        "acts": acts,
+        "acts_signature": None if acts is None or sign is None else sign(acts),
         "raised_time_ns": stored.raised_time_ns,
     }
     of = {**tags, "asset": alarm.asset_id, "channel": alarm.channel_id or ""}
@@ -377,7 +385,6 @@ _ENCODERS: dict[RecordKind, Callable[[Record, Any, dict[str, str]], bytes | None
     RecordKind.SCORE: _value("score"),
     RecordKind.TAG: _value("process_value"),
     RecordKind.GAP: _gap,
-    RecordKind.ALARM_TRANSITION: _alarm,
     RecordKind.COUNTER_VALUE: _counter,
     RecordKind.LEARNED_LIMIT: _limit,
     RecordKind.LIMIT_VERSION: _limit_version,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.alarm_records import AlarmRecords, StoredTransition, acts_document, stored_transition
@@ -22,7 +22,13 @@ from appliance.alarms.register import AlarmRegister
 from appliance.clock import ReplayClock
 from appliance.journal.record import Record, RecordClass, RecordKind
 from appliance.reconcile.alarm_merge import CONFLICT, act_event, events_of, fold, knows, with_act
-from appliance.reconcile.central_alarms import events_of_rows, events_of_stored
+from appliance.reconcile.alarm_recovery import caught_up
+from appliance.reconcile.central_alarms import (
+    CentralAlarm,
+    alarms_of_documents,
+    events_of_rows,
+    events_of_stored,
+)
 from tests.appliance.journal.builders import SECOND_NS, START_NS
 
 ALARM = "pump-1.machine-condition"
@@ -41,6 +47,10 @@ def row_of(stored: StoredTransition) -> dict[str, object]:
         "comment": alarm.comment,
         "acts": orjson.dumps(acts_document(stored)).decode(),
     }
+
+
+def document_of(stored: StoredTransition) -> str:
+    return orjson.dumps(acts_document(stored)).decode()
 
 
 @dataclass
@@ -115,6 +125,32 @@ class Box:
             self.register.carry_out(ALARM, lambda one: with_act(one, newest.activation, named, act, now_ns))
         )
 
+    def catch_up(self, told: CentralAlarm) -> None:
+        """What `AlarmDesk.catch_up` does."""
+        standing, now_ns = told.standing, self.now()
+        steps = caught_up(self.newest, told, now_ns, now_ns)
+        if steps:
+            self.records.adopt(standing.alarm_id, standing.activation, standing.raised, None)
+        for step in steps:
+            self.register.take_over(step)
+            self.commit(step)
+
+    def restored(self, kept: int) -> Box:
+        """A box whose disk was put back to an earlier copy; its clock stands a while back, too."""
+        skew_ns = self.skew_ns - 30 * SECOND_NS - 1  # two clocks never agree to the nanosecond
+        return Box(self.boot + 10, skew_ns, self.journal[:kept], self.seconds, dict(self._payloads))
+
+    def step(self, step: str, dice: int) -> None:
+        """One of STEPS that happens on the box."""
+        if step in ("raise", "clear"):
+            self.condition(step == "raise")
+        elif step == "ack":
+            self.acknowledge(f"box {dice % 3}")
+        elif step in ("shelve", "unshelve"):
+            self.shelve(f"box {dice % 3}", ActKind(step))
+        elif step == "restart":
+            self.start()
+
     def shelve(self, actor: str, kind: ActKind) -> None:
         newest = self.newest
         if newest is None or newest.transition.alarm.state is AlarmState.NORMAL:
@@ -142,6 +178,7 @@ STEPS = st.lists(
 )  # fmt: skip
 
 
+@settings(max_examples=60, deadline=None)
 @given(STEPS, st.integers(-7200, 7200), st.integers(-7200, 7200), st.randoms(use_true_random=False))
 def test_two_sides_that_changed_an_alarm_in_an_outage_fold_to_one_state(
     steps: list[tuple[str, int]], box_skew_s: int, centre_skew_s: int, chance: random.Random
@@ -151,14 +188,8 @@ def test_two_sides_that_changed_an_alarm_in_an_outage_fold_to_one_state(
     rows: list[dict[str, object]] = []
     commands: list[tuple[ActivationId, Act]] = []
     for number, (step, dice) in enumerate(steps):
-        if step in ("raise", "clear"):
-            box.condition(step == "raise")
-        elif step == "ack":
-            box.acknowledge(f"box {dice % 3}")
-        elif step in ("shelve", "unshelve"):
-            box.shelve(f"box {dice % 3}", ActKind(step))
-        elif step == "restart":
-            box.start()
+        if not step.startswith("centre") and step != "exchange":
+            box.step(step, dice)
         elif step == "exchange":  # some of it: the rest comes later, some of it again
             rows += [row_of(one) for one in box.journal if chance.random() < 0.6]
             for named, act in commands:
@@ -193,17 +224,13 @@ def test_two_sides_that_changed_an_alarm_in_an_outage_fold_to_one_state(
         assert fold(events_of_stored(box.journal[-1:])) == of_box, "the newest record alone must tell it all"
 
 
+@settings(max_examples=60, deadline=None)
 @given(STEPS, st.randoms(use_true_random=False))
 def test_the_fold_is_of_the_set_alone(steps: list[tuple[str, int]], chance: random.Random) -> None:
     """Commutative, associative, idempotent; and losing a part changes nothing once it came again."""
     box = Box()
     for step, dice in steps:
-        if step in ("raise", "clear"):
-            box.condition(step == "raise")
-        elif step == "ack":
-            box.acknowledge(f"box {dice % 3}")
-        elif step in ("shelve", "unshelve"):
-            box.shelve(f"box {dice % 3}", ActKind(step))
+        box.step(step, dice)
     events = events_of_stored(box.journal)
     wanted = fold(events)
     cut = chance.randint(0, len(events))
@@ -213,6 +240,34 @@ def test_the_fold_is_of_the_set_alone(steps: list[tuple[str, int]], chance: rand
     assert fold([*events[:cut], *events[cut:]]) == wanted
 
 
+@settings(max_examples=60, deadline=None)
+@given(STEPS, STEPS, st.integers(0, 40), st.integers(0, 40))
+def test_a_restored_backup_catches_up_with_what_it_told_the_centre(
+    lived: list[tuple[str, int]], since: list[tuple[str, int]], kept: int, looks: int
+) -> None:
+    """And what stands on the box is not silenced by what was once closed."""
+    box = Box()
+    for step, dice in lived:
+        box.step(step, dice)
+    told = [document_of(one) for one in box.journal]
+    copy = box.restored(min(kept, len(box.journal)))
+    for step, dice in since[:looks]:
+        copy.step(step, dice)
+    told += [document_of(one) for one in copy.journal]
+    active = copy.newest is not None and copy.newest.transition.alarm.state.active
+    for alarm in alarms_of_documents(told):
+        copy.catch_up(alarm)
+    assert active == (copy.newest is not None and copy.newest.transition.alarm.state.active)
+    for alarm in alarms_of_documents([*told, *map(document_of, copy.journal)]):
+        copy.catch_up(alarm)  # nothing any more
+    for step, dice in since[looks:]:
+        copy.step(step, dice)
+    told += [document_of(one) for one in copy.journal]
+    there = {alarm.standing.alarm_id: alarm.standing for alarm in alarms_of_documents(told)}
+    assert there == fold(events_of_stored(copy.journal[-1:]))
+
+
+@settings(deadline=None)
 @given(st.integers(0, 30), st.integers(1, 5))
 def test_an_acknowledgement_never_acknowledges_another_activation(flaps: int, late: int) -> None:
     box = Box()

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.alarms.acts import ActivationId, ActKind, HybridStamp
@@ -61,6 +61,7 @@ def test_what_is_signed_is_what_arrives(order: AlarmOrder | LimitOrder) -> None:
     judge(command, device_id=DEVICE, now_ns=NOW_NS, seen=HybridStamp(), done=())
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_changed_byte_is_no_command(data: st.DataObject) -> None:
     said = signed(COMMAND, KEY)
@@ -78,6 +79,7 @@ def test_a_changed_byte_is_no_command(data: st.DataObject) -> None:
         assert not error.signed
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200), st.text(max_size=120), st.text(max_size=40))
 def test_rubbish_is_refused_and_never_an_exception_of_another_kind(
     document: str, signature: str, key_id: str

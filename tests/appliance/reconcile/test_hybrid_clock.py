@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.alarms.acts import HybridStamp
@@ -13,6 +13,7 @@ from appliance.reconcile.hybrid_clock import MOST_AHEAD_NS, HybridClock
 WALL = st.integers(0, 2 * 10**18)
 
 
+@settings(deadline=None)
 @given(st.lists(WALL, min_size=1, max_size=30))
 def test_stamps_grow_whatever_the_wall_clock_does(walls: list[int]) -> None:
     clock = HybridClock("box/1")
@@ -22,6 +23,7 @@ def test_stamps_grow_whatever_the_wall_clock_does(walls: list[int]) -> None:
     assert marks[-1].stamp.wall_ns == max(walls)
 
 
+@settings(deadline=None)
 @given(WALL, WALL, st.integers(0, 5))
 def test_what_comes_after_a_stamp_that_was_seen_is_later(own_ns: int, seen_ns: int, logical: int) -> None:
     clock = HybridClock("box/1")

@@ -46,7 +46,14 @@ def test_every_kind_that_may_leave_has_its_measurement() -> None:
     assert allowed == WANTED == {info.kind for info in SCHEMA.values()}
 
 
-ACTS = {"acknowledged_by", "act_reason", "shelved_by", "shelved_until_ns", "conflict"}  # of people, if any
+ACTS = {
+    "acknowledged_by",
+    "act_reason",
+    "shelved_by",
+    "shelved_until_ns",
+    "conflict",
+    "acts_signature",
+}  # of people, if any
 TYPES = {
     "float": r"[-+.\de]+",
     "integer": r"-?\d+i",
