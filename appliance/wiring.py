@@ -43,7 +43,7 @@ from appliance.telemetry.stage_meter import Meters
 from appliance.tls_files import TlsFiles, own_tls_files
 from appliance.wiring_budgets import build_budgets
 from appliance.wiring_captures import Captures
-from appliance.wiring_central import Central
+from appliance.wiring_central import Central, supervise_central
 from appliance.wiring_commands import CentralCommands
 from appliance.wiring_opcua_server import OpcUaPublishing
 from appliance.wiring_sources import SOURCE_BUILDERS
@@ -171,6 +171,7 @@ class Appliance:
                 sources=self.sources,
                 queues=lambda: [queue for line in self._lines for queue in line.queues.values()],
                 central=None if self._central is None else self._commands.beside(self._central.text),
+                reconciliation=lambda: None if self._central is None else self._central.view(),
                 ways_out=self._ways_out,
                 dead_letters=DeadLetters(
                     [*([] if self._central is None else [self._central.letters]), *self._webhooks.letters]
@@ -249,10 +250,7 @@ class Appliance:
         supervisor.add("station", self.station.run)
         supervisor.add("stored trends", self.station.recall_trends)
         supervisor.add("disk figures", self.station.watch_disk)
-        if self._central is None:
-            supervisor.add("central", self._watch.central_is_not_configured)
-        else:
-            self._central.supervise(supervisor)
+        supervise_central(self._central, self._watch, supervisor)
         self._commands.supervise(supervisor)
         if self._opcua_server is not None:
             self._opcua_server.supervise(supervisor)

@@ -39,6 +39,7 @@ from appliance.telemetry.measured_ways import MeasuredSink
 from appliance.telemetry.stage_meter import StageMeter
 from appliance.wiring_reconcile import Reconciliation
 from dsp.samples import Channel
+from web.schemas import ReconciliationView
 
 NOT_CONFIGURED = "not configured: everything is kept here"
 
@@ -127,6 +128,10 @@ class Central:
             )
         )
 
+    def view(self) -> ReconciliationView | None:
+        """How both sides stand, for the appliance page; None where that is not looked at."""
+        return None if self.reconciliation is None else self.reconciliation.view()
+
     def supervise(self, supervisor: Supervisor) -> None:
         """Add its tasks."""
         supervisor.add("central", self.courier.run)
@@ -146,6 +151,14 @@ class Central:
             await self.reconciliation.close()
         await self._sink.close()
         self._outbox.close()
+
+
+def supervise_central(central: Central | None, watch: SystemWatch, supervisor: Supervisor) -> None:
+    """Add the tasks of the way to the centre; without one, what was said of it is over."""
+    if central is None:
+        supervisor.add("central", watch.central_is_not_configured)
+    else:
+        central.supervise(supervisor)
 
 
 def outbox_path(state_dir: Path) -> Path:

@@ -5,6 +5,7 @@ Duty: what the audit is given, who hears of its findings, where its file lies. H
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from appliance.alarms.system import SystemCondition
@@ -25,7 +26,11 @@ from appliance.sinks.courier_encoding import Encoder
 from appliance.sinks.influx import InfluxSink
 from appliance.sinks.outbox import Outbox
 from appliance.sinks.points_report import REPORT_SUBJECT
+from appliance.station_reconciliation import reconciliation_view
 from appliance.system_watch import SystemWatch
+from appliance.telemetry.audit_samples import audit_samples
+from appliance.telemetry.metrics import Sample
+from web.schemas import ReconciliationView
 
 TOLD_LINES = 50  # of a report, to the centre
 
@@ -95,6 +100,14 @@ class Reconciliation:
             plan=AuditPlan(days=settings.audit_days, every_s=settings.audit_every_min * 60.0),
             figures=lambda: (reader.questions, reader.answer_bytes),
         )
+
+    def view(self) -> ReconciliationView:
+        """For the appliance page."""
+        return reconciliation_view(self.reconciler.status)
+
+    def samples(self) -> Iterator[Sample]:
+        """For a scraper."""
+        return audit_samples(self.reconciler.status, self.reader.questions, self.reader.answer_bytes)
 
     async def close(self) -> None:
         await self.reader.close()

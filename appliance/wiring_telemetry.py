@@ -114,7 +114,9 @@ class Telemetry:
 
     def metrics(self) -> bytes:
         """The page for Prometheus, rendered; the web floor asks once a second at most."""
-        return render(self.reporter.report(), self._counters.committed())
+        audit = None if self._central is None else self._central.reconciliation
+        more = () if audit is None else audit.samples()
+        return render(self.reporter.report(), self._counters.committed(), more)
 
     # -- where the figures come from --
 

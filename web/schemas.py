@@ -292,6 +292,51 @@ class RedriveView(Schema):
     sent_again: int
 
 
+class ReconciliationFigureView(Schema):
+    """One figure of a report that is not 0."""
+
+    name: str  # "records_resent"
+    meaning: str
+    value: int
+
+
+class ReconciliationLineView(Schema):
+    """One thing that a report tells."""
+
+    part: str  # "audit", "counters", "alarms"
+    subject: str
+    text: str
+    old: str
+    new: str
+
+
+class ReconciliationReportView(Schema):
+    """What was compared with the centre, and what was repaired."""
+
+    report_id: str
+    cause: str  # "start", "reconnect", "interval", "recheck"
+    outage_from_ms: float | None
+    ended_ms: float
+    agrees: bool
+    text: str
+    figures: list[ReconciliationFigureView]
+    lines: list[ReconciliationLineView]  # the first ones
+    lines_left_out: int
+
+
+class ReconciliationView(Schema):
+    """Whether the centre has what was sent: points by what is known of them, and the newest report."""
+
+    running: bool
+    error: str  # why the last round was not ended
+    ended_ms: float | None
+    sent: int
+    confirmed: int
+    differing: int
+    cut_or_gone: int  # by the centre's retention, or no longer kept on the box
+    report: ReconciliationReportView | None
+
+
 class ApplianceView(Schema):
     name: str
     version: str
@@ -307,6 +352,7 @@ class ApplianceView(Schema):
     disk: DiskView
     journal_durable: bool
     central: str  # "not configured: everything is kept here"
+    reconciliation: ReconciliationView | None = None  # null: no centre, or arrival is not audited
     dead_letters: list[DeadLetterTallyView]  # one per destination, also where nothing was refused
 
 

@@ -20,7 +20,7 @@ from appliance.journal.record import RecordClass
 from appliance.reconcile.audit import ALARMING, DAY_NS, KIND_CLASS, SlotState
 from appliance.reconcile.audit_book import DONE, FAILED, RUNNING, AuditTally, ResendRequest
 from appliance.reconcile.auditor import Auditor, Bounds
-from appliance.reconcile.errors import CentralRefused
+from appliance.reconcile.errors import CentralRefused, ReconcileError
 from appliance.reconcile.report import Report, ReportDraft
 from appliance.reconcile.slot_store import SlotStore, kinds_of
 from appliance.sinks.courier_report import CourierReport, CourierState
@@ -173,7 +173,7 @@ class Reconciler:
                 await self._resend(request, now_ns)
             elif self._monotonic_s() >= self._due_s:
                 await self._round(now_ns)
-        except (Retryable, CentralRefused, Fatal) as error:
+        except (Retryable, ReconcileError, Fatal) as error:
             self.status.error = f"cannot be run now: {error}"
             self._due_s = self._monotonic_s() + self._plan.trouble_s
             logger.warning("reconciliation ended early cause=%s reason=%s", self._cause, error)

@@ -86,6 +86,18 @@ METRICS: dict[str, MetricInfo] = {
     "stethos_gaps_total": MetricInfo("counter", ("channel",), "intervals without data"),
     "stethos_missing_samples_total": MetricInfo("counter", ("channel",), "samples known to be missing"),
     "stethos_dropped_blocks_total": MetricInfo("counter", ("source",), "blocks that a full queue dropped"),
+    "stethos_audit_points": MetricInfo(
+        "gauge", ("state",), "points sent within `audit_days`, by what is known of them at the centre"
+    ),
+    "stethos_audit_conflicts": MetricInfo("gauge", (), "hours of data that a person must look at"),
+    "stethos_audit_rounds_total": MetricInfo("counter", (), "rounds of the arrival audit that were ended"),
+    "stethos_audit_resent_records_total": MetricInfo("counter", (), "records that the audit sent again"),
+    "stethos_audit_repaired_slots_total": MetricInfo("counter", (), "hours of a series that it repaired"),
+    "stethos_audit_questions_total": MetricInfo("counter", (), "questions that it asked the centre"),
+    "stethos_audit_answer_bytes_total": MetricInfo("counter", (), "bytes of the answers, unpacked"),
+    "stethos_audit_last_round_timestamp_seconds": MetricInfo(
+        "gauge", (), "Unix time of the end of its last round; absent before the first"
+    ),
     "stethos_alarms_total": MetricInfo("counter", ("asset",), "alarms raised, raised again included"),
     "stethos_captures_total": MetricInfo(
         "counter", ("asset",), "waveforms captured around alarms, by hand too"
@@ -124,10 +136,10 @@ SCORE_LE = (0.1, 0.2, 0.5, 0.8, 1.0, 1.25, 1.6, 2.0, 2.5, 4.0, 8.0, 20.0, 100.0)
 Sample = tuple[str, tuple[str, ...], float | Distribution | None]
 
 
-def render(report: HealthReport, counters: Iterable[CounterTotal] = ()) -> bytes:
-    """The page. A metric without any sample is left out."""
+def render(report: HealthReport, counters: Iterable[CounterTotal] = (), more: Iterable[Sample] = ()) -> bytes:
+    """The page. A metric without any sample is left out. `more`: samples of parts beside the report."""
     samples: dict[str, dict[tuple[str, ...], float | Distribution]] = {name: {} for name in METRICS}
-    for name, labels, value in (*_box(report), *_work(report), *_counters(counters)):
+    for name, labels, value in (*_box(report), *_work(report), *_counters(counters), *more):
         if value is not None:
             samples[name][labels] = value
     lines: list[str] = []

@@ -11,12 +11,14 @@ from appliance.config_central import CentralSettings
 from appliance.demo_central import LocalInflux
 from appliance.reconcile.audit_book import read_reports
 from appliance.system_watch import SystemWatch
+from appliance.telemetry.metrics import render
 from appliance.wiring_central import Central
 from appliance.wiring_reconcile import audit_path
 from dsp.samples import Channel, Measurand
 from tests.appliance.journal.builders import SECOND_NS, START_NS
 from tests.appliance.sinks.conftest import influxd
 from tests.appliance.sinks.way import CHANNEL, at_centre, everything, journal_in, stored, until
+from tests.appliance.telemetry_reports import full_report
 
 __all__ = ["influxd"]
 
@@ -60,6 +62,17 @@ async def test_after_a_start_both_sides_are_compared_repaired_and_told(
         assert rows[0]["report_id"] == report.report_id
         assert rows[0]["records_resent"] == wanted["features"] + wanted["counter"]
         assert rows[0]["agrees"] is True
+        view = central.view()
+        assert view is not None
+        assert view.report is not None
+        assert (view.differing, view.error, view.report.agrees) == (0, "", True)
+        assert view.sent == view.confirmed == sum(wanted.values())
+        assert {one.name: one.value for one in view.report.figures}["slots_repaired"] == 4
+        assert [line.part for line in view.report.lines] == ["audit"] * 4
+        page = render(full_report(1), (), central.reconciliation.samples()).decode()
+        assert f'stethos_audit_points{{state="confirmed"}} {view.confirmed}' in page
+        assert "stethos_audit_repaired_slots_total 4" in page
+        assert "stethos_audit_last_round_timestamp_seconds 1800007" in page
         for task in (comparing, delivering):
             task.cancel()
         await asyncio.gather(comparing, delivering, return_exceptions=True)
@@ -73,6 +86,7 @@ async def test_without_days_nothing_is_audited(tmp_path: Path) -> None:
         watch = SystemWatch(AlarmDesk(journal, clock), journal, clock)
         central = Central(settings, tmp_path, journal=journal, watch=watch, channels=[], clock=clock)
         assert central.reconciliation is None
+        assert central.view() is None
         assert "arrival is not audited (audit_days = 0)" in central.text()
         await central.close()
     assert not audit_path(tmp_path).exists()

@@ -514,6 +514,7 @@ export interface components {
             name: string;
             /** Queues */
             queues: components["schemas"]["QueueView"][];
+            reconciliation?: components["schemas"]["ReconciliationView"] | null;
             /** Rss Bytes */
             rss_bytes: number;
             /** Uptime S */
@@ -1077,6 +1078,79 @@ export interface components {
             dropped: number;
             /** Name */
             name: string;
+        };
+        /**
+         * ReconciliationFigureView
+         * @description One figure of a report that is not 0.
+         */
+        ReconciliationFigureView: {
+            /** Meaning */
+            meaning: string;
+            /** Name */
+            name: string;
+            /** Value */
+            value: number;
+        };
+        /**
+         * ReconciliationLineView
+         * @description One thing that a report tells.
+         */
+        ReconciliationLineView: {
+            /** New */
+            new: string;
+            /** Old */
+            old: string;
+            /** Part */
+            part: string;
+            /** Subject */
+            subject: string;
+            /** Text */
+            text: string;
+        };
+        /**
+         * ReconciliationReportView
+         * @description What was compared with the centre, and what was repaired.
+         */
+        ReconciliationReportView: {
+            /** Agrees */
+            agrees: boolean;
+            /** Cause */
+            cause: string;
+            /** Ended Ms */
+            ended_ms: number;
+            /** Figures */
+            figures: components["schemas"]["ReconciliationFigureView"][];
+            /** Lines */
+            lines: components["schemas"]["ReconciliationLineView"][];
+            /** Lines Left Out */
+            lines_left_out: number;
+            /** Outage From Ms */
+            outage_from_ms: number | null;
+            /** Report Id */
+            report_id: string;
+            /** Text */
+            text: string;
+        };
+        /**
+         * ReconciliationView
+         * @description Whether the centre has what was sent: points by what is known of them, and the newest report.
+         */
+        ReconciliationView: {
+            /** Confirmed */
+            confirmed: number;
+            /** Cut Or Gone */
+            cut_or_gone: number;
+            /** Differing */
+            differing: number;
+            /** Ended Ms */
+            ended_ms: number | null;
+            /** Error */
+            error: string;
+            report: components["schemas"]["ReconciliationReportView"] | null;
+            /** Running */
+            running: boolean;
+            /** Sent */
+            sent: number;
         };
         /**
          * RedriveRequest

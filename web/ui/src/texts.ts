@@ -79,6 +79,22 @@ export const texts = {
     unexpected: (status: number) => `The appliance answered with status ${status}`,
   },
 
+  reconciliation: {
+    title: "Agreement with the centre",
+    sent: "Points sent",
+    confirmed: "Confirmed there",
+    differing: "Differ",
+    cutOrGone: "Cut by the centre's retention, or no longer here",
+    lastRound: "Last compared",
+    running: "now",
+    never: "not yet",
+    differs: (points: string) => `${points} points that were sent lie in hours that the centre has otherwise, or not at all.`,
+    report: (time: string, cause: string, agrees: boolean) =>
+      `Report of ${time} (${cause}): ${agrees ? "both sides agree" : "something needs attention"}`,
+    awayFrom: (time: string) => `The centre was away from ${time}.`,
+    leftOut: (number: string) => `${number} more lines: stethos reconcile --report`,
+  },
+
   connection: {
     connecting: "Connecting to the appliance …",
     live: "Live",
