@@ -16,6 +16,7 @@ from appliance.config_base import Settings
 from appliance.config_captures import CaptureSettings
 from appliance.config_central import CentralSettings
 from appliance.config_metrics import MetricsSettings
+from appliance.config_object_store import ObjectStoreSettings
 from appliance.config_opcua_server import OpcUaServerSettings
 from appliance.config_telemetry import TelemetrySettings
 from appliance.config_webhooks import MAX_WEBHOOKS, WebhookSettings
@@ -271,6 +272,7 @@ class ApplianceSettings(Settings):
     telemetry: TelemetrySettings = TelemetrySettings()
     captures: CaptureSettings = CaptureSettings()
     central: CentralSettings | None = None
+    object_store: ObjectStoreSettings | None = None
     webhooks: Annotated[list[WebhookSettings], Field(max_length=MAX_WEBHOOKS)] = Field(default_factory=list)
     opcua_server: OpcUaServerSettings | None = None
     metrics: MetricsSettings | None = None

@@ -45,6 +45,7 @@ from appliance.wiring_budgets import build_budgets
 from appliance.wiring_captures import Captures
 from appliance.wiring_central import Central, supervise_central
 from appliance.wiring_commands import CentralCommands
+from appliance.wiring_object_store import ObjectStoring
 from appliance.wiring_opcua_server import OpcUaPublishing
 from appliance.wiring_sources import SOURCE_BUILDERS
 from appliance.wiring_telemetry import Telemetry
@@ -131,7 +132,9 @@ class Appliance:
             meters=meters,
         )
         to_centre = {} if self._central is None else self._central.claims()
-        journal.deliveries.sinks_are({**to_centre, **self._webhooks.claims()})
+        self._object_store = ObjectStoring(settings, journal, clock, self._watch, meters.object_store)
+        own = {**self._webhooks.claims(), **self._object_store.claims()}
+        journal.deliveries.sinks_are({**to_centre, **own})
         self._opcua_server = self._build_opcua_server(clock)
         self.telemetry = Telemetry(
             settings.telemetry,
@@ -148,6 +151,7 @@ class Appliance:
             central=self._central,
             webhooks=self._webhooks,
             opcua_server=self._opcua_server,
+            object_store=self._object_store,
         )
         self.captures = Captures(
             settings.captures, journal, clock, self._watch, counters, channels=channels, lines=self._lines
@@ -174,7 +178,11 @@ class Appliance:
                 reconciliation=lambda: None if self._central is None else self._central.view(),
                 ways_out=self._ways_out,
                 dead_letters=DeadLetters(
-                    [*([] if self._central is None else [self._central.letters]), *self._webhooks.letters]
+                    [
+                        *([] if self._central is None else [self._central.letters]),
+                        *self._webhooks.letters,
+                        *self._object_store.letters,
+                    ]
                 ),
             ),
         )
@@ -255,6 +263,7 @@ class Appliance:
         if self._opcua_server is not None:
             self._opcua_server.supervise(supervisor)
         self._webhooks.supervise(supervisor)
+        self._object_store.supervise(supervisor)
         self.telemetry.supervise(supervisor)
         supervisor.add("watchdog", notifier.keep_alive)
         serving = asyncio.Event()
@@ -283,6 +292,7 @@ class Appliance:
         self._webhooks.close()
         self.telemetry.close()
         await self.captures.close()
+        await self._object_store.close()
         await self.journal.close()
         self._auth.close()
 
@@ -313,7 +323,7 @@ class Appliance:
     def _ways_out(self) -> list[LinkReport]:
         """Who gets something from here: SCADA and the receivers of alarms."""
         server = [] if self._opcua_server is None else [self._opcua_server.report()]
-        return [*server, *self._webhooks.reports()]
+        return [*server, *self._webhooks.reports(), *self._object_store.reports()]
 
     def _build_opcua_server(self, clock: Clock) -> OpcUaPublishing | None:
         wanted, station = self.settings.opcua_server, self.settings.station

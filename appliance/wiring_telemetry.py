@@ -27,6 +27,7 @@ from appliance.telemetry.reporter import Reporter, Sources, StageProbe
 from appliance.telemetry.silence import SilenceWatch
 from appliance.telemetry.stage_meter import Meters
 from appliance.wiring_central import Central
+from appliance.wiring_object_store import ObjectStoring
 from appliance.wiring_opcua_server import OpcUaPublishing
 from appliance.wiring_webhooks import Webhooks
 from web.health_schemas import ApplianceHealthView
@@ -54,6 +55,7 @@ class Telemetry:
         central: Central | None = None,
         webhooks: Webhooks | None = None,
         opcua_server: OpcUaPublishing | None = None,
+        object_store: ObjectStoring | None = None,
     ) -> None:
         """`silence_s`: by source, after what silence it says itself that it is lost."""
         self._meters = meters
@@ -64,6 +66,7 @@ class Telemetry:
         self._central = central
         self._webhooks = webhooks
         self._opcua_server = opcua_server
+        self._object_store = object_store
         self._supervisor: Supervisor | None = None
         self._tally = ErrorTally()
         self._tally.__enter__()
@@ -152,6 +155,8 @@ class Telemetry:
             waiting = sink.report().waiting
             meter = meters.webhook(sink.name)
             probes.append(StageProbe(Stage.WEBHOOK, sink.name, meter, waiting, MAX_WAITING))
+        if self._object_store is not None and self._object_store.courier is not None:
+            probes.append(StageProbe(Stage.OBJECT_STORE, "", self._object_store.meter))
         if self._opcua_server is not None:
             server = self._opcua_server.server
             probes.append(
@@ -168,6 +173,8 @@ class Telemetry:
             links.append(_link(source.report(), silent_s))
         if self._webhooks is not None:
             links += [_link(report, None) for report in self._webhooks.reports()]
+        if self._object_store is not None:
+            links += [_link(report, None) for report in self._object_store.reports()]
         if self._central is not None:
             central = self._central.courier.report()
             links.append(

@@ -29,6 +29,7 @@ class SystemCondition(StrEnum):
     WEBHOOK_FAILING = "webhook failing"
     LATENCY_DOUBLED = "latency doubled"
     CAPTURES_LEFT_OUT = "captures left out"
+    OBJECT_STORE_REFUSES = "object store refuses"
 
 
 _SENTENCES = {
@@ -51,6 +52,7 @@ _SENTENCES = {
     SystemCondition.WEBHOOK_FAILING: "Webhook {subject} does not take alarms: {reason}",
     SystemCondition.LATENCY_DOUBLED: "The appliance has become slow: {reason}",
     SystemCondition.CAPTURES_LEFT_OUT: "Waveforms around alarms are left out: {reason}",
+    SystemCondition.OBJECT_STORE_REFUSES: "The object store takes no captures: {reason}; they are kept here",
 }  # fmt: skip
 
 
