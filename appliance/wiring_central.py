@@ -30,7 +30,8 @@ from appliance.reconcile.counter_reconciler import CounterReconciler
 from appliance.secret_file import secret_of
 from appliance.sinks.courier import KINDS, Courier
 from appliance.sinks.courier_needs import Pace
-from appliance.sinks.influx import Influx1Writer, Influx2Writer, InfluxSink, Writer
+from appliance.sinks.influx import Influx1Writer, Influx2Writer, Influx3Writer, InfluxSink, Writer
+from appliance.sinks.influx_dialect import DIALECTS
 from appliance.sinks.outbox import FILE_NAME, Outbox
 from appliance.sinks.points import encode
 from appliance.supervisor import Supervisor
@@ -61,7 +62,7 @@ class Central:
         """Raises Fatal where device key, courier's file or certificates cannot be used."""
         self._own_id = own_id = device_id(state_dir)
         self._clock = clock
-        self._sink = InfluxSink(_writer(settings))
+        self._sink = InfluxSink(_writer(settings), lambda: clock.wall(clock.monotonic_ns()).time_ns / 1e9)
         path = outbox_path(state_dir)
         self._outbox = Outbox(path)
         owners = self._outbox.owners(
@@ -109,7 +110,7 @@ class Central:
 
     def text(self) -> str:
         """The line "central" of the appliance page."""
-        told = self.courier.report().text
+        told = "; ".join(text for text in (self.courier.report().text, self._sink.clock_text()) if text)
         if self.reconciliation is None:
             return f"{told}; arrival is not audited (audit_days = 0)"
         return f"{told}; {self.reconciliation.reconciler.status.text}"
@@ -168,14 +169,15 @@ def outbox_path(state_dir: Path) -> Path:
 
 def central_reader(settings: CentralSettings) -> CentralReader:
     """Questions to the centre, with the secrets and certificates that are used to write. `close` it."""
-    if settings.version == 1:
-        target = Target(settings.database, settings.retention_policy)
-    else:
+    if settings.version == 2:
         target = Target.of_bucket(settings.bucket)
+    else:
+        target = Target(settings.database, settings.retention_policy)
+    dialect = DIALECTS[settings.version]
 
     def authorization() -> str:
-        if settings.version != 1:
-            return f"Token {secret_of(settings.token_file)}"
+        if settings.token_file is not None:
+            return dialect.authorization(secret_of(settings.token_file))
         if not settings.user:
             return ""
         return aiohttp.encode_basic_auth(settings.user, secret_of(settings.password_file))
@@ -220,11 +222,17 @@ def _writer(settings: CentralSettings) -> Writer:
             tls=tls,
             timeout_s=settings.timeout_s,
         )
+    token = None if token_file is None else lambda: secret_of(token_file)
+    if settings.version == 3:
+        return Influx3Writer(
+            settings.url, settings.database, token=token, tls=tls, timeout_s=settings.timeout_s
+        )
     return Influx1Writer(
         settings.url,
         settings.database,
         retention_policy=settings.retention_policy,
         credentials=None if not settings.user else lambda: (settings.user, secret_of(password_file)),
+        token=token,
         tls=tls,
         timeout_s=settings.timeout_s,
     )
@@ -234,6 +242,13 @@ def _tls(settings: CentralSettings) -> ssl.SSLContext | None:
     if not settings.url.startswith("https:"):
         return None
     try:
-        return ssl.create_default_context(cafile=None if settings.ca_file is None else str(settings.ca_file))
+        tls = ssl.create_default_context(cafile=None if settings.ca_file is None else str(settings.ca_file))
     except (OSError, ValueError) as error:
         raise Fatal(f"central.ca_file {settings.ca_file} cannot be used: {error}") from error
+    certificate, key = settings.client_certificate_file, settings.client_key_file
+    if certificate is not None:
+        try:
+            tls.load_cert_chain(certificate, key)
+        except (OSError, ValueError) as error:
+            raise Fatal(f"central.client_certificate_file {certificate} cannot be used: {error}") from error
+    return tls
