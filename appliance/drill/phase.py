@@ -177,7 +177,7 @@ def _shown_again(made: Mapping[int, float], subscribed_s: Sequence[float]) -> se
         number
         for number, at_s in made.items()
         if made.get(number + 1, at_s) - at_s > STANDS_S
-        or any(-EVERY_S < again_s - at_s < 5 * EVERY_S for again_s in subscribed_s)
+        or any(-EVERY_S < again_s - at_s < 12 * EVERY_S for again_s in subscribed_s)
     }
 
 
