@@ -20,7 +20,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
@@ -127,9 +127,12 @@ class InfluxSink:
             return await self._in_halves(batch)
         dialect = self._writer.dialect
         if status in dialect.line_statuses or status == 413:
-            numbers = dialect.refused_numbers(answer.reason)
-            if numbers is not None and max(numbers) <= batch.count and min(numbers) > 0:
-                return [_refusal(batch.lines[number - 1], answer) for number in sorted(set(numbers))]
+            named = dialect.refused_lines(answer.reason)
+            if named is not None and max(named) <= batch.count and min(named) > 0:
+                return [
+                    _refusal(batch.lines[number - 1], replace(answer, reason=named[number] or answer.reason))
+                    for number in sorted(named)
+                ]
             dropped = _DROPPED.search(answer.reason)
             if batch.count == 1 or (dropped and int(dropped[1]) == batch.count):
                 await self._believe(answer)

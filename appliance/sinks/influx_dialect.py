@@ -42,16 +42,16 @@ class Dialect:
         """The header that presents a token."""
         return f"{self.token_scheme} {token}"
 
-    def refused_numbers(self, said: str) -> tuple[int, ...] | None:
-        """Which lines of a body (1 is the first) an answer names as refused; None: perhaps not all."""
+    def refused_lines(self, said: str) -> dict[int, str] | None:
+        """Refused lines (1 is the first of a body) that an answer names, and why; None: perhaps not all."""
         if not self.most_listed_lines or "partial write" not in said:
             return None
-        found = tuple(int(number) for number in _LINE_NUMBER.findall(said))
+        found = {int(number): reason for number, reason in _LINE.findall(said)}
         return found if 0 < len(found) < self.most_listed_lines else None
 
 
 # In JSON a quote inside a quoted line is escaped: a refused line's words are never taken for the server's.
-_LINE_NUMBER = re.compile(r'(?<!\\)"line_number":\s?(\d+)')
+_LINE = re.compile(r'(?<!\\)"line_number":\s?(\d+)(?:,\s?"error_message":\s?"((?:[^"\\]|\\.)*)")?')
 _NOWHERE = ("retention policy not found", "database not found", "bucket not found")
 
 DIALECTS: dict[int, Dialect] = {

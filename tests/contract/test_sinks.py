@@ -254,7 +254,7 @@ async def test_one_refused_record_blocks_no_other_and_stands_on_a_list(plant: Pl
         more = await life(plant, "b")
         await until(lambda: of(peer.arrived(), "b") == more)
     (reason,) = peer.dead(plant)
-    assert "422" in reason
+    assert "422" in reason or reason.startswith("400: ")  # 3 Core says so of a single line
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])

@@ -99,7 +99,7 @@ def _third(lines: list[bytes], refused: list[int]) -> web.Response:
         {
             "original_line": lines[number - 1].decode(),
             "line_number": number,
-            "error_message": "invalid column type for column 'value', expected float",
+            "error_message": "poison: invalid column type for column 'value'",
         }
         for number in refused[:100]
     ]

@@ -90,6 +90,7 @@ async def test_lines_that_the_server_names_are_not_searched_for(contract: Contra
     receipt = await sink.deliver(batch(400, poison=(3, 40, 399)))
     assert [refusal.sequence for refusal in receipt.rejected] == [3, 40, 399]
     assert (receipt.accepted, contract.requests, len(contract.points)) == (397, 1, 397)
+    assert receipt.rejected[1].reason == "400: poison: invalid column type for column 'value'"
     many = tuple(range(1, 400, 2))
     receipt = await sink.deliver(batch(400, poison=many))
     assert [refusal.sequence for refusal in receipt.rejected] == list(many)
