@@ -209,6 +209,15 @@ class Station:
             raise StaleAcknowledgementError(str(error)) from error
         return self._alarm_view(stored)
 
+    async def shelve(self, alarm_id: str, activation: int, user: str, hours: float, reason: str) -> AlarmView:
+        """An activation is nobody's task for some hours; returns once that is durable."""
+        self._stored(alarm_id)
+        try:
+            stored = await self._desk.shelve(alarm_id, activation, user, reason, hours * 3600.0)
+        except (StaleActivationError, NothingToAcknowledgeError) as error:
+            raise StaleAcknowledgementError(str(error)) from error
+        return self._alarm_view(stored)
+
     def limits(self, asset_id: str) -> LimitsView:
         """The learned limits of a machine, as they stand."""
         status = self._machine(asset_id)

@@ -201,6 +201,14 @@ class AcknowledgeRequest(Schema):
     comment: str = Field(default="", max_length=500)
 
 
+class ShelveRequest(Schema):
+    """For how long the activation that was seen is nobody's task; 0 hours take it off the shelf."""
+
+    activation: int = Field(ge=1)
+    hours: float = Field(ge=0, le=168, allow_inf_nan=False)
+    reason: str = Field(default="", max_length=500)
+
+
 class LinkView(Schema):
     source_id: str
     kind: str

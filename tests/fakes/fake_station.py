@@ -131,6 +131,16 @@ class FakeStation:
         )  # fmt: skip
         return self._alarms[alarm_id]
 
+    async def shelve(self, alarm_id: str, activation: int, user: str, hours: float, reason: str) -> AlarmView:
+        alarm, now_ms = self._alarm(alarm_id), 1000.0 * self._wall_s()
+        if alarm.activation != activation or alarm.state == "normal":
+            raise StaleAcknowledgementError(f"Alarm {alarm_id} is {alarm.state}, {alarm.activation}.")
+        act = ActView(actor=user, origin="box", time_ms=now_ms, reason=reason)
+        change = {"shelved": act if hours else None,
+                  "shelved_until_ms": now_ms + 3.6e6 * hours if hours else None}  # fmt: skip
+        await self.transit("shelved" if hours else "unshelved", user, alarm.model_copy(update=change))
+        return self._alarms[alarm_id]
+
     def limits(self, asset_id: str) -> LimitsView:
         learning = self.machine(asset_id).summary.learning
         return self._limits[asset_id].view(learning)

@@ -132,6 +132,12 @@ export class Api {
     return this.request("POST", path, { activation, comment });
   }
 
+  /** For so many hours; 0 takes it off the shelf. */
+  shelve(alarmId: string, activation: number, hours: number, reason: string): Promise<AlarmView> {
+    const path = `/api/alarms/${encodeURIComponent(alarmId)}/shelve`;
+    return this.request("POST", path, { activation, hours, reason });
+  }
+
   /** Null while there is none yet. */
   async spectrum(channelId: string, kind: SpectrumKind): Promise<SpectrumView | null> {
     try {

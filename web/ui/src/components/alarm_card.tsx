@@ -11,6 +11,7 @@ import { Acknowledge } from "./acknowledge";
 import { Evidence } from "./evidence";
 import { History } from "./history";
 import { AlarmBadge, alarmClass } from "./severity";
+import { Shelve } from "./shelve";
 import { DoubtMarks } from "./tag";
 
 /** The appliance has alarms of its own, which belong to no machine. */
@@ -63,6 +64,7 @@ export function AlarmCard({ alarm, nowMs, withMachine, large = false }: AlarmCar
         </section>
       )}
       <Acknowledge key={`${alarm.alarm_id}/${alarm.activation}`} alarm={alarm} />
+      <Shelve key={`shelve/${alarm.alarm_id}/${alarm.activation}`} alarm={alarm} />
       {large ? (
         <section>
           <h3>{texts.machine.why}</h3>
