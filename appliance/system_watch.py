@@ -98,6 +98,10 @@ class SystemWatch:
     async def central_is_not_configured(self) -> None:
         """There is none any more: what was said of it is over."""
         await self._clear(SystemCondition.CENTRAL_REFUSES, "")
+        await self.central_is_not_audited()
+
+    async def central_is_not_audited(self) -> None:
+        """Nobody asks any more what it has."""
         await self._clear(SystemCondition.CENTRAL_DIFFERS, "")
 
     async def webhook_state(self, name: str, failing: bool, reason: str) -> None:

@@ -160,6 +160,8 @@ def supervise_central(central: Central | None, watch: SystemWatch, supervisor: S
         supervisor.add("central", watch.central_is_not_configured)
     else:
         central.supervise(supervisor)
+        if central.reconciliation is None:
+            supervisor.add("reconciliation", watch.central_is_not_audited)
 
 
 def outbox_path(state_dir: Path) -> Path:

@@ -38,7 +38,8 @@ from appliance.reconcile.slot_sums import SLOT_NS, SlotSums, sums_of
 
 logger = logging.getLogger(__name__)
 
-SLOTS_AT_ONCE = 24 * 100  # in memory: a day of a hundred series
+SUBJECTS_AT_ONCE = 100
+SLOTS_AT_ONCE = 24 * SUBJECTS_AT_ONCE  # in memory: a day of a hundred series
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,18 +205,26 @@ class Auditor:
 
     async def _tell_silently_cut(self, bounds: Bounds, draft: ReportDraft) -> None:
         absent = self._repair.absent
-        for kind, subject in sorted({(kind, subject) for kind, subject, _ in absent}):
-            slots = await asyncio.to_thread(self._store.slots, (kind,), bounds.from_ns, bounds.closed_ns)
-            marked = [
-                (one, (kind, subject, one.start_ns) in absent)
-                for one in slots
-                if one.subject == subject and one.points
-            ]
-            for slot in silently_cut(marked):
-                draft.count("slots_differing", -1)
-                draft.count("conflicts", -1)
-                note = "the centre keeps nothing of this age, without saying so"
-                await self._repair.conclude(replace(slot, state=SlotState.CUT, note=note), slot, draft)
+        for kind in sorted({kind for kind, _, _ in absent}):
+            subjects = sorted({subject for of_kind, subject, _ in absent if of_kind is kind})
+            for at in range(0, len(subjects), SUBJECTS_AT_ONCE):
+                slots = await asyncio.to_thread(
+                    self._store.slots,
+                    (kind,),
+                    bounds.from_ns,
+                    bounds.closed_ns,
+                    subjects=subjects[at : at + SUBJECTS_AT_ONCE],
+                )
+                for subject, of_one in groupby(slots, key=lambda slot: slot.subject):
+                    marked = [
+                        (slot, (kind, subject, slot.start_ns) in absent) for slot in of_one if slot.points
+                    ]
+                    for slot in silently_cut(marked):
+                        draft.count("slots_differing", -1)
+                        draft.count("conflicts", -1)
+                        note = "the centre keeps nothing of this age, without saying so"
+                        cut = replace(slot, state=SlotState.CUT, note=note)
+                        await self._repair.conclude(cut, slot, draft)
 
     def _sums(self, slots: Sequence[Slot]) -> dict[Slot, SlotSums]:
         return {slot: self._store.sums(slot) for slot in slots}

@@ -17,6 +17,7 @@ from appliance.reconcile.errors import AnswerTooLarge
 from appliance.reconcile.questions import (
     LONGEST_SPAN_NS,
     SERIES_AT_ONCE,
+    FieldTable,
     FoundPoints,
     fields_of,
     found_points,
@@ -66,7 +67,7 @@ class CentreAccount:
         for batch in _of_one_measurement(totals):
             fields = fields_of(totals[series] for series in batch)
 
-            async def ask(some: Sequence[SeriesKey], fields: dict[str, bool] = fields) -> list[SeriesAnswer]:
+            async def ask(some: Sequence[SeriesKey], fields: FieldTable = fields) -> list[SeriesAnswer]:
                 return await self._ask(sums_question(some, fields, start_ns, end_ns))
 
             found = found_sums(await _split(batch, ask), fields, start_ns=start_ns)
@@ -88,7 +89,7 @@ class CentreAccount:
             }
             fields = fields_of(concerned.values())
 
-            async def ask(some: Sequence[SeriesKey], fields: dict[str, bool] = fields) -> list[SeriesAnswer]:
+            async def ask(some: Sequence[SeriesKey], fields: FieldTable = fields) -> list[SeriesAnswer]:
                 return await self._ask(sums_question(some, fields, start_ns, end_ns, by_slot=True))
 
             found = found_sums(await _split(batch, ask), fields, start_ns=start_ns, by_slot=True)

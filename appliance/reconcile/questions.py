@@ -8,6 +8,7 @@ question covers more than a day: 3 Core opens files of ten minutes each, and ref
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from appliance.reconcile.central import SeriesAnswer, Value, name_of, text_of
 from appliance.reconcile.sent_line import SeriesKey
@@ -19,16 +20,31 @@ _TIMES = "time >= {start} AND time < {end}"
 
 PointKey = tuple[SeriesKey, int]
 FoundPoints = dict[PointKey, dict[str, Value]]
-FieldTable = dict[str, bool]  # by name: whether it is summed as well as counted
+
+
+@dataclass(frozen=True, slots=True)
+class FieldAsk:
+    """What is asked of one field."""
+
+    counted: bool
+    summed: bool
+
+
+FieldTable = dict[str, FieldAsk]
 
 
 def fields_of(sums: Iterable[SeriesSum]) -> FieldTable:
-    """The fields that are worth a question."""
-    table: FieldTable = {}
+    """What is worth a question: the sum of every number, the number of all other values, and the number of
+    values of the field that a series has most often. (A server pays for each; a line arrives whole or not at
+    all, so that a missing value of another field is a missing point.)"""
+    counted: dict[str, None] = {}
+    summed: dict[str, None] = {}
     for one in sums:
         for name, figures in one.fields.items():
-            table[name] = table.get(name, False) or figures.total is not None
-    return table
+            (counted if figures.total is None else summed)[name] = None
+        if one.fields:
+            counted[max(one.fields, key=lambda name: one.fields[name].count)] = None
+    return {name: FieldAsk(name in counted, name in summed) for name in {**counted, **summed}}
 
 
 def sums_question(
@@ -39,9 +55,10 @@ def sums_question(
     Columns have short names (c0, s0, ...): their place in `fields` says which.
     """
     asked = []
-    for index, (name, summed) in enumerate(fields.items()):
-        asked.append(f"count({name_of(name)}) AS c{index}")
-        if summed:
+    for index, (name, ask) in enumerate(fields.items()):
+        if ask.counted:
+            asked.append(f"count({name_of(name)}) AS c{index}")
+        if ask.summed:
             asked.append(f"sum({name_of(name)}) AS s{index}")
     by = f"time({SLOT_NS // 1_000_000_000}s), *" if by_slot else "*"
     return (
@@ -55,14 +72,14 @@ def found_sums(
 ) -> dict[PointKey, FoundSum]:
     """What an answer says, by series and the begin of the slot (or of the span)."""
     found: dict[PointKey, FoundSum] = {}
-    names = list(fields)
+    numbered = list(enumerate(fields.items()))
     for answer in answers:
         key = series_of(answer)
         for row in answer.rows():
-            counts = {name: _integer(row.get(f"c{index}")) for index, name in enumerate(names)}
-            totals = {name: _number(row.get(f"s{index}")) for index, name in enumerate(names)}
+            counts = {name: _integer(row.get(f"c{i}")) for i, (name, ask) in numbered if ask.counted}
+            totals = {name: _number(row.get(f"s{i}")) for i, (name, ask) in numbered if ask.summed}
             time_ns = _integer(row.get("time")) if by_slot else start_ns
-            if any(counts.values()):
+            if any(counts.values()) or any(total is not None for total in totals.values()):
                 found[key, time_ns] = FoundSum(counts, totals)
     return found
 

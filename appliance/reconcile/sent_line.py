@@ -18,7 +18,7 @@ Value = float | int | bool | str
 _SPACE = re.compile(rb"(?<!\\) ")
 _COMMA = re.compile(rb"(?<!\\),")
 _EQUALS = re.compile(rb"(?<!\\)=")
-_FIELD = re.compile(rb'((?:[^=\\]|\\.)+)=("(?:[^"\\]|\\.)*"|[^,"]+)(?:,|$)', re.DOTALL)
+_FIELD = re.compile(rb'([^=\\]*(?:\\.[^=\\]*)*)=("[^"\\]*(?:\\.[^"\\]*)*"|[^,"]+)(?:,|$)', re.DOTALL)
 _TEXT_ESCAPE = re.compile(rb'\\([\\"])')
 _NAME_ESCAPE = re.compile(rb"\\([, =])")
 
@@ -52,13 +52,13 @@ def sent_point(line: bytes) -> SentPoint:
     end = line.rfind(b" ")
     if begin is None or end <= begin.start():
         raise Rejected(f"{line[:80]!r} is no line with series, fields and time")
-    fields, at, body = {}, 0, line[begin.end() : end]
-    while at < len(body):
-        found = _FIELD.match(body, at)
-        if found is None:
-            raise Rejected(f"{body[at : at + 80]!r} is no field")
-        fields[_field_name(found[1])] = _value(found[2])
-        at = found.end()
+    body = line[begin.end() : end]
+    found = _FIELD.findall(body)
+    if (
+        sum(len(key) + len(value) + 2 for key, value in found) != len(body) + 1
+    ):  # "=" and ","; none at the end
+        raise Rejected(f"{body[:80]!r} are no fields")
+    fields = {_field_name(key): _value(value) for key, value in found}
     try:
         return SentPoint(_series(line[: begin.start()]), int(line[end + 1 :]), fields)
     except ValueError as error:
@@ -82,11 +82,12 @@ def _name(written: bytes) -> str:
 
 
 def _value(written: bytes) -> Value:
-    if written[:1] == b'"':
+    last = written[-1:]
+    if last == b'"':
         return _TEXT_ESCAPE.sub(rb"\1", written[1:-1]).decode()
     if written in (b"true", b"false"):
         return written == b"true"
     try:
-        return int(written[:-1]) if written[-1:] == b"i" else float(written)
+        return int(written[:-1]) if last == b"i" else float(written)
     except ValueError as error:
         raise Rejected(f"{written[:80]!r} is no value") from error

@@ -110,13 +110,15 @@ class SlotStore:
         to_ns: int,
         *,
         states: Collection[SlotState] = tuple(SlotState),
+        subjects: Collection[str] = (),
     ) -> list[Slot]:
-        """Slots that begin in [from, to), by kind, subject and time."""
+        """Slots that begin in [from, to), by kind, subject and time; of some subjects where they are said."""
+        of_some = f"AND subject IN ({_marks(subjects)}) " if subjects else ""
         with self._lock:
             rows = self._connection.execute(
                 f"SELECT {_SLOT} FROM slot WHERE kind IN ({_marks(kinds)}) AND start_ns>=? AND start_ns<? "  # noqa: S608
-                f"AND state IN ({_marks(states)}) ORDER BY kind, subject, start_ns",
-                (*(k.value for k in kinds), from_ns, to_ns, *(s.value for s in states)),
+                f"AND state IN ({_marks(states)}) {of_some}ORDER BY kind, subject, start_ns",
+                (*(k.value for k in kinds), from_ns, to_ns, *(s.value for s in states), *subjects),
             ).fetchall()
         return [_slot(row) for row in rows]
 

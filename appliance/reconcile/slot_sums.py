@@ -36,9 +36,9 @@ class FieldSum:
     total: float | int | None = None
     magnitude: float = 0.0
 
-    def agrees(self, count: int, total: float | None) -> bool:
-        """Whether the centre's figures are these, but for rounding."""
-        if count != self.count:
+    def agrees(self, count: int | None, total: float | None) -> bool:
+        """Whether the centre's figures are these, but for rounding. `count` None: it was not asked."""
+        if count is not None and count != self.count:
             return False
         if self.total is None or not self.count:
             return True
@@ -72,15 +72,10 @@ class SeriesSum:
 
 @dataclass(frozen=True, slots=True)
 class FoundSum:
-    """What the centre says of one series and time: count and sum by field; what it does not name is 0."""
+    """What the centre says of one series and time: count and sum of the fields that were asked about."""
 
     counts: Mapping[str, int]
     totals: Mapping[str, float | None]
-
-    @property
-    def points(self) -> int:
-        """At least so many points."""
-        return max(self.counts.values(), default=0)
 
 
 SlotSums = dict[SeriesKey, SeriesSum]
@@ -115,7 +110,7 @@ def agrees(sent: SeriesSum, found: FoundSum | None) -> bool:
     if found is None:
         return sent.points == 0
     return all(
-        one.agrees(found.counts.get(name, 0), found.totals.get(name)) for name, one in sent.fields.items()
+        one.agrees(found.counts.get(name), found.totals.get(name)) for name, one in sent.fields.items()
     )
 
 

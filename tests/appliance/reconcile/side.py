@@ -51,10 +51,12 @@ async def _no_rest(_: float) -> None:
 class Side:
     """The edge. `round` brings one round about at once, whatever is due."""
 
-    def __init__(self, journal: Journal, one: Way, path: Path, read_url: str, write_url: str) -> None:
+    def __init__(
+        self, journal: Journal, one: Way, path: Path, read_url: str, write_url: str, most_bytes: int
+    ) -> None:
         self.journal, self.way, self.told = journal, one, Told()
         self.store = SlotStore(path)
-        self.reader = CentralReader(read_url, Target(DATABASE), timeout_s=10.0)
+        self.reader = CentralReader(read_url, Target(DATABASE), timeout_s=10.0, most_bytes=most_bytes)
         self._sink = InfluxSink(Influx1Writer(write_url, DATABASE, timeout_s=10.0))
         owners = one.outbox.owners({CHANNEL: ASSET}, journal.last_sequence + 1)
         records = SentRecords(
@@ -111,6 +113,7 @@ async def side(
     *,
     write_url: str = "",
     clock: ReplayClock | None = None,
+    most_bytes: int = 16 << 20,
 ) -> AsyncIterator[Side]:
     """An edge beside a server; `write_url`: what courier and repairs write to, if not the server itself."""
     sink = InfluxSink(Influx1Writer(write_url or server.url, DATABASE, timeout_s=10.0))
@@ -118,7 +121,8 @@ async def side(
         journal_in(folder, clock or ReplayClock(START_NS)) as journal,
         way(journal, folder, sink=sink) as one,
     ):
-        edge = Side(journal, one, folder / "central" / "audit.sqlite", server.url, write_url or server.url)
+        path = folder / "central" / "audit.sqlite"
+        edge = Side(journal, one, path, server.url, write_url or server.url, most_bytes)
         try:
             yield edge
         finally:
