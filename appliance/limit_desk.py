@@ -14,14 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
-
 from appliance.clock import Clock
 from appliance.errors import Rejected
 from appliance.journal.journal import Journal
-from appliance.journal.record import NewRecord, RecordClass, RecordKind
-from appliance.limit_owner import Document, LimitOwner
-from appliance.limit_records import StoredVersion, stored_version, version_record
+from appliance.journal.record import NewRecord, RecordKind
+from appliance.limit_owner import LimitOwner
+from appliance.limit_records import StoredVersion, learned_record, stored_version, version_record
 from appliance.limit_versions import (
     Act,
     LimitAction,
@@ -35,7 +33,7 @@ from appliance.limit_versions import (
     undone,
 )
 from appliance.limit_wish import LimitWish, limits_in_scope, ordered_version
-from appliance.reconcile.limits_merge import MergePlan, merge_plan
+from appliance.reconcile.limits_merge import MergePlan, merge_plan, recovery_plan
 from models.errors import ModelStateError
 
 __all__ = ["LimitDesk", "LimitOwner", "LimitWish", "StandingLimit"]
@@ -191,6 +189,23 @@ class LimitDesk:
         text = "; ".join(one.text for one in merged) or f"limits: {wish.action}"
         return MergePlan(versions, any(one.conflict for one in merged), text)
 
+    async def catch_up(self, told: Sequence[LimitVersion]) -> MergePlan | None:
+        """Take over what this box itself once told the centre of one limit and its journal lacks; None where
+        it lacks nothing. Raises LimitChangeError, Retryable."""
+        key, asset = told[0].key, self._assets.get(told[0].asset_id)
+        if asset is None:
+            return None  # of a machine that is not configured any more
+        async with asset.lock:
+            asset.look()
+            past = _decoded(await self._journal.history(RecordKind.LIMIT_VERSION, key.subject, MOST_VERSIONS))
+            if not past:
+                return None  # it learns anew; the old limit belongs to what nobody has any more
+            plan = recovery_plan([stored.version for stored in past], told)
+            if plan is not None:
+                await self._carry_out(asset, [_Step(version) for version in plan.versions])
+                asset.look()
+        return plan
+
     async def _merged(
         self, asset_id: str, asset: _Asset, wish: LimitWish, act: Act, missed: int
     ) -> list[MergePlan]:
@@ -286,7 +301,7 @@ class LimitDesk:
             now_ns = self._clock.monotonic_ns()
             records = [version_record(s.version, now_ns, s.content, s.content_of) for s in steps]
             records += [
-                _learned_record(channel_id, asset.owner.document(channel_id), s.version.change_id, now_ns)
+                learned_record(channel_id, asset.owner.document(channel_id), s.version.change_id, now_ns)
                 for s in steps[:1]
                 for channel_id in learned
             ]
@@ -359,17 +374,6 @@ def _tell(asset_id: str, wish: LimitWish, actor: str, plan: Sequence[_Step]) -> 
         actor,
         "; ".join(str(step.version.key) for step in plan),
         wish.reason,
-    )
-
-
-def _learned_record(channel_id: str, document: Document, change_id: str, now_ns: int) -> NewRecord:
-    return NewRecord(
-        RecordClass.LIMIT,
-        RecordKind.LEARNED_LIMIT,
-        f"limit/{channel_id}/{change_id}",
-        channel_id,
-        now_ns,
-        orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY),
     )
 
 

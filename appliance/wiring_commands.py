@@ -21,6 +21,7 @@ from appliance.reconcile.alarm_reconciler import ACTS, AlarmReconciler
 from appliance.reconcile.central import CentralReader
 from appliance.reconcile.command_desk import CommandDesk
 from appliance.reconcile.command_document import public_keys
+from appliance.reconcile.limit_reconciler import LimitReconciler
 from appliance.supervisor import Supervisor
 from appliance.wiring_central import Central, central_reader
 
@@ -39,7 +40,7 @@ class CentralCommands:
         clock: Clock,
     ) -> None:
         """Raises Fatal where the centre's keys or the device's own cannot be used."""
-        self._alarms = desk
+        self._alarms, self._limits = desk, limit_desk
         self._reader: CentralReader | None = None
         self.desk: CommandDesk | None = None
         if settings is None or settings.command_keys_file is None:
@@ -62,7 +63,7 @@ class CentralCommands:
     def reconcile_with(
         self, central: Central | None, settings: CentralSettings | None, state_dir: Path
     ) -> None:
-        """Alarms are part of the reconciliation, with commands or without."""
+        """Alarms and limits are part of the reconciliation, with commands or without."""
         if central is None or settings is None or central.reconciliation is None:
             return
         desk = self.desk
@@ -74,6 +75,14 @@ class CentralCommands:
                 is_own=OwnSignature(state_dir, ACTS).holds,
                 days=settings.audit_days,
                 command_counts=dict if desk is None else lambda: desk.counts,
+            )
+        )
+        central.reconciliation.reconciler.add(
+            LimitReconciler(
+                self._limits,
+                central.reconciliation.reader,
+                device_id=device_id(state_dir),
+                is_own=OwnSignature(state_dir, ACTS).holds,
             )
         )
 

@@ -135,6 +135,52 @@ def merge_plan(present: LimitVersion, since: Sequence[LimitVersion], proposed: L
     return MergePlan((change, back), True, back.reason)
 
 
+def recovery_plan(own: Sequence[LimitVersion], told: Sequence[LimitVersion]) -> MergePlan | None:
+    """What a box takes over of a limit that it told the centre once, and whose newest versions its journal
+    does not have (it is a backup, or was damaged); None where it lacks nothing.
+
+    `own`, oldest first and not empty, is all that the journal has of the limit; `told` what the centre has.
+    The new versions count on from the greatest number that was ever told. Raises LimitChangeError where what
+    was told rests on a baseline that is in service no more.
+    """
+    present = own[-1]
+    mine = {(one.version, one.change_id) for one in own}
+    lost = max(told, key=lambda one: (one.version, one.change_id), default=present)
+    common = max((one.version for one in told if (one.version, one.change_id) in mine), default=0)
+    if lost.version <= common or lost.change_id in {one.change_id for one in own}:
+        return None  # known, or taken over before under a number of its own
+    numbers = max(lost.version, present.version)
+    since = [one for one in own if one.version > common]
+    if lost.baseline != present.baseline:
+        raise LimitChangeError(
+            f"version {lost.version} of {lost.key} ({lost.action} by {lost.actor}) was told to the centre;"
+            " this journal has neither it nor the baseline that it rests on",
+            "Compare with what the centre has, and set the limit again.",
+        )
+    if same_limit(lost, present):
+        return None
+    told_before = f"version {lost.version} by {lost.actor}, told to the centre before and not in this journal"
+    again = replace(
+        lost,
+        version=numbers + 1,
+        action=LimitAction.RESTORED,
+        reason=f"{told_before}: {lost.reason}",
+        of_version=lost.version,
+    )
+    if not since:
+        return MergePlan((again,), False, f"{lost.key}: {told_before}")
+    changes = [LimitChange("here", "", Origin.BOX, present), LimitChange("told", "", Origin.CENTRE, lost)]
+    found = standing(changes)
+    assert found is not None
+    if found.holds.origin is Origin.CENTRE:
+        return MergePlan((again,), present.by_person, _told(lost.key, again, present, True))
+    text = _told(lost.key, present, lost, True)
+    back = replace(
+        present, version=numbers + 2, action=LimitAction.RESTORED, reason=text, of_version=present.version
+    )
+    return MergePlan((again, back), True, text)
+
+
 def _overrides_a_person(change: LimitChange, known: dict[str, LimitChange]) -> bool:
     """Whether learning made it of what a person had set (a lock sets it, too), itself or further back."""
     one: LimitChange | None = change

@@ -160,6 +160,7 @@ SCHEMA: dict[str, MeasurementInfo] = {
             "rests_on_s": FieldInfo("float", "s", "running that it rests on"),
             "change_id": FieldInfo("string", "", "one for all limits that one act changed"),
             "document": FieldInfo("string", "JSON", "the whole record; absent beyond 30,000 bytes"),
+            "document_signature": FieldInfo("string", "", "of the device's own key, over `document`"),
             "sequence": _SEQUENCE,
             "time_ns": _TIME,
             **TIME_MARKS,
@@ -206,17 +207,18 @@ def encode(
     """One record as one line; None where it has no value to tell (a score that is NaN).
 
     `asset_id` is the machine that the record's channel belongs to ("" if unknown); `names` are those of a
-    FEATURES record; `sign` is the device's signature under acts on alarms. Raises Rejected for a record that
-    cannot be read or written.
+    FEATURES record; `sign`: the device's signature under what it must know again. Raises Rejected for a
+    record that cannot be read or written.
     """
     if record.kind is RecordKind.FEATURES:
-        return _features(
-            record, {"device_id": device_id, "asset": asset_id, "channel": record.subject}, names
-        )
+        of = {"device_id": device_id, "asset": asset_id, "channel": record.subject}
+        return _features(record, of, names)
     if record.kind is RecordKind.ALARM_TRANSITION:
         return _alarm(record, {"device_id": device_id}, sign)
     try:
         payload = orjson.loads(record.payload)
+        if record.kind is RecordKind.LIMIT_VERSION:
+            return _limit_version(record, payload, {"device_id": device_id}, sign)
         return _ENCODERS[record.kind](record, payload, {"device_id": device_id, "asset": asset_id})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Rejected(f"record {record.key} cannot be read: {type(error).__name__} {error}") from error
@@ -321,7 +323,10 @@ def _limit(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
     return _event("limit", record, {**tags, "channel": record.subject}, fields)
 
 
-def _limit_version(record: Record, payload: Any, tags: dict[str, str]) -> bytes | None:
+def _limit_version(
+    record: Record, payload: Any, tags: dict[str, str], sign: Callable[[str], str] | None
+) -> bytes | None:
+    document = _document(record.payload)
     fields: Fields = {
         "operating_state": str(payload["key"]["operating_state"]),
         "version": int(payload["version"]),
@@ -333,7 +338,8 @@ def _limit_version(record: Record, payload: Any, tags: dict[str, str]) -> bytes 
         "baseline": str(payload["baseline"]),
         "rests_on_s": _number(payload["rests_on_s"]),
         "change_id": str(payload["change_id"]),
-        "document": _document(record.payload),
+        "document": document,
+        "document_signature": None if document is None or sign is None else sign(document),
     }
     channel = str(payload["key"]["channel_id"])
     of = {**tags, "asset": str(payload["asset_id"]), "channel": channel}
@@ -387,7 +393,6 @@ _ENCODERS: dict[RecordKind, Callable[[Record, Any, dict[str, str]], bytes | None
     RecordKind.GAP: _gap,
     RecordKind.COUNTER_VALUE: _counter,
     RecordKind.LEARNED_LIMIT: _limit,
-    RecordKind.LIMIT_VERSION: _limit_version,
     RecordKind.AUDIT: _audit,
     RecordKind.HEALTH: _health,
 }

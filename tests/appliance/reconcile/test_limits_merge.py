@@ -30,6 +30,7 @@ from appliance.reconcile.limits_merge import (
     difference,
     merge_plan,
     merged_changes,
+    recovery_plan,
     standing,
 )
 
@@ -195,3 +196,47 @@ def test_a_change_of_a_baseline_that_is_no_more_is_refused() -> None:
     anew = replace(FIRST, version=2, baseline="robust-baseline-1/b")
     with pytest.raises(LimitChangeError, match="another baseline since version 2"):
         merge_plan(anew, [anew], locked("pump-2", FACTS, FIRST, BOB))
+
+
+@given(acts, acts, st.booleans())
+def test_a_restored_box_takes_over_what_it_had_told(
+    before: list[tuple[str, float]], after: list[tuple[str, float]], goes_on: bool
+) -> None:
+    """A backup of some versions; the box went on, told the centre all, and its journal was put back."""
+
+    def continued(
+        history: list[LimitVersion], story: list[tuple[str, float]], name: str
+    ) -> list[LimitVersion]:
+        found = list(history)
+        for number, (act, height) in enumerate(story):
+            made = applied(found[-1], act, height, replace(ANNA, change_id=f"{name}{number}"))
+            if made is not None:
+                found.append(made)
+        return found
+
+    backup = continued([FIRST], before, "before")
+    told = continued(backup, after, "lost")
+    own = continued(backup, [("raise", 1.7)], "own") if goes_on else backup
+    assume(len(told) > len(backup))
+    assert recovery_plan(told, told[: len(backup)]) is None, "a box that is ahead lacks nothing"
+    plan = recovery_plan(own, told)
+    if plan is None:
+        assert same_limit(own[-1], told[-1])
+        return
+    holds = plan.versions[-1]
+    assert holds.version > max(own[-1].version, told[-1].version)
+    if len(own) == len(backup):
+        assert same_limit(holds, told[-1])
+    elif told[-1].by_person:
+        assert holds.factor == min(own[-1].factor, told[-1].factor)
+    else:
+        assert same_limit(holds, own[-1]), "learning overrode a person"
+    everything = [*own, *plan.versions]
+    assert recovery_plan(everything, [*told, *plan.versions]) is None, "it settles at once"
+    assert recovery_plan(everything, told) is None, "before the centre has the new versions, too"
+
+
+def test_a_lost_limit_on_a_baseline_that_nobody_has_is_told_not_taken() -> None:
+    anew = replace(FIRST, version=2, baseline="robust-baseline-1/b", change_id="c9")
+    with pytest.raises(LimitChangeError, match="neither it nor the baseline"):
+        recovery_plan([FIRST], [FIRST, anew])

@@ -53,6 +53,7 @@ ACTS = {
     "shelved_until_ns",
     "conflict",
     "acts_signature",
+    "document_signature",
 }  # of people, if any
 TYPES = {
     "float": r"[-+.\de]+",
