@@ -302,6 +302,7 @@ class Appliance:
             self.station,
             self._auth,
             health=self.telemetry,
+            captured=self.captures.views,
             scrape_token=None if metrics is None else ScrapeToken(metrics.token_file),
             hosts=[socket.gethostname(), self.settings.web.host],
         )

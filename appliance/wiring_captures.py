@@ -12,6 +12,7 @@ from appliance.asset_line import AssetLine
 from appliance.capture_care import CaptureCare
 from appliance.capture_desk import CaptureDesk
 from appliance.capture_group import CaptureTiming
+from appliance.captured_views import CapturedViews
 from appliance.clock import Clock
 from appliance.config_captures import CaptureSettings
 from appliance.counters import Counters
@@ -52,6 +53,8 @@ class Captures:
             queue_fill=lambda asset_id: by_asset[asset_id].fill(),
             left_out=self.care.left_out,
         )
+        names = {line.asset_id: line.analysis.machine.name for line in lines}
+        self.views = CapturedViews(journal, self.desk, names)
 
     def supervise(self, supervisor: Supervisor) -> None:
         """Add its tasks."""

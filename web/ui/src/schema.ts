@@ -9,6 +9,8 @@ export type AlarmTransitionView = Schemas["AlarmTransitionView"];
 export type ApplianceView = Schemas["ApplianceView"];
 export type ApplianceHealthView = Schemas["ApplianceHealthView"];
 export type BacklogView = Schemas["BacklogView"];
+export type CapturesBegun = Schemas["CapturesBegun"];
+export type CaptureView = Schemas["CaptureView"];
 export type ChannelView = Schemas["ChannelView"];
 export type ClassWearView = Schemas["ClassWearView"];
 export type CounterView = Schemas["CounterView"];
@@ -38,6 +40,7 @@ export type SpectrumView = Schemas["SpectrumView"];
 export type StageHealthView = Schemas["StageHealthView"];
 export type TrendLimit = Schemas["TrendLimit"];
 export type TrendView = Schemas["TrendView"];
+export type WaveformView = Schemas["WaveformView"];
 
 export type Severity = MachineSummary["severity"];
 export type AlarmState = AlarmView["state"];

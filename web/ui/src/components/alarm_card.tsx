@@ -8,6 +8,7 @@ import type { ActView, AlarmView } from "../schema";
 import { state } from "../session";
 import { texts } from "../texts";
 import { Acknowledge } from "./acknowledge";
+import { Captures } from "./captures";
 import { Evidence } from "./evidence";
 import { History } from "./history";
 import { AlarmBadge, alarmClass } from "./severity";
@@ -79,6 +80,7 @@ export function AlarmCard({ alarm, nowMs, withMachine, large = false }: AlarmCar
           <Facts alarm={alarm} />
         </details>
       )}
+      {isMachine(alarm.asset_id) && <Captures of={{ alarmId: alarm.alarm_id }} nowMs={nowMs} />}
       <History alarm={alarm} nowMs={nowMs} />
     </article>
   );
