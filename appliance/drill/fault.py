@@ -27,4 +27,6 @@ class Fault:
     inflict: Inflict
     own_disk: bool = False  # the appliance's state must lie on a disk that the drill may fill or break
     undoes_centre: bool = False  # the server forgets what it had confirmed since the phase began
-    damages_files: bool = False  # the damaged file may hold the only copy of something
+    only_copy: bool = (
+        False  # it may hit the only copy of something: then that it was told is all there can be
+    )

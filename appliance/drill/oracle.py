@@ -74,8 +74,12 @@ def of_steps(
     found: Sequence[FoundStep],
     confirmed_s: Mapping[int, float],
     healed_s: float,
+    marked: Collection[Step] = (),
 ) -> Outcome:
-    """Alarms: `seen_s` is when a receiver was told of a step (monotonic s); `confirmed_s` by sequence."""
+    """Alarms: `seen_s` is when a receiver was told of a step (monotonic s); `confirmed_s` by sequence.
+
+    `marked` were told as not durable, and never otherwise: if they are lost, that was declared.
+    """
     here = [one for one in found if one.step in seen_s]
     times = Counter(one.step for one in here if one.step.what not in REPEATED)
     place = {one.step: one for one in here}
@@ -84,6 +88,7 @@ def of_steps(
     return Outcome(
         produced=len(seen_s),
         lost=len(seen_s.keys() - place.keys()),
+        declared=len((seen_s.keys() - place.keys()) & set(marked)),
         doubled=sum(number - 1 for number in times.values()),
         late_s=_late_s(moments, healed_s),
         out_of_order=sum(later < earlier for earlier, later in pairwise(in_order)),

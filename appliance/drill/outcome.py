@@ -41,13 +41,13 @@ class Row:
     faults: tuple[str, ...]
     record_class: str
     outcome: Outcome
-    only_copy_damaged: bool = False  # a damaged file held the only copy: then a durable class may be declared
+    only_copy: bool = False  # the fault may have hit the only copy: then a durable class may be declared
 
     @property
     def kept(self) -> bool:
         """Whether the promise was kept: nothing lost untold, nothing doubled, nothing in disorder."""
         one = self.outcome
-        excused = self.record_class not in NEVER_DECLARED or self.only_copy_damaged
+        excused = self.record_class not in NEVER_DECLARED or self.only_copy
         return (
             one.lost == one.declared
             and (excused or one.declared == 0)

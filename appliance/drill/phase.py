@@ -144,7 +144,8 @@ def _held_together(rig: Rig, window: Window, mine: set[Step], deeds: Deeds, show
         window.healed_s,
         _shown_again(made, rig.subscribed_s),
     )
-    alarms = oracle.of_steps({step: rig.seen_s[step] for step in mine}, steps, sequences, window.healed_s)
+    told = {step: rig.seen_s[step] for step in mine}
+    alarms = oracle.of_steps(told, steps, sequences, window.healed_s, mine - rig.told_durable)
     raised = {
         one.step for one in steps if one.step.alarm_id == SOURCE_LOST and one.step.what.endswith("raised")
     }
@@ -182,10 +183,12 @@ def _shown_again(made: Mapping[int, float], subscribed_s: Sequence[float]) -> se
 
 
 def _report(names: tuple[str, ...], faults: tuple[Fault, ...], found: Found) -> Report:
-    damaged = any(fault.damages_files for fault in faults)
+    only_copy = any(fault.only_copy for fault in faults)
     after = f"after {' and '.join(names) or 'peace'}: "
     return Report(
-        tuple(Row(names, record_class, outcome, damaged) for record_class, outcome in found.outcomes.items()),
+        tuple(
+            Row(names, record_class, outcome, only_copy) for record_class, outcome in found.outcomes.items()
+        ),
         not found.counters,
         not found.alarms,
         not found.limits,

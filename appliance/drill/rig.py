@@ -50,6 +50,7 @@ class Rig:
         self.receiver = DemoReceiver(folder / "receiver", self._took_message)
         self.page: PageClient
         self.seen_s: dict[Step, float] = {}  # what receivers were told, monotonic s of the first time
+        self.told_durable: set[Step] = set()  # of them, those that were told without a mark
         self.shown: dict[tuple[str, str], float] = {}  # counters: the greatest that was shown
         self.subscribed_s: list[float] = []  # when the appliance said that it is connected to the plant
         self.starts = 0
@@ -186,19 +187,22 @@ class Rig:
         for name, value in (await self.page.counters() or {}).items():
             self.shown[name] = max(self.shown.get(name, 0.0), value)
 
-    def saw(self, alarm_id: str, activation: int, what: str) -> None:
-        """Somebody outside was told of a step."""
-        self.seen_s.setdefault(Step(alarm_id, activation, what), time.monotonic())
+    def saw(self, alarm_id: str, activation: int, what: str, *, durable: bool = True) -> None:
+        """Somebody outside was told of a step; `durable` False: marked as not on the disk."""
+        step = Step(alarm_id, activation, what)
+        self.seen_s.setdefault(step, time.monotonic())
+        if durable:
+            self.told_durable.add(step)
 
     def _took_message(self, message: dict[str, Any]) -> None:
         said = message["data"]
         if "what" in said:
-            self.saw(said["alarm_id"], int(said["activation"]), said["what"])
+            self.saw(said["alarm_id"], int(said["activation"]), said["what"], durable=said["durable"])
 
     def _hear(self, line: dict[str, Any]) -> None:
         kind = line.get("type")
         if kind == "alarm":
-            self.saw(line["alarm_id"], int(line["activation"]), line["what"])
+            self.saw(line["alarm_id"], int(line["activation"]), line["what"], durable=line["durable"])
         elif kind == "link" and line["state"] == "connected":
             if line["source_id"] == PLANT:
                 self.subscribed_s.append(time.monotonic())

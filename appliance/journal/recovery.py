@@ -20,6 +20,7 @@ from appliance.journal import schema
 from appliance.journal.anchors import ClockLook
 from appliance.journal.deliveries import Deliveries
 from appliance.journal.errors import JournalLocked
+from appliance.journal.log_check import log_damage
 from appliance.journal.record import DamageReport
 from appliance.journal.salvage import Salvage, salvage_into
 from appliance.journal.store import FILE_NAME, Store
@@ -60,7 +61,7 @@ class Recovery:
 
         Raises sqlite3.Error or OSError when the disk refuses, Fatal when a newer release wrote the file.
         """
-        damage = str(error) if error is not None else self._damage(thorough)
+        damage = str(error) if error is not None else self._log_damage() or self._damage(thorough)
         if damage is None:
             try:
                 store = Store(self._path, self._boot_id, self.incarnation, deliveries=self._deliveries)
@@ -85,6 +86,10 @@ class Recovery:
             return self._unchecked_bytes == 0 or self._damage(thorough=True) is None
         except (sqlite3.Error, OSError):
             return True  # it cannot be read now: the writer meets that by itself
+
+    def _log_damage(self) -> str | None:
+        """What is wrong with the log that the last service left; before SQLite opens it, and forgets that."""
+        return log_damage(self._path.with_name(FILE_NAME + "-wal")) if self._path.exists() else None
 
     def _damage(self, thorough: bool) -> str | None:
         """What the check finds wrong with the file; None if it is sound or not there."""

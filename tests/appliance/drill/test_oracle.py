@@ -67,6 +67,14 @@ def test_alarms_lost_doubled_and_in_disorder() -> None:
     assert oracle.of_steps(seen, turned, sure, 0.0).out_of_order == 2
 
 
+def test_what_was_marked_as_not_durable_and_is_lost_was_declared() -> None:
+    seen = {step(1): 1.0, step(2): 2.0}
+    found = oracle.of_steps(seen, [], {}, 0.0, {step(2)})
+    assert (found.lost, found.declared) == (2, 1)
+    there = [FoundStep(step(2), 10, 1)]
+    assert oracle.of_steps({step(2): 2.0}, there, {}, 0.0, {step(2)}) == Outcome(produced=1)
+
+
 def test_a_deed_that_raised_nothing_is_a_lost_alarm() -> None:
     assert oracle.of_deeds(3, 3) == oracle.of_deeds(0, 2) == Outcome()
     assert oracle.of_deeds(3, 1) == Outcome(produced=2, lost=2)
@@ -103,7 +111,7 @@ def test_a_promise_is_kept_only_without_excuses() -> None:
     assert Row((), "telemetry", Outcome(10, lost=2, declared=2)).kept
     assert not Row((), "telemetry", Outcome(10, lost=2, declared=1)).kept
     assert not Row((), "alarm", Outcome(10, lost=2, declared=2)).kept
-    assert Row((), "alarm", Outcome(10, lost=2, declared=2), only_copy_damaged=True).kept
+    assert Row((), "alarm", Outcome(10, lost=2, declared=2), only_copy=True).kept
     assert not Row((), "counter", Outcome(10, doubled=1)).kept
     assert not Row((), "counter", Outcome(10, out_of_order=1)).kept
     good = Report((Row((), "alarm", Outcome(1)),), True, None, None)
