@@ -63,6 +63,14 @@ class CentralSettings(Settings):
     backlog_kb_per_s: Annotated[
         float, Field(gt=0, le=1e6, description="the same in kB/s as sent, for a metered line")
     ] = 512.0
+    daily_telemetry_mb: Annotated[
+        float,
+        Field(ge=0, le=1e6, description="telemetry that may go out in a day (UTC), MB as sent; 0: no bound"),
+    ] = 0.0
+    daily_counter_mb: Annotated[
+        float, Field(ge=0, le=1e6, description="the same of counters; alarms always go")
+    ] = 0.0
+    daily_limit_mb: Annotated[float, Field(ge=0, le=1e6, description="the same of learned limits")] = 0.0
     provisional_times: Annotated[
         Literal["hold", "send"],
         Field(

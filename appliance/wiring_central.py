@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ import aiohttp
 from appliance.clock import Clock
 from appliance.config_central import CentralSettings
 from appliance.counter_desk import CounterDesk
+from appliance.counters import Counter
 from appliance.dead_letters import CentralLetters
 from appliance.device_identity import FILE_NAME as KEY_FILE
 from appliance.device_identity import OwnSignature, device_id
@@ -30,10 +32,12 @@ from appliance.reconcile.counter_reconciler import CounterReconciler
 from appliance.secret_file import secret_of
 from appliance.sinks.courier import KINDS, Courier
 from appliance.sinks.courier_needs import Pace
-from appliance.sinks.influx import Influx1Writer, Influx2Writer, Influx3Writer, InfluxSink, Writer
+from appliance.sinks.influx import Influx1Writer, Influx3Writer, InfluxSink, Writer
+from appliance.sinks.influx2 import Influx2Writer
 from appliance.sinks.influx_dialect import DIALECTS
 from appliance.sinks.outbox import FILE_NAME, Outbox
 from appliance.sinks.points import encode
+from appliance.sinks.uplink import Uplink, UplinkReport
 from appliance.supervisor import Supervisor
 from appliance.system_watch import SystemWatch
 from appliance.telemetry.measured_ways import MeasuredSink
@@ -62,9 +66,13 @@ class Central:
         """Raises Fatal where device key, courier's file or certificates cannot be used."""
         self._own_id = own_id = device_id(state_dir)
         self._clock = clock
-        self._sink = InfluxSink(_writer(settings), lambda: clock.wall(clock.monotonic_ns()).time_ns / 1e9)
         path = outbox_path(state_dir)
         self._outbox = Outbox(path)
+        self.uplink = _uplink(settings, clock, self._outbox)
+        self._samples: Callable[[], float] | None = None
+        self._sink = InfluxSink(
+            _writer(settings), lambda: clock.wall(clock.monotonic_ns()).time_ns / 1e9, self.uplink
+        )
         owners = self._outbox.owners(
             {channel.channel_id: channel.asset_id for channel in channels}, journal.last_sequence + 1
         )
@@ -90,6 +98,7 @@ class Central:
             send_provisional=settings.provisional_times == "send",
             wall_ns=lambda: clock.wall(clock.monotonic_ns()).time_ns,
             answers=self._sink.answers,
+            uplink=self.uplink,
         )
         self.letters = CentralLetters(path, self.courier.report)
         self.reconciliation: Reconciliation | None = None
@@ -104,19 +113,29 @@ class Central:
                 outbox=self._outbox,
                 encode=encoded,
                 reader=central_reader(settings),
-                sink=InfluxSink(_writer(settings)),
+                sink=InfluxSink(_writer(settings), uplink=self.uplink),  # repairs are counted, too
                 device_id=own_id,
             )
 
     def text(self) -> str:
         """The line "central" of the appliance page."""
-        told = "; ".join(text for text in (self.courier.report().text, self._sink.clock_text()) if text)
+        parts = (self.courier.report().text, self.uplink_report().text, self._sink.clock_text())
+        told = "; ".join(text for text in parts if text)
         if self.reconciliation is None:
             return f"{told}; arrival is not audited (audit_days = 0)"
         return f"{told}; {self.reconciliation.reconciler.status.text}"
 
+    def uplink_report(self) -> UplinkReport:
+        """What came in, what went out, and today's budgets."""
+        if self._samples is not None:
+            self.uplink.samples_are(self._samples())
+        return self.uplink.report()
+
     def reconcile_counters(self, desk: CounterDesk) -> None:
-        """Let the rounds of the reconciliation bring counters together, too."""
+        """Let the rounds of the reconciliation bring counters together, too; samples count as raw bytes."""
+        self._samples = lambda: sum(
+            total.value for total in desk.counters.committed() if total.counter == Counter.SAMPLES
+        )
         if self.reconciliation is None:
             return
         self.reconciliation.reconciler.add(
@@ -167,6 +186,20 @@ def supervise_central(central: Central | None, watch: SystemWatch, supervisor: S
 def outbox_path(state_dir: Path) -> Path:
     """Where the courier keeps its file."""
     return state_dir / "central" / FILE_NAME
+
+
+def _uplink(settings: CentralSettings, clock: Clock, outbox: Outbox) -> Uplink:
+    wanted_mb = {
+        RecordClass.TELEMETRY: settings.daily_telemetry_mb,
+        RecordClass.COUNTER: settings.daily_counter_mb,
+        RecordClass.LIMIT: settings.daily_limit_mb,
+    }
+
+    def day() -> str:
+        return datetime.fromtimestamp(clock.wall(clock.monotonic_ns()).time_ns / 1e9, UTC).date().isoformat()
+
+    budgets = {one: round(size_mb * 1e6) for one, size_mb in wanted_mb.items() if size_mb > 0}
+    return Uplink(budgets, day, outbox.uplink())
 
 
 def central_reader(settings: CentralSettings) -> CentralReader:

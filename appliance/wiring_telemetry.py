@@ -26,6 +26,7 @@ from appliance.telemetry.metrics import render
 from appliance.telemetry.reporter import Reporter, Sources, StageProbe
 from appliance.telemetry.silence import SilenceWatch
 from appliance.telemetry.stage_meter import Meters
+from appliance.telemetry.uplink_samples import uplink_samples
 from appliance.wiring_central import Central
 from appliance.wiring_object_store import ObjectStoring
 from appliance.wiring_opcua_server import OpcUaPublishing
@@ -118,7 +119,9 @@ class Telemetry:
     def metrics(self) -> bytes:
         """The page for Prometheus, rendered; the web floor asks once a second at most."""
         audit = None if self._central is None else self._central.reconciliation
-        more = () if audit is None else audit.samples()
+        more = [] if audit is None else [*audit.samples()]
+        if self._central is not None:
+            more += uplink_samples(self._central.uplink_report())
         return render(self.reporter.report(), self._counters.committed(), more)
 
     # -- where the figures come from --

@@ -28,6 +28,7 @@ from appliance.sinks.courier_report import CourierReport, CourierState
 from appliance.sinks.outbox import Lane, Outbox, Stretch
 from appliance.sinks.outbox_dead import MOST_DEAD_LETTERS, DeadLetter
 from appliance.sinks.sink import OutboxBatch, Receipt, Sink, SinkStopped, SinkUnavailable
+from appliance.sinks.uplink import Uplink
 
 logger = logging.getLogger(__name__)
 
@@ -75,11 +76,13 @@ class Courier:
         chance: Callable[[], float] = random.random,
         wall_ns: Callable[[], int] = time.time_ns,
         answers: Callable[[], Awaitable[bool]] | None = None,
+        uplink: Uplink | None = None,
     ) -> None:
         """`send_provisional`: records of untrusted time are sent, marked, instead of held back. `answers`:
         whether a peer that was away is there again; without it a back-off is waited for to its end.
 
-        `wall_ns` is UTC, for refusals and for the age of what waits.
+        `wall_ns` is UTC, for refusals and for the age of what waits. `uplink` says what may still go today;
+        the sink keeps its account.
         """
         self._journal, self._sink, self._outbox = journal, sink, outbox
         self._encoder = BatchEncoder(encode, name_list, wall_ns, send_provisional=send_provisional)
@@ -87,6 +90,7 @@ class Courier:
         self._where = where
         self._pace = pace or Pace()
         self._chance = chance
+        self._uplink = uplink or Uplink()
         self._answers = answers
         self._wall_ns = wall_ns
         self._lanes = outbox.lanes(journal.incarnation, journal.last_sequence)
@@ -201,7 +205,7 @@ class Courier:
                 lane.split(head)
         for record_class in self._kinds:
             lane = self._lanes[record_class]
-            if head > lane.live:
+            if head > lane.live and self._uplink.may_send(record_class):
                 work = await self._live(lane, head)
                 if work is not None:
                     return work
@@ -212,7 +216,7 @@ class Courier:
             return None
         for record_class in self._kinds:
             lane = self._lanes[record_class]
-            while lane.stretches:
+            while lane.stretches and self._uplink.may_send(record_class):
                 work = await self._of_stretch(lane, lane.stretches[0])
                 if work is not None:
                     return work
@@ -353,7 +357,8 @@ class Courier:
         self._unsaved += dead
         self._unclosed += closed
         try:
-            await asyncio.to_thread(self._outbox.save, lane, self._unsaved, self._unclosed)
+            account = self._uplink.account()
+            await asyncio.to_thread(self._outbox.save, lane, self._unsaved, self._unclosed, account)
         except sqlite3.Error as error:
             logger.error("courier's file cannot be written error=%s", error)
             self._error = f"the courier's file cannot be written: {error}"

@@ -22,11 +22,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import aiohttp
 
-from appliance.journal.record import RecordKind
+from appliance.journal.record import RecordClass, RecordKind
 from appliance.sinks.influx_dialect import DIALECTS, Dialect
 from appliance.sinks.points import WANTED
 from appliance.sinks.sink import (
@@ -37,6 +37,7 @@ from appliance.sinks.sink import (
     SinkStopped,
     SinkUnavailable,
 )
+from appliance.sinks.uplink import Uplink
 
 LONGEST_WAIT_S = 3600.0  # a Retry-After beyond it is not believed
 LONGEST_ANSWER_BYTES = 64 * 1024
@@ -81,19 +82,25 @@ class InfluxSink:
 
     wants: frozenset[RecordKind] = WANTED
 
-    def __init__(self, writer: Writer, wall_s: Callable[[], float] = time.time) -> None:
-        """`wall_s` is this box's clock, to be held against the server's."""
+    def __init__(
+        self,
+        writer: Writer,
+        wall_s: Callable[[], float] = time.time,
+        uplink: Uplink | None = None,
+    ) -> None:
+        """`wall_s` is this box's clock, to be held against the server's; `uplink` counts what is sent."""
         self._writer = writer
         self._wall_s = wall_s
         self._most_bytes = writer.dialect.most_packed_bytes or 1 << 30  # lower after a 413
         self.ahead_s: float | None = None  # by which the server's clock is ahead of this box's
-        self.sent_bytes = 0  # of bodies, as they were sent
+        self._uplink = uplink or Uplink()
+        self._class = RecordClass.TELEMETRY  # of this delivery
         self._believed = False  # that a refusal of this delivery is of the record alone
         self.requests = 0
 
     async def deliver(self, batch: OutboxBatch) -> Receipt:
         """See Sink."""
-        self._believed = False
+        self._believed, self._class = False, batch.record_class
         refused = await self._deliver(batch)
         return Receipt(batch.count - len(refused), tuple(refused))
 
@@ -166,8 +173,8 @@ class InfluxSink:
 
     async def _write(self, body: bytes) -> Answer:
         self.requests += 1
+        self._uplink.sent(self._class, len(body))  # before: also what nobody answers has crossed the line
         answer = await self._writer.write(body)
-        self.sent_bytes += len(body)
         if answer.date_s is not None:
             self.ahead_s = answer.date_s - self._wall_s()
         return answer
@@ -215,9 +222,9 @@ class PostWriter:
                 allow_redirects=False,
             ) as response:
                 said = await response.content.read(LONGEST_ANSWER_BYTES)
-                return _answer(response.status, said, response.headers)
+                return answer_of(response.status, said, response.headers)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise _no_answer(error) from error
+            raise no_answer(error) from error
 
     async def close(self) -> None:
         if self._session is not None:
@@ -269,76 +276,6 @@ class Influx3Writer(PostWriter):
         super().__init__(dialect, url, query, authorization=authorization, tls=tls, timeout_s=timeout_s)
 
 
-class Influx2Writer:
-    """`POST /api/v2/write` of InfluxDB 2.x, through influxdb-client."""
-
-    dialect = DIALECTS[2]
-
-    def __init__(
-        self,
-        url: str,
-        org: str,
-        bucket: str,
-        *,
-        token: Callable[[], str],
-        tls: ssl.SSLContext | None = None,
-        timeout_s: float = 30.0,
-    ) -> None:
-        """`token` is asked before every request: a rotated token needs no restart."""
-        self._url, self._org, self._bucket, self._token = url, org, bucket, token
-        self._tls, self._timeout_s = tls, timeout_s
-        self._client: object | None = None
-        self._token_used = ""
-        self._date_s: float | None = None
-
-    async def write(self, body: bytes) -> Answer:
-        from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
-        from influxdb_client.rest import ApiException
-
-        token = self._token()
-        if self._client is None or token != self._token_used:
-            await self.close()
-            self._client = InfluxDBClientAsync(
-                self._url,
-                token,
-                self._org,
-                timeout=round(self._timeout_s * 1000),
-                allow_redirects=False,
-                ssl_context=self._tls,
-                # The body comes packed; the client's own packing takes ten times as long.
-                client_session_kwargs={"headers": {"Content-Encoding": "gzip"}},
-                client_session_type=self._listening,
-            )
-            self._token_used = token
-        try:
-            await self._client.write_api().write(self._bucket, self._org, body, "ns")  # type: ignore[attr-defined]
-        except ApiException as error:
-            said = (
-                error.body
-                if isinstance(error.body, bytes)
-                else str(error.body or error.reason or "").encode()
-            )
-            return _answer(int(error.status or 0), said[:LONGEST_ANSWER_BYTES], error.headers or {})
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise _no_answer(error) from error
-        return Answer(204, "", date_s=self._date_s)
-
-    def _listening(self, **wanted: Any) -> aiohttp.ClientSession:
-        """The client tells nothing of an answer that is well; its session does."""
-
-        async def heard(session: object, context: object, params: aiohttp.TraceRequestEndParams) -> None:
-            self._date_s = _date_s(params.response.headers.get("Date"))
-
-        trace = aiohttp.TraceConfig()
-        trace.on_request_end.append(heard)
-        return aiohttp.ClientSession(**{**wanted, "trace_configs": [trace]})
-
-    async def close(self) -> None:
-        if self._client is not None:
-            await self._client.close()  # type: ignore[attr-defined]
-            self._client = None
-
-
 def retry_after_s(header: str | None, now_s: float) -> float | None:
     """Seconds that a Retry-After header asks for (a number, or an HTTP date); None without a usable one.
 
@@ -349,23 +286,23 @@ def retry_after_s(header: str | None, now_s: float) -> float | None:
     try:
         wish_s = float(header)
     except ValueError:
-        when_s = _date_s(header)
+        when_s = date_s_of(header)
         if when_s is None:
             return None
         wish_s = when_s - now_s
     return None if math.isnan(wish_s) else min(max(wish_s, 0.0), LONGEST_WAIT_S)
 
 
-def _date_s(header: str | None) -> float | None:
+def date_s_of(header: str | None) -> float | None:
     try:
         return None if header is None else parsedate_to_datetime(header).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
 
 
-def _answer(status: int, said: bytes, headers: Mapping[str, str]) -> Answer:
+def answer_of(status: int, said: bytes, headers: Mapping[str, str]) -> Answer:
     reason = " ".join(said.decode("utf-8", "replace").split())
-    sent_s = _date_s(headers.get("Date"))
+    sent_s = date_s_of(headers.get("Date"))
     wish_s = retry_after_s(headers.get("Retry-After"), time.time() if sent_s is None else sent_s)
     return Answer(status, reason or "no reason given", wish_s, sent_s)
 
@@ -374,7 +311,7 @@ def _refusal(line: EncodedRecord, answer: Answer) -> Refusal:
     return Refusal(line.sequence, f"{answer.status}: {answer.short}")
 
 
-def _no_answer(error: Exception) -> SinkUnavailable | SinkStopped:
+def no_answer(error: Exception) -> SinkUnavailable | SinkStopped:
     words = str(error) or type(error).__name__
     if isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError):
         # aiohttp says so of a password or token that no header can carry; never with the secret itself.

@@ -191,10 +191,21 @@ class Outbox:
         ranges = [HeldRange(*row) for row in rows]
         return ranges or ([in_all] if in_all.first and in_all.records else [])
 
-    def save(self, lane: Lane, refused: Iterable[DeadLetter] = (), closed: Iterable[int] = ()) -> None:
+    def uplink(self) -> dict[str, int]:
+        """The account of what went out, as it was saved."""
+        rows = self._connection.execute("SELECT name, value FROM meta WHERE name LIKE 'uplink/%'")
+        return {name.partition("/")[2]: int(value) for name, value in rows}
+
+    def save(
+        self,
+        lane: Lane,
+        refused: Iterable[DeadLetter] = (),
+        closed: Iterable[int] = (),
+        uplink: Mapping[str, int] | None = None,
+    ) -> None:
         """Write down where a class stands and what was refused on the way, in one transaction.
 
-        `closed`: sequences of dead letters that are none any more.
+        `closed`: sequences of dead letters that are none any more; `uplink`: the account of what went out.
         """
         name = lane.record_class.value
         with self._lock:
@@ -214,6 +225,12 @@ class Outbox:
                     "INSERT INTO held VALUES (?,?,?,?)",
                     [(name, one.first, one.last, one.records) for one in lane.held_ranges],
                 )
+                if uplink is not None:
+                    execute("DELETE FROM meta WHERE name LIKE 'uplink/%'")
+                    self._connection.executemany(
+                        "INSERT INTO meta VALUES (?,?)",
+                        [(f"uplink/{key}", str(value)) for key, value in uplink.items()],
+                    )
                 outbox_dead.close_letters(self._connection, closed)
                 outbox_dead.put(self._connection, refused)
                 execute("COMMIT")

@@ -86,6 +86,17 @@ METRICS: dict[str, MetricInfo] = {
     "stethos_gaps_total": MetricInfo("counter", ("channel",), "intervals without data"),
     "stethos_missing_samples_total": MetricInfo("counter", ("channel",), "samples known to be missing"),
     "stethos_dropped_blocks_total": MetricInfo("counter", ("source",), "blocks that a full queue dropped"),
+    "stethos_raw_bytes_total": MetricInfo(
+        "counter", (), "samples that came in since the account of the way to the centre was begun"
+    ),
+    "stethos_central_sent_bytes_total": MetricInfo(
+        "counter", ("class",), "bodies sent to the centre since then, packed, repeated ones, too"
+    ),
+    "stethos_central_day_bytes": MetricInfo("gauge", ("class",), "the same of today (UTC)"),
+    "stethos_central_day_budget_bytes": MetricInfo(
+        "gauge", ("class",), "what may be sent in a day; absent where there is no bound"
+    ),
+    "stethos_stayed_ratio": MetricInfo("gauge", (), "share of the raw bytes that did not go to the centre"),
     "stethos_audit_points": MetricInfo(
         "gauge", ("state",), "points sent within `audit_days`, by what is known of them at the centre"
     ),

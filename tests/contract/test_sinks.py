@@ -20,7 +20,8 @@ from appliance.alarms.lifecycle import Severity
 from appliance.backoff import Backoff
 from appliance.clock import SystemClock
 from appliance.journal.journal import Journal
-from appliance.sinks.influx import Influx1Writer, Influx2Writer, Influx3Writer, InfluxSink
+from appliance.sinks.influx import Influx1Writer, Influx3Writer, InfluxSink
+from appliance.sinks.influx2 import Influx2Writer
 from appliance.sinks.outbox import Outbox
 from appliance.sinks.webhook_queue import Schedule
 from appliance.sinks.webhook_store import FILE_NAME, read_states

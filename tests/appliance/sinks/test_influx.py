@@ -21,12 +21,12 @@ from appliance.demo_central import LocalInflux
 from appliance.journal.record import RecordClass
 from appliance.sinks.influx import (
     Influx1Writer,
-    Influx2Writer,
     Influx3Writer,
     InfluxSink,
     Writer,
     retry_after_s,
 )
+from appliance.sinks.influx2 import Influx2Writer
 from appliance.sinks.sink import EncodedRecord, OutboxBatch, SinkStopped, SinkUnavailable
 from tests.appliance.sinks.contract_server import BUCKET, ORG, TOKEN, Contract
 from tests.appliance.sinks.influx_server import count, free_port, local_influx
