@@ -145,6 +145,14 @@ class AssetAnalysis:
         """A person has seen an alarm. Raises StaleActivationError, NothingToAcknowledgeError."""
         return self._register.acknowledge(alarm_id, activation, actor, comment, time_ns)
 
+    def take_over(self, transition: AlarmTransition) -> None:
+        """See `AlarmRegister.take_over`."""
+        self._register.take_over(transition)
+
+    def carry_out(self, alarm_id: str, step: Callable[[Alarm], AlarmTransition]) -> AlarmTransition:
+        """See `AlarmRegister.carry_out`."""
+        return self._register.carry_out(alarm_id, step)
+
     def state(self) -> AnalysisState:
         """What a restart needs."""
         return AnalysisState(

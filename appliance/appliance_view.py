@@ -21,7 +21,14 @@ from appliance.source_queue import SourceQueue
 from appliance.sources.source import LinkReport, Source
 from appliance.station_views import backlog_view, link_view, queue_view
 from appliance.telemetry.box import folder_bytes
-from web.schemas import ApplianceView, ClockView, CounterView, DeadLetterTallyView, DiskView
+from web.schemas import (
+    ApplianceView,
+    ClockView,
+    CounterView,
+    DeadLetterTallyView,
+    DiskView,
+    ReconciliationView,
+)
 
 _UNITS = {Counter.RUNNING_HOURS.value: "h"}
 DISK_PERIOD_S = 2.0
@@ -49,6 +56,7 @@ class ApplianceFigures:
         sources: Sequence[Source],
         queues: Callable[[], Sequence[SourceQueue]],
         central: Callable[[], str] | None = None,
+        reconciliation: Callable[[], ReconciliationView | None] = lambda: None,
         ways_out: Callable[[], Sequence[LinkReport]] = tuple,
         dead_letters: DeadLetters | None = None,
     ) -> None:
@@ -60,6 +68,7 @@ class ApplianceFigures:
         self._sources = sources
         self._queues = queues
         self._central = central
+        self._reconciliation = reconciliation
         self._ways_out = ways_out
         self.dead_letters = dead_letters or DeadLetters()
         self._process = psutil.Process()
@@ -117,6 +126,7 @@ class ApplianceFigures:
             disk=self._disk_view,
             journal_durable=journal.durable,
             central="not configured: everything is kept here" if self._central is None else self._central(),
+            reconciliation=self._reconciliation(),
             dead_letters=[
                 DeadLetterTallyView(
                     destination=tally.destination, refused=tally.refused, dropped=tally.dropped

@@ -68,6 +68,10 @@ class AssetLine:
         meter.processed, meter.dropped = meter.processed + 1, queue.dropped
         return drops
 
+    def fill(self) -> float:
+        """How full its fullest queue is: 0 to 1."""
+        return max((len(queue) / queue.capacity for queue in self.queues.values()), default=0.0)
+
     def _measure_waits(self) -> None:
         """What a batch waited is what its oldest item did: one measurement per queue and batch."""
         now_ns = self.meters.monotonic_ns()

@@ -13,8 +13,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from appliance.config_base import Settings
+from appliance.config_captures import CaptureSettings
 from appliance.config_central import CentralSettings
 from appliance.config_metrics import MetricsSettings
+from appliance.config_object_store import ObjectStoreSettings
 from appliance.config_opcua_server import OpcUaServerSettings
 from appliance.config_process import MAX_GROUPS, MAX_SLOW_TAGS, ProcessGroupSettings, SlowTagSettings
 from appliance.config_telemetry import TelemetrySettings
@@ -283,7 +285,9 @@ class ApplianceSettings(Settings):
     web: WebSettings = WebSettings()
     journal: JournalSettings = JournalSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    captures: CaptureSettings = CaptureSettings()
     central: CentralSettings | None = None
+    object_store: ObjectStoreSettings | None = None
     webhooks: Annotated[list[WebhookSettings], Field(max_length=MAX_WEBHOOKS)] = Field(default_factory=list)
     opcua_server: OpcUaServerSettings | None = None
     metrics: MetricsSettings | None = None

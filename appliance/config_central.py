@@ -24,8 +24,10 @@ class CentralSettings(Settings):
             examples=["https://influx.example:8086"],
         ),
     ]
-    version: Annotated[Literal[1, 2], Field(description="of the server: 1 or 2")]
-    database: Annotated[str, Field(max_length=200, description="version 1: the database to write to")] = ""
+    version: Annotated[Literal[1, 2, 3], Field(description="of the server: 1, 2, or 3 for 3 Core")]
+    database: Annotated[
+        str, Field(max_length=200, description="versions 1 and 3: the database to write to")
+    ] = ""
     retention_policy: Annotated[
         str, Field(max_length=200, description="version 1: empty takes the database's default")
     ] = ""
@@ -36,12 +38,18 @@ class CentralSettings(Settings):
         Path | None, Field(description="version 1: file that holds the password of user, mode 0600")
     ] = None
     token_file: Annotated[
-        Path | None, Field(description="version 2: file that holds the token, mode 0600")
+        Path | None,
+        Field(description="file that holds the token, mode 0600; version 1: a JWT, in place of a user"),
     ] = None
     ca_file: Annotated[
         Path | None,
         Field(description="PEM certificates to trust, where the server's is not publicly signed"),
     ] = None
+    client_certificate_file: Annotated[
+        Path | None,
+        Field(description="PEM certificate of this box, where the server asks for one; with its chain"),
+    ] = None
+    client_key_file: Annotated[Path | None, Field(description="its private key (PEM), mode 0600")] = None
     allow_http: Annotated[
         bool, Field(description="send without TLS beyond this machine: anybody on the way can read along")
     ] = False
@@ -55,6 +63,14 @@ class CentralSettings(Settings):
     backlog_kb_per_s: Annotated[
         float, Field(gt=0, le=1e6, description="the same in kB/s as sent, for a metered line")
     ] = 512.0
+    daily_telemetry_mb: Annotated[
+        float,
+        Field(ge=0, le=1e6, description="telemetry that may go out in a day (UTC), MB as sent; 0: no bound"),
+    ] = 0.0
+    daily_counter_mb: Annotated[
+        float, Field(ge=0, le=1e6, description="the same of counters; alarms always go")
+    ] = 0.0
+    daily_limit_mb: Annotated[float, Field(ge=0, le=1e6, description="the same of learned limits")] = 0.0
     provisional_times: Annotated[
         Literal["hold", "send"],
         Field(
@@ -62,16 +78,42 @@ class CentralSettings(Settings):
             "them, marked, for a box whose clock somebody else keeps (a container)"
         ),
     ] = "hold"
+    audit_days: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=90,
+            description="how far back arrival is audited, and healed from what the box still has; 0: never",
+        ),
+    ] = 14.0
+    audit_every_min: Annotated[
+        float,
+        Field(ge=5, le=10_080, description="how often the last day is audited; all days are daily"),
+    ] = 60.0
+    command_keys_file: Annotated[
+        Path | None,
+        Field(
+            description="public keys of the centre (PEM, Ed25519): what they signed is carried out; "
+            "without it none are read"
+        ),
+    ] = None
+    command_poll_s: Annotated[
+        float, Field(ge=1, le=3600, description="how often the centre is asked for commands, s")
+    ] = 10.0
+
+
+_OF_VERSION = {  # what a version needs, and what belongs to others
+    1: (("database",), ("org", "bucket")),
+    2: (("org", "bucket", "token_file"), ("database", "retention_policy", "user", "password_file")),
+    3: (("database",), ("org", "bucket", "retention_policy", "user", "password_file")),
+}
 
 
 def central_problems(
     central: CentralSettings, is_loopback: Callable[[str], bool]
 ) -> Iterator[tuple[str, str, str]]:
     """Every broken rule as (key, reason, remedy)."""
-    needed, foreign = {
-        1: (("database",), ("org", "bucket", "token_file")),
-        2: (("org", "bucket", "token_file"), ("database", "retention_policy", "user", "password_file")),
-    }[central.version]
+    needed, foreign = _OF_VERSION[central.version]
     for name in needed:
         if not getattr(central, name):
             yield f"central.{name}", "is missing", f"Version {central.version} of the server needs it."
@@ -80,12 +122,18 @@ def central_problems(
             yield (
                 f"central.{name}",
                 f"does not belong to version {central.version}",
-                f"Remove it, or write version = {3 - central.version}.",
+                "Remove it, or write another version.",
             )
     if central.version == 1 and bool(central.user) != (central.password_file is not None):
         missing = "password_file" if central.user else "user"
         yield f"central.{missing}", "is missing", "User and password belong together: give both or none."
-    for name in ("password_file", "token_file", "ca_file"):
+    if central.user and central.token_file is not None:
+        yield "central.token_file", "is a second secret beside user", "Give a user or a token."
+    if (central.client_certificate_file is None) != (central.client_key_file is None):
+        missing = "client_key_file" if central.client_key_file is None else "client_certificate_file"
+        yield f"central.{missing}", "is missing", "Certificate and key belong together: give both or none."
+    files = ("password_file", "token_file", "ca_file", "client_certificate_file", "client_key_file")
+    for name in (*files, "command_keys_file"):
         path: Path | None = getattr(central, name)
         if path is not None and not path.is_file():
             yield f"central.{name}", f"there is no file {path}", "Create it, or correct the path."

@@ -28,6 +28,7 @@ from appliance.config import (
 )
 from appliance.config_central import central_problems
 from appliance.config_metrics import metrics_problems
+from appliance.config_object_store import object_store_problems
 from appliance.config_plates import plate_problems
 from appliance.config_process import process_problems
 from appliance.config_webhooks import webhook_problems
@@ -52,6 +53,7 @@ def findings(settings: ApplianceSettings) -> list[Finding]:
     return [
         *_web(settings.web),
         *_central(settings),
+        *_object_store(settings),
         *(Finding(*problem) for problem in webhook_problems(settings.webhooks)),
         *_metrics(settings),
         *_assets(settings.assets),
@@ -85,6 +87,12 @@ def _web(web: WebSettings) -> Iterator[Finding]:
 def _central(settings: ApplianceSettings) -> Iterator[Finding]:
     if settings.central is not None:
         yield from (Finding(*problem) for problem in central_problems(settings.central, is_loopback))
+
+
+def _object_store(settings: ApplianceSettings) -> Iterator[Finding]:
+    if settings.object_store is not None:
+        problems = object_store_problems(settings.object_store, is_loopback)
+        yield from (Finding(*problem) for problem in problems)
 
 
 def _metrics(settings: ApplianceSettings) -> Iterator[Finding]:

@@ -39,6 +39,8 @@ EVENTS = {
     RecordKind.ADVISORY: "advisory",
     RecordKind.AUDIT: "audit",
 }
+OF_AUDIT = {"reconciliation": "reconciliation", "command": "command_result"}
+"""Audit records that have a measurement of their own, by their subject."""
 EVENT_FIELDS = {
     "alarm": ("alarm_id", "what", "actor", "activation", "severity", "state", "reason", "fault", "comment"),
     "counter": ("value", "total"),
@@ -47,6 +49,8 @@ EVENT_FIELDS = {
     "limit_version": ("version", "action", "actor", "reason", "factor", "locked", "change_id"),
     "advisory": ("boundary", "text"),
     "audit": ("subject",),
+    "reconciliation": ("report_id", "cause", "text"),
+    "command_result": ("outcome", "text"),
 }
 HEALTH = "health"  # the kind of records that name their measurement themselves
 SUM_TOLERANCE = 1e-6  # a float32 travels as its shortest decimal
@@ -107,7 +111,7 @@ def last_sequence(journal_dir: Path) -> int:
 
 def journal_account(journal_dir: Path, upto: int) -> JournalAccount:
     """What the journal holds up to and with a sequence. Blocking. Raises sqlite3.Error."""
-    account = JournalAccount(upto, events={name: {} for name in EVENTS.values()})
+    account = JournalAccount(upto, events={name: {} for name in EVENT_FIELDS})
     with closing(schema.connect_reader(journal_dir / FILE_NAME)) as connection:
         boots: dict[int, str] = dict(connection.execute("SELECT id, boot_id FROM boot"))
         names = {
@@ -154,7 +158,7 @@ def compare(account: JournalAccount, ask: Ask) -> Agreement:
         f"{number:,} records of kind {kind}: not compared, this demo does not know them"
         for kind, number in account.unknown.items()
     ]
-    names = dict.fromkeys((*(name for name, _ in account.series), *EVENTS.values()))
+    names = dict.fromkeys((*(name for name, _ in account.series), *EVENT_FIELDS))
     return Agreement(
         account.upto,
         {name: account.points_of(name) for name in names},
@@ -185,10 +189,12 @@ def _add_point(
 def _add_event(account: JournalAccount, record: Record) -> None:
     payload = orjson.loads(record.payload)
     measurement = EVENTS[record.kind]
+    if measurement == "audit":
+        measurement = OF_AUDIT.get(record.subject, measurement)
     told: Row = {"subject": record.subject}
     if measurement == "alarm":
         told = {**payload["alarm"], "what": payload["what"], "actor": payload["actor"]}
-    elif measurement in ("gap", "limit_version", "advisory"):
+    elif measurement in ("gap", "limit_version", "advisory", "reconciliation", "command_result"):
         told = payload
     elif measurement == "counter":
         told = {"value": payload["value"], "total": payload.get("life_total")}

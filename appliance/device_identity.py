@@ -1,18 +1,22 @@
 """Who this device is to the world outside: a key of its own, made at the first start.
 
-Duty: the key file and the fingerprint made of it. The name of an appliance may change or be given twice by
-mistake; the fingerprint does neither. Signs nothing yet.
+Duty: the key file, the fingerprint made of it, and its signature under what the device must know again as its
+own. The name of an appliance may change or be given twice by mistake; the fingerprint does neither.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import contextlib
 import hashlib
 import os
 from pathlib import Path
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from appliance.errors import Fatal
 
@@ -25,20 +29,50 @@ def device_id(state_dir: Path) -> str:
 
     Raises Fatal if the key cannot be read or made: a device that changes its id would be two at the centre.
     """
+    public = (
+        _key(state_dir)
+        .public_key()
+        .public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    return hashlib.sha256(public).hexdigest()[:_ID_CHARACTERS]
+
+
+class OwnSignature:
+    """Signs texts of one purpose, and knows again what this device signed for it: the same text, the same
+    signature."""
+
+    def __init__(self, state_dir: Path, purpose: str) -> None:
+        """Raises Fatal as `device_id` does."""
+        key = _key(state_dir)
+        if not isinstance(key, ed25519.Ed25519PrivateKey):
+            raise Fatal(f"the device key in {state_dir} is no Ed25519 key")
+        self._key, self._heading = key, f"{purpose}\n".encode()
+
+    def sign(self, text: str) -> str:
+        """Base64 of the signature."""
+        return base64.b64encode(self._key.sign(self._heading + text.encode())).decode()
+
+    def holds(self, text: str, signature: str) -> bool:
+        """Whether this device has signed the text."""
+        try:
+            given = base64.b64decode(signature, validate=True)
+            self._key.public_key().verify(given, self._heading + text.encode())
+        except (InvalidSignature, binascii.Error, ValueError):
+            return False
+        return True
+
+
+def _key(state_dir: Path) -> PrivateKeyTypes:
     path = state_dir / FILE_NAME
     try:
         if not path.exists():
             _make(path)
-        key = serialization.load_pem_private_key(path.read_bytes(), None)
+        return serialization.load_pem_private_key(path.read_bytes(), None)
     except (OSError, ValueError, TypeError) as error:
         raise Fatal(
             f"the device key {path} cannot be used: {error}; restore it from a backup, or remove it: the "
             "appliance is then a new device to the centre"
         ) from error
-    public = key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return hashlib.sha256(public).hexdigest()[:_ID_CHARACTERS]
 
 
 def _make(path: Path) -> None:

@@ -14,14 +14,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
-
 from appliance.clock import Clock
 from appliance.errors import Rejected
 from appliance.journal.journal import Journal
-from appliance.journal.record import NewRecord, RecordClass, RecordKind
-from appliance.limit_records import StoredVersion, stored_version, version_record
-from appliance.limit_scope import LimitOwner, LimitsOfAsset, LimitWish, in_scope, of_last_change
+from appliance.journal.record import NewRecord, RecordKind
+from appliance.limit_owner import LimitOwner
+from appliance.limit_records import StoredVersion, learned_record, stored_version, version_record
+from appliance.limit_scope import LimitsOfAsset, in_scope, of_last_change
 from appliance.limit_versions import (
     Act,
     LimitAction,
@@ -30,19 +29,19 @@ from appliance.limit_versions import (
     LimitVersion,
     by_learning,
     forgotten,
-    locked,
-    raised,
     replaced,
     restored,
     undone,
-    unlocked,
 )
+from appliance.limit_wish import LimitWish, ordered_version
+from appliance.reconcile.limits_merge import MergePlan, merge_plan, recovery_plan
 from models.errors import ModelStateError
+
+__all__ = ["LimitDesk", "LimitOwner", "LimitWish", "StandingLimit"]
 
 logger = logging.getLogger(__name__)
 
 MOST_VERSIONS = 500  # of one limit that are looked through
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +137,88 @@ class LimitDesk:
             plan = await self._plan(asset_id, asset, wish, act)
             await self._carry_out(asset, plan)
             asset.look()
-        logger.info(
-            "limits changed asset=%s action=%s actor=%s limits=%s reason=%s",
-            asset_id,
-            wish.action,
-            actor,
-            "; ".join(str(step.version.key) for step in plan),
-            wish.reason,
-        )
+        _tell(asset_id, wish, actor, plan)
+
+    async def merge(self, asset_id: str, wish: LimitWish, actor: str) -> MergePlan:
+        """Carry out a wish of the centre, whose author may not have seen the newest versions: what was
+        changed on both sides is merged by the rule of `reconcile.limits_merge`. Returns all versions that it
+        made, and what to tell, once it is durable and in service.
+
+        Raises LimitChangeError, KeyError for an unknown machine, Retryable where the journal cannot be read.
+        """
+        asset = self._assets[asset_id]
+        async with asset.lock:
+            asset.look()
+            missed = asset.revision - wish.seen_revision
+            act = Act(actor, wish.reason, str(uuid.uuid4()))
+            merged: list[MergePlan] = []
+            if missed < 0:
+                raise LimitChangeError(
+                    "the centre has seen versions of these limits that this box does not have",
+                    "Its journal is a backup, or a new one: look at the limits as they are now.",
+                )
+            if missed == 0:
+                plan = await self._plan(asset_id, asset, wish, act)
+            else:
+                merged = await self._merged(asset_id, asset, wish, act, missed)
+                plan = [_Step(version) for one in merged for version in one.versions]
+            if plan:
+                await self._carry_out(asset, plan)
+                asset.look()
+        _tell(asset_id, wish, actor, plan)
+        versions = tuple(step.version for step in plan)
+        text = "; ".join(one.text for one in merged) or f"limits: {wish.action}"
+        return MergePlan(versions, any(one.conflict for one in merged), text)
+
+    async def catch_up(self, told: Sequence[LimitVersion]) -> MergePlan | None:
+        """Take over what this box itself once told the centre of one limit and its journal lacks; None where
+        it lacks nothing. Raises LimitChangeError, Retryable."""
+        key, asset = told[0].key, self._assets.get(told[0].asset_id)
+        if asset is None:
+            return None  # of a machine that is not configured any more
+        async with asset.lock:
+            asset.look()
+            past = _decoded(await self._journal.history(RecordKind.LIMIT_VERSION, key.subject, MOST_VERSIONS))
+            if not past:
+                return None  # it learns anew; the old limit belongs to what nobody has any more
+            plan = recovery_plan([stored.version for stored in past], told)
+            if plan is not None:
+                await self._carry_out(asset, [_Step(version) for version in plan.versions])
+                asset.look()
+        return plan
+
+    async def _merged(
+        self, asset_id: str, asset: LimitsOfAsset, wish: LimitWish, act: Act, missed: int
+    ) -> list[MergePlan]:
+        """A wish held against the versions that its author had not seen. Raises LimitChangeError."""
+        if wish.action not in ("lock", "unlock", "raise"):
+            raise LimitChangeError(
+                f"the limits were changed since they were seen at the centre; {wish.action!r} is not merged",
+                "Look at them as they are now, and decide again.",
+            )
+        unseen = [stored.version for stored in await self.history(asset_id, missed)]
+        plans = []
+        for key in in_scope(asset, wish):
+            facts, present = asset.facts[key], asset.version(key)
+            since = sorted((one for one in unseen if one.key == key), key=lambda one: one.version)
+            if not since or present is None:
+                version = ordered_version(asset_id, facts, present, act, wish)
+                plans.append(MergePlan((version,), False, f"{key}: {version.action}"))
+                continue
+            past = _decoded(await self._journal.history(RecordKind.LIMIT_VERSION, key.subject, MOST_VERSIONS))
+            seen = since[0].version - 1
+            base = next((s.version for s in past if s.version.version == seen), None)
+            if base is None and seen > 0:
+                raise LimitChangeError(
+                    f"version {seen} of {key}, which the centre saw, is not in the journal any more",
+                    "Look at the limit as it is now, and decide again.",
+                )
+            plans.append(merge_plan(present, since, ordered_version(asset_id, facts, base, act, wish)))
+        if not plans:
+            raise LimitChangeError(
+                f"there is no limit here to {wish.action}", "Wait until a limit is learned, or pick another."
+            )
+        return plans
 
     async def _plan(self, asset_id: str, asset: LimitsOfAsset, wish: LimitWish, act: Act) -> list[_Step]:
         """The versions that a wish makes, nothing done yet. Raises LimitChangeError."""
@@ -172,7 +245,7 @@ class LimitDesk:
                 steps.append(await self._step_back(asset_id, facts, present, act, wish))
             else:
                 try:
-                    steps.append(_Step(_ordered(asset_id, facts, present, act, wish)))
+                    steps.append(_Step(ordered_version(asset_id, facts, present, act, wish)))
                 except LimitChangeError:
                     if len(keys) == 1:
                         raise
@@ -222,7 +295,7 @@ class LimitDesk:
             now_ns = self._clock.monotonic_ns()
             records = [version_record(s.version, now_ns, s.content, s.content_of) for s in steps]
             records += [
-                _learned_record(channel_id, asset.owner.document(channel_id), s.version.change_id, now_ns)
+                learned_record(channel_id, asset.owner.document(channel_id), s.version.change_id, now_ns)
                 for s in steps[:1]
                 for channel_id in learned
             ]
@@ -276,26 +349,14 @@ def _apply(owner: LimitOwner, steps: Sequence[_Step]) -> None:
             owner.recall(step.version.key, step.content)
 
 
-def _ordered(
-    asset_id: str, facts: LimitFacts, present: LimitVersion | None, act: Act, wish: LimitWish
-) -> LimitVersion:
-    if wish.action == "lock":
-        return locked(asset_id, facts, present, act)
-    if wish.action == "unlock":
-        return unlocked(asset_id, facts, present, act)
-    if wish.factor is None:
-        raise LimitChangeError("nothing says how high the limit is to be", "Give a percentage.")
-    return raised(asset_id, facts, present, act, wish.factor)
-
-
-def _learned_record(channel_id: str, document: Document, change_id: str, now_ns: int) -> NewRecord:
-    return NewRecord(
-        RecordClass.LIMIT,
-        RecordKind.LEARNED_LIMIT,
-        f"limit/{channel_id}/{change_id}",
-        channel_id,
-        now_ns,
-        orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY),
+def _tell(asset_id: str, wish: LimitWish, actor: str, plan: Sequence[_Step]) -> None:
+    logger.info(
+        "limits changed asset=%s action=%s actor=%s limits=%s reason=%s",
+        asset_id,
+        wish.action,
+        actor,
+        "; ".join(str(step.version.key) for step in plan),
+        wish.reason,
     )
 
 

@@ -52,10 +52,31 @@ def version_record(
     )
 
 
+def learned_record(
+    channel_id: str, document: Mapping[str, Any], change_id: str, monotonic_ns: int
+) -> NewRecord:
+    """The record of all that a channel has learned, after a change."""
+    return NewRecord(
+        RecordClass.LIMIT,
+        RecordKind.LEARNED_LIMIT,
+        f"limit/{channel_id}/{change_id}",
+        channel_id,
+        monotonic_ns,
+        orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY),
+    )
+
+
 def stored_version(record: Record) -> StoredVersion:
     """The version of a record. Raises Rejected if its payload is not one."""
+    version, content, content_of = version_of(record.payload, record.key)
+    return StoredVersion(record.sequence, version, record.time_ns, record.time_trusted, content, content_of)
+
+
+def version_of(payload: bytes, name: str) -> tuple[LimitVersion, Mapping[str, Any] | None, str]:
+    """The version of a payload, what was learned then if it carries that, and the baseline that this holds.
+    Raises Rejected, naming the record, if the payload is not one."""
     try:
-        fields = orjson.loads(record.payload)
+        fields = orjson.loads(payload)
         if fields["format"] != FORMAT:
             raise ValueError(f"format {fields['format']!r}; {FORMAT!r} is known")
         version = LimitVersion(
@@ -75,7 +96,6 @@ def stored_version(record: Record) -> StoredVersion:
             provisional=bool(fields["provisional"]),
             of_version=None if fields["of_version"] is None else int(fields["of_version"]),
         )
-        content, content_of = fields["content"], str(fields["content_of"])
+        return version, fields["content"], str(fields["content_of"])
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise Rejected(f"record {record.key} is no version of a limit: {error}") from error
-    return StoredVersion(record.sequence, version, record.time_ns, record.time_trusted, content, content_of)
+        raise Rejected(f"record {name} is no version of a limit: {error}") from error

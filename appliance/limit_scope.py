@@ -7,10 +7,9 @@ of a wish. Decides not what may follow what (`limit_versions` does) and stores n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from collections.abc import Sequence
 
+from appliance.limit_owner import LimitOwner
 from appliance.limit_records import StoredVersion
 from appliance.limit_versions import (
     LimitChangeError,
@@ -19,45 +18,7 @@ from appliance.limit_versions import (
     LimitVersion,
     is_first_baseline,
 )
-
-Document = dict[str, Any]
-
-
-class LimitOwner(Protocol):
-    """Whose limits they are: a machine's analysis (`analysis_owners.LimitOwners`)."""
-
-    def facts(self) -> list[LimitFacts]: ...
-
-    def first_baselines(self) -> list[LimitFacts]: ...
-
-    def unsound(self) -> str | None: ...
-
-    def unlearned(self, key: LimitKey) -> LimitFacts | None: ...
-
-    def order(self, key: LimitKey, factor: float | None) -> None: ...
-
-    def document(self, channel_id: str) -> Document: ...
-
-    def content(self, key: LimitKey) -> Document: ...
-
-    def forget(self, key: LimitKey) -> None: ...
-
-    def recall(self, key: LimitKey, content: Mapping[str, Any]) -> None: ...
-
-    def put_back(self, channel_id: str, document: Document) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class LimitWish:
-    """What a person wants. Without channel or operating state: of all there are."""
-
-    action: Literal["lock", "unlock", "raise", "learn anew", "undo", "restore", "new first baseline"]
-    reason: str
-    seen_revision: int  # of the machine's limits, as the person saw them
-    channel_id: str | None = None
-    operating_state: str | None = None
-    factor: float | None = None  # of "raise"
-    version: int | None = None  # of "restore"
+from appliance.limit_wish import LimitWish
 
 
 class LimitsOfAsset:

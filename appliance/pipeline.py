@@ -20,10 +20,11 @@ import orjson
 
 from appliance.advisory_records import advisory_record, standing_advisories
 from appliance.alarm_desk import AlarmDesk
-from appliance.alarms.lifecycle import Alarm
+from appliance.alarms.lifecycle import Alarm, AlarmTransition
 from appliance.analysis import Findings
 from appliance.asset_line import AssetLine
 from appliance.clock import Clock
+from appliance.counter_desk import CounterDesk
 from appliance.counters import Counter, Counters
 from appliance.errors import Rejected
 from appliance.journal.journal import Journal
@@ -48,6 +49,14 @@ class Audience(Protocol):
     def take_tag(self, block: SampleBlock) -> None: ...
 
 
+class Captor(Protocol):
+    """Who keeps the waveform around an alarm (the desk of captures)."""
+
+    def take(
+        self, asset_id: str, items: Sequence[SourceItem], transitions: Sequence[AlarmTransition]
+    ) -> None: ...
+
+
 class Pipeline:
     """All machines' lines, and what they share: worker threads, counters, the desk of alarms."""
 
@@ -65,7 +74,9 @@ class Pipeline:
         workers: int,
         meters: Meters | None = None,
         limit_desk: LimitDesk | None = None,
+        captor: Captor | None = None,
     ) -> None:
+        self._captor = captor
         self._meters = meters or Meters()
         self._limit_desk = limit_desk or LimitDesk(journal, clock)
         self._lines = {line.asset_id: line for line in lines}
@@ -73,6 +84,7 @@ class Pipeline:
         self._clock = clock
         self._desk = desk
         self._counters = counters
+        self.counter_desk = CounterDesk(journal, clock, counters)
         self._watch = watch
         self._audience = audience
         self._counter_period_s = counter_period_s
@@ -83,7 +95,7 @@ class Pipeline:
 
     def restore(self, alarms: Sequence[Alarm]) -> None:
         """Take up what the journal holds: counters, limits, alarms, forecasts. Before anything runs."""
-        self._counters.restore(self._journal.latest(RecordKind.COUNTER_VALUE))
+        self.counter_desk.restore()
         limits = {
             record.subject: orjson.loads(record.payload)
             for record in self._journal.latest(RecordKind.LEARNED_LIMIT)
@@ -176,14 +188,8 @@ class Pipeline:
                     await self.commit_counters()
 
     async def commit_counters(self) -> None:
-        """Commit every counter that grew; only then is it shown. All of them after the store was replaced."""
-        if self._journal.incarnation != self._counters.incarnation:
-            self._counters.begin_incarnation(self._journal.incarnation)
-        records = self._counters.changed_records(self._clock.monotonic_ns())
-        if records:
-            result = await self._journal.commit(records)
-            if result.durable:
-                self._counters.confirm(records)
+        """Commit every counter that grew; only then is it shown."""
+        await self.counter_desk.commit()
 
     def close(self) -> None:
         """End the worker threads."""
@@ -219,6 +225,8 @@ class Pipeline:
         line.blocked_by_journal = True
         try:
             await self._desk.publish(findings.transitions, _sampled_ns(items))
+            if self._captor is not None:
+                self._captor.take(line.asset_id, items, findings.transitions)
             for channel_id, learned in findings.limits.items():
                 await self._keep(_limit_record(self._clock, channel_id, learned))
             for advisory in findings.advisories:

@@ -209,6 +209,15 @@ class Station:
             raise StaleAcknowledgementError(str(error)) from error
         return self._alarm_view(stored)
 
+    async def shelve(self, alarm_id: str, activation: int, user: str, hours: float, reason: str) -> AlarmView:
+        """An activation is nobody's task for some hours; returns once that is durable."""
+        self._stored(alarm_id)
+        try:
+            stored = await self._desk.shelve(alarm_id, activation, user, reason, hours * 3600.0)
+        except (StaleActivationError, NothingToAcknowledgeError) as error:
+            raise StaleAcknowledgementError(str(error)) from error
+        return self._alarm_view(stored)
+
     def limits(self, asset_id: str) -> LimitsView:
         """The learned limits of a machine, as they stand."""
         status = self._machine(asset_id)
@@ -303,7 +312,9 @@ class Station:
             for stored in self._desk.standing()
             if stored.transition.alarm.asset_id == status.machine.asset_id
         ]
-        return machine_summary(status, MachineAlarms(own), self._clock.monotonic_ns(), self._to_ms)
+        now_ns = self._clock.monotonic_ns()
+        alarms = MachineAlarms(own, self._clock.wall(now_ns).time_ns)
+        return machine_summary(status, alarms, now_ns, self._to_ms)
 
     async def _feature_names(self, channel: ChannelStatus) -> tuple[str, ...]:
         """Features that have a trend: what is shown live is known, though its first value is still on its way
@@ -337,10 +348,10 @@ class Station:
         return stored
 
     def _alarm_view(self, stored: StoredTransition) -> AlarmView:
-        return alarm_view(stored, self._asset_name(stored.transition.alarm.asset_id))
+        return alarm_view(self._desk.shown(stored), self._asset_name(stored.transition.alarm.asset_id))
 
     def _transition_view(self, stored: StoredTransition) -> AlarmTransitionView:
-        return transition_view(stored, self._asset_name(stored.transition.alarm.asset_id))
+        return transition_view(self._desk.shown(stored), self._asset_name(stored.transition.alarm.asset_id))
 
     def _asset_name(self, asset_id: str) -> str:
         status = self._machines.get(asset_id)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from appliance.alarm_records import StoredTransition
+from appliance.alarms.acts import Act, EventMark
 from appliance.alarms.lifecycle import Alarm
 from appliance.alarms.rules import MACHINE_CONDITION
 from appliance.dead_letters import DeadLetterTally, RefusedRecord
@@ -23,6 +24,7 @@ from dsp.samples import Measurand
 from dsp.spectrum import SpectrumKind
 from models.diagnosis import Diagnosis
 from web.schemas import (
+    ActView,
     AlarmTransitionView,
     AlarmView,
     BacklogView,
@@ -36,6 +38,7 @@ from web.schemas import (
     LinkView,
     MachineDetail,
     MachineSummary,
+    OriginName,
     QueueView,
     SpectrumView,
 )
@@ -49,9 +52,10 @@ ToMs = Callable[[int], float]  # monotonic ns -> UTC ms
 
 @dataclass(frozen=True, slots=True)
 class MachineAlarms:
-    """The alarms of one machine, as they stand."""
+    """The alarms of one machine, as they stand at `time_ns` (UTC; None: nothing is taken as shelved)."""
 
     alarms: Sequence[Alarm]
+    time_ns: int | None = None
 
     @property
     def active(self) -> int:
@@ -64,7 +68,10 @@ class MachineAlarms:
 
     @property
     def unacknowledged(self) -> int:
-        return sum("unacknowledged" in alarm.state for alarm in self.alarms)
+        return sum("unacknowledged" in alarm.state for alarm in self.alarms if not self._shelved(alarm))
+
+    def _shelved(self, alarm: Alarm) -> bool:
+        return self.time_ns is not None and alarm.shelved(self.time_ns)
 
 
 def machine_summary(status: MachineStatus, alarms: MachineAlarms, now_ns: int, to_ms: ToMs) -> MachineSummary:
@@ -220,6 +227,7 @@ def channel_name(channel_id: str, asset_id: str, measurand: Measurand) -> str:
 def alarm_view(stored: StoredTransition, asset_name: str) -> AlarmView:
     """An alarm as it stood after a transition."""
     alarm = stored.transition.alarm
+    shelving = alarm.shelving if alarm.shelving is not None and alarm.shelving.until_ns else None
     return AlarmView(
         alarm_id=alarm.alarm_id,
         asset_id=alarm.asset_id,
@@ -240,7 +248,22 @@ def alarm_view(stored: StoredTransition, asset_name: str) -> AlarmView:
         acknowledged_by=alarm.acknowledged_by,
         acknowledged_ms=None if stored.acknowledged_time_ns is None else stored.acknowledged_time_ns / 1e6,
         comment=alarm.comment,
+        acknowledgements=[act_view(act) for act in alarm.acknowledgements],
+        shelved=None if shelving is None else act_view(shelving),
+        shelved_until_ms=None if shelving is None else shelving.until_ns / 1e6,
+        conflicts=[one.text for one in alarm.conflicts],
     )
+
+
+def act_view(act: Act) -> ActView:
+    """Who did it, where and when: the wall time of its stamp."""
+    return ActView(
+        actor=act.actor, origin=_origin(act.mark), time_ms=act.mark.stamp.wall_ns / 1e6, reason=act.reason
+    )
+
+
+def _origin(mark: EventMark) -> OriginName:
+    return "centre" if mark.at_centre else "box"
 
 
 def transition_view(stored: StoredTransition, asset_name: str) -> AlarmTransitionView:
@@ -249,6 +272,8 @@ def transition_view(stored: StoredTransition, asset_name: str) -> AlarmTransitio
         sequence=stored.sequence,
         what=stored.transition.what,
         actor=stored.transition.actor,
+        origin=_origin(stored.mark),
+        reason=stored.transition.reason,
         time_ms=stored.time_ns / 1e6,
         alarm=alarm_view(stored, asset_name),
     )

@@ -41,6 +41,7 @@ class SystemWatch:
         self._lost: set[str] = set()
         self._removed: set[str] = set()  # sources that were lost and then taken out of the configuration
         self._changed = asyncio.Event()
+        self._resolutions = -1  # of the journal, that the desk has taken up
         desk.add_owner(OWNER_ID, self._alarms, self._lock)
 
     @property
@@ -94,6 +95,15 @@ class SystemWatch:
         """It takes records again, or none are sent any more."""
         await self._clear(SystemCondition.CENTRAL_REFUSES, "")
 
+    async def central_is_not_configured(self) -> None:
+        """There is none any more: what was said of it is over."""
+        await self._clear(SystemCondition.CENTRAL_REFUSES, "")
+        await self.central_is_not_audited()
+
+    async def central_is_not_audited(self) -> None:
+        """Nobody asks any more what it has."""
+        await self._clear(SystemCondition.CENTRAL_DIFFERS, "")
+
     async def webhook_state(self, name: str, failing: bool, reason: str) -> None:
         """A receiver has taken no alarm for long, or takes them again."""
         await self.state(
@@ -124,6 +134,9 @@ class SystemWatch:
 
     async def _look(self) -> None:
         journal, state = self._journal, self._clock.state()
+        if (resolutions := journal.resolutions) != self._resolutions:
+            await self._desk.take_resolved_times()
+            self._resolutions = resolutions
         report = journal.damage_report  # of this start, or found since
         await self.state(
             report is not None, SystemCondition.DATA_LOST, "", "" if report is None else report.text

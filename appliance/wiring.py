@@ -24,17 +24,12 @@ from appliance.appliance_view import ApplianceFigures, Identity
 from appliance.asset_line import AssetLine
 from appliance.backoff import Backoff
 from appliance.clock import Clock, SystemClock
-from appliance.config import (
-    ApplianceSettings,
-    JournalSettings,
-    WebSettings,
-)
+from appliance.config import ApplianceSettings, WebSettings
 from appliance.config_rules import is_loopback
 from appliance.counters import Counter, Counters
 from appliance.dead_letters import DeadLetters
 from appliance.errors import Fatal
 from appliance.journal.journal import Journal
-from appliance.journal.retention import MIB, Budgets, ClassBudget
 from appliance.limit_desk import LimitDesk
 from appliance.machine_facts import build_machine, build_watches
 from appliance.machine_status import MachineStatus
@@ -46,7 +41,11 @@ from appliance.supervisor import Supervisor, TaskReport, TaskState
 from appliance.system_watch import SystemWatch
 from appliance.telemetry.stage_meter import Meters
 from appliance.tls_files import TlsFiles, own_tls_files
-from appliance.wiring_central import Central
+from appliance.wiring_budgets import build_budgets
+from appliance.wiring_captures import Captures
+from appliance.wiring_central import Central, supervise_central
+from appliance.wiring_commands import CentralCommands
+from appliance.wiring_object_store import ObjectStoring
 from appliance.wiring_opcua_server import OpcUaPublishing
 from appliance.wiring_sources import SOURCE_BUILDERS
 from appliance.wiring_telemetry import Telemetry
@@ -64,20 +63,6 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _Argument = TypeVar("_Argument")
 
 SOURCE_BACKOFF = Backoff(base_s=0.5, cap_s=5.0, floor_s=0.2)  # a port or a server is cheap to ask
-
-
-def build_budgets(settings: JournalSettings) -> Budgets:
-    """The journal's budgets."""
-    standard = Budgets()
-    return Budgets(
-        alarm=ClassBudget(settings.alarm_budget_mb * MIB, None, True),
-        counter=ClassBudget(settings.counter_budget_mb * MIB, None, True),
-        limit=ClassBudget(settings.limit_budget_mb * MIB, None, True),
-        telemetry=ClassBudget(
-            settings.telemetry_budget_mb * MIB, standard.telemetry.max_age_s, standard.telemetry.keep_unsent
-        ),
-        reserve_transitions=settings.reserve_transitions,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +138,9 @@ class Appliance:
             meters=meters,
         )
         to_centre = {} if self._central is None else self._central.claims()
-        journal.deliveries.sinks_are({**to_centre, **self._webhooks.claims()})
+        self._object_store = ObjectStoring(settings, journal, clock, self._watch, meters.object_store)
+        own = {**self._webhooks.claims(), **self._object_store.claims()}
+        journal.deliveries.sinks_are({**to_centre, **own})
         self._opcua_server = self._build_opcua_server(clock)
         self.telemetry = Telemetry(
             settings.telemetry,
@@ -170,8 +157,15 @@ class Appliance:
             central=self._central,
             webhooks=self._webhooks,
             opcua_server=self._opcua_server,
+            object_store=self._object_store,
+        )
+        self.captures = Captures(
+            settings.captures, journal, clock, self._watch, counters, channels=channels, lines=self._lines
         )
         limit_desk = LimitDesk(journal, clock)
+        state_dir, desks = settings.station.state_dir, (self.desk, limit_desk)
+        self._commands = CentralCommands(central, state_dir, *desks, journal=journal, clock=clock)
+        self._commands.reconcile_with(self._central, central, state_dir)
         self.station = Station(
             settings.station.name,
             self._statuses,
@@ -186,10 +180,15 @@ class Appliance:
                 counters=counters,
                 sources=self.sources,
                 queues=lambda: [queue for line in self._lines for queue in line.queues.values()],
-                central=None if self._central is None else self._central.text,
+                central=None if self._central is None else self._commands.beside(self._central.text),
+                reconciliation=lambda: None if self._central is None else self._central.view(),
                 ways_out=self._ways_out,
                 dead_letters=DeadLetters(
-                    [*([] if self._central is None else [self._central.letters]), *self._webhooks.letters]
+                    [
+                        *([] if self._central is None else [self._central.letters]),
+                        *self._webhooks.letters,
+                        *self._object_store.letters,
+                    ]
                 ),
             ),
         )
@@ -205,7 +204,10 @@ class Appliance:
             workers=max(1, (os.cpu_count() or 2) - 1),
             meters=meters,
             limit_desk=limit_desk,
+            captor=self.captures.desk,
         )
+        if self._central is not None:
+            self._central.reconcile_counters(self.pipeline.counter_desk)
         for source in self.sources:
             self.pipeline.connect(source)
         self._restore(counters)
@@ -221,7 +223,10 @@ class Appliance:
         except OSError as error:
             raise Fatal(f"the state folder {state_dir} cannot be used: {error.strerror}") from error
         tls = _tls_files(settings.web, state_dir / "tls")
-        journal = await Journal.open(state_dir / "journal", build_budgets(settings.journal), clock)
+        hold = settings.central is None or settings.central.provisional_times == "hold"
+        journal = await Journal.open(
+            state_dir / "journal", build_budgets(settings), clock, resolve_times=hold
+        )
         try:
             return cls(settings, clock, journal, auth, tls)
         except BaseException:
@@ -253,17 +258,18 @@ class Appliance:
         for line in self._lines:
             supervisor.add(f"machine {line.asset_id}", _bound(self.pipeline.run_asset, line.asset_id))
         supervisor.add("system watch", self._watch.run)
+        self.captures.supervise(supervisor)
         for source in self.sources:
             supervisor.add(f"source {source.source_id}", _bound(self.pipeline.feed, source))
         supervisor.add("station", self.station.run)
         supervisor.add("stored trends", self.station.recall_trends)
         supervisor.add("disk figures", self.station.watch_disk)
-        supervisor.add(
-            "central", self._watch.central_accepts if self._central is None else self._central.courier.run
-        )
+        supervise_central(self._central, self._watch, supervisor)
+        self._commands.supervise(supervisor)
         if self._opcua_server is not None:
             self._opcua_server.supervise(supervisor)
         self._webhooks.supervise(supervisor)
+        self._object_store.supervise(supervisor)
         self.telemetry.supervise(supervisor)
         supervisor.add("watchdog", notifier.keep_alive)
         serving = asyncio.Event()
@@ -286,10 +292,13 @@ class Appliance:
         self.pipeline.close()
         if self._central is not None:
             await self._central.close()
+        await self._commands.close()
         if self._opcua_server is not None:
             self._opcua_server.close()
         self._webhooks.close()
         self.telemetry.close()
+        await self.captures.close()
+        await self._object_store.close()
         await self.journal.close()
         self._auth.close()
 
@@ -299,6 +308,7 @@ class Appliance:
             self.station,
             self._auth,
             health=self.telemetry,
+            captured=self.captures.views,
             scrape_token=None if metrics is None else ScrapeToken(metrics.token_file),
             hosts=[socket.gethostname(), self.settings.web.host],
         )
@@ -320,7 +330,7 @@ class Appliance:
     def _ways_out(self) -> list[LinkReport]:
         """Who gets something from here: SCADA and the receivers of alarms."""
         server = [] if self._opcua_server is None else [self._opcua_server.report()]
-        return [*server, *self._webhooks.reports()]
+        return [*server, *self._webhooks.reports(), *self._object_store.reports()]
 
     def _build_opcua_server(self, clock: Clock) -> OpcUaPublishing | None:
         wanted, station = self.settings.opcua_server, self.settings.station

@@ -26,7 +26,9 @@ from appliance.telemetry.metrics import render
 from appliance.telemetry.reporter import Reporter, Sources, StageProbe
 from appliance.telemetry.silence import SilenceWatch
 from appliance.telemetry.stage_meter import Meters
+from appliance.telemetry.uplink_samples import uplink_samples
 from appliance.wiring_central import Central
+from appliance.wiring_object_store import ObjectStoring
 from appliance.wiring_opcua_server import OpcUaPublishing
 from appliance.wiring_webhooks import Webhooks
 from web.health_schemas import ApplianceHealthView
@@ -54,6 +56,7 @@ class Telemetry:
         central: Central | None = None,
         webhooks: Webhooks | None = None,
         opcua_server: OpcUaPublishing | None = None,
+        object_store: ObjectStoring | None = None,
     ) -> None:
         """`silence_s`: by source, after what silence it says itself that it is lost."""
         self._meters = meters
@@ -64,6 +67,7 @@ class Telemetry:
         self._central = central
         self._webhooks = webhooks
         self._opcua_server = opcua_server
+        self._object_store = object_store
         self._supervisor: Supervisor | None = None
         self._tally = ErrorTally()
         self._tally.__enter__()
@@ -114,7 +118,11 @@ class Telemetry:
 
     def metrics(self) -> bytes:
         """The page for Prometheus, rendered; the web floor asks once a second at most."""
-        return render(self.reporter.report(), self._counters.committed())
+        audit = None if self._central is None else self._central.reconciliation
+        more = [] if audit is None else [*audit.samples()]
+        if self._central is not None:
+            more += uplink_samples(self._central.uplink_report())
+        return render(self.reporter.report(), self._counters.committed(), more)
 
     # -- where the figures come from --
 
@@ -150,6 +158,8 @@ class Telemetry:
             waiting = sink.report().waiting
             meter = meters.webhook(sink.name)
             probes.append(StageProbe(Stage.WEBHOOK, sink.name, meter, waiting, MAX_WAITING))
+        if self._object_store is not None and self._object_store.courier is not None:
+            probes.append(StageProbe(Stage.OBJECT_STORE, "", self._object_store.meter))
         if self._opcua_server is not None:
             server = self._opcua_server.server
             probes.append(
@@ -166,6 +176,8 @@ class Telemetry:
             links.append(_link(source.report(), silent_s))
         if self._webhooks is not None:
             links += [_link(report, None) for report in self._webhooks.reports()]
+        if self._object_store is not None:
+            links += [_link(report, None) for report in self._object_store.reports()]
         if self._central is not None:
             central = self._central.courier.report()
             links.append(

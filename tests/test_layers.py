@@ -16,24 +16,31 @@ LINE_LIMIT = 400
 # must not know one another.
 APPLIANCE_RANK = {
     "__main__": 7, "commands": 6, "wiring": 5, "demo_plant": 5, "demo_config": 6, "demo_central": 6,
-    "demo_receiver": 6, "demo": 6,
+    "demo_receiver": 6, "demo": 6, "drill": 6,
     "config": 4, "machine_facts": 4, "pipeline": 4, "asset_line": 4,
     "station": 3, "sinks": 3, "reconcile": 3, "update": 3, "supervisor": 3, "analysis": 3, "telemetry": 3,
     "alarm_desk": 3, "system_watch": 3, "health_watch": 3, "machine_status": 3, "appliance_view": 3,
-    "trend_view": 3, "dead_letters": 3,
-    "alarms": 2, "alarm_records": 2, "counters": 2, "machine_usage": 2, "source_queue": 2, "tls_files": 2,
+    "trend_view": 3, "dead_letters": 3, "alarm_times": 3, "alarm_records": 3,
+    "alarms": 2, "counters": 2, "counter": 2, "machine_usage": 2, "source_queue": 2, "tls_files": 2,
     "journal": 1, "sources": 1, "publishers": 1, "clock": 0, "backoff": 0, "errors": 0,
     "service_notifier": 0, "device_identity": 2, "bearing_catalogue": 2, "secret_file": 1,
     "processor_level": 0, "installation": 1, "package_start": 7, "kernel": 2, "kernel_exercise": 4,
-    "advisory_records": 3, "limit": 2, "limit_desk": 3, "asset_prospects": 4,
+    "advisory_records": 3, "capture_segment": 0, "capture_ring": 1, "capture_group": 3, "capture_desk": 3,
+    "capture_care": 3, "captured_recording": 3, "captured_object": 3, "captured_views": 3,
+    "limit": 2, "limit_desk": 3, "asset_prospects": 4,
 }  # fmt: skip
 ADAPTERS = ("sources", "journal", "publishers", "sinks")
 
 CORE = (
     "dsp", "firmware_bridge", "models", "appliance.alarms", "appliance.analysis", "appliance.counters",
     "appliance.limit_versions", "appliance.limit_records",
+    "appliance.capture_segment", "appliance.capture_ring",
     "appliance.backoff", "appliance.sinks.webhook_signature", "appliance.sinks.webhook_queue",
     "appliance.sinks.webhook_targets", "appliance.sinks.webhook_early",
+    "appliance.counter_records", "appliance.reconcile.counters",
+    "appliance.reconcile.limits_merge",
+    "appliance.reconcile.hybrid_clock", "appliance.reconcile.alarm_merge",
+    "appliance.reconcile.alarm_recovery", "appliance.reconcile.central_alarms",
 )  # fmt: skip
 SHELLS = (
     "firmware_bridge.port", "firmware_bridge.port_reader", "firmware_bridge.simulator",

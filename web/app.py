@@ -15,12 +15,13 @@ from fastapi.routing import APIRoute
 
 from web.auth import AuthStore
 from web.body_limit import BodyLimit
+from web.capture_provider import CaptureProvider, NoCaptures
 from web.errors import install_error_handlers
 from web.guard import SessionGuard
 from web.headers import HostCheck, SecurityHeaders
 from web.live import LiveHub
 from web.metrics_page import MetricsPage
-from web.routes import alarms, appliance, channels, dead_letters, limits, live, machines, session
+from web.routes import alarms, appliance, captures, channels, dead_letters, limits, live, machines, session
 from web.routes.spa import Spa
 from web.scrape_token import ScrapeToken
 from web.station_view import HealthProvider, StationView
@@ -32,6 +33,7 @@ ROUTERS = (
     limits.router,
     channels.router,
     alarms.router,
+    captures.router,
     appliance.router,
     dead_letters.router,
     live.router,
@@ -48,6 +50,7 @@ def create_app(
     auth: AuthStore,
     *,
     health: HealthProvider,
+    captured: CaptureProvider | None = None,
     scrape_token: ScrapeToken | None = None,
     monotonic_s: Callable[[], float] = time.monotonic,
     hosts: Iterable[str] = (),
@@ -56,7 +59,8 @@ def create_app(
 ) -> FastAPI:
     """The ASGI application.
 
-    `health` says how the appliance itself is; `scrape_token` admits a scraper of /metrics without a session.
+    `health` says how the appliance itself is; `captured` gives waveforms around alarms (None: none).
+    `scrape_token` admits a scraper of /metrics without a session.
     `hosts`: names by which this appliance is reached, besides `localhost` and any address. `app.state.live`
     is the hub whose `close()` ends the open streams; `WebServer` calls it.
     """
@@ -73,6 +77,7 @@ def create_app(
     app.state.station = station
     app.state.auth = auth
     app.state.health = health
+    app.state.captures = captured or NoCaptures()
     app.state.live = hub or LiveHub(station, auth.is_live)
     for router in ROUTERS:
         app.include_router(router)

@@ -148,6 +148,18 @@ class TrendView(Schema):
     limit_marks: list[LimitMark]
 
 
+OriginName = Literal["box", "centre"]
+
+
+class ActView(Schema):
+    """What a person did to the present activation of an alarm."""
+
+    actor: str
+    origin: OriginName
+    time_ms: float
+    reason: str
+
+
 class AlarmView(Schema):
     alarm_id: str
     asset_id: str
@@ -168,12 +180,18 @@ class AlarmView(Schema):
     acknowledged_by: str | None
     acknowledged_ms: float | None
     comment: str
+    acknowledgements: list[ActView]  # of everybody, on the box and at the centre
+    shelved: ActView | None  # while it is shelved
+    shelved_until_ms: float | None
+    conflicts: list[str]  # acts that could not take effect, as sentences
 
 
 class AlarmTransitionView(Schema):
     sequence: int
     what: str
     actor: str
+    origin: OriginName
+    reason: str
     time_ms: float
     alarm: AlarmView
 
@@ -181,6 +199,14 @@ class AlarmTransitionView(Schema):
 class AcknowledgeRequest(Schema):
     activation: int = Field(ge=1)
     comment: str = Field(default="", max_length=500)
+
+
+class ShelveRequest(Schema):
+    """For how long the activation that was seen is nobody's task; 0 hours take it off the shelf."""
+
+    activation: int = Field(ge=1)
+    hours: float = Field(ge=0, le=168, allow_inf_nan=False)
+    reason: str = Field(default="", max_length=500)
 
 
 class LinkView(Schema):
@@ -274,6 +300,51 @@ class RedriveView(Schema):
     sent_again: int
 
 
+class ReconciliationFigureView(Schema):
+    """One figure of a report that is not 0."""
+
+    name: str  # "records_resent"
+    meaning: str
+    value: int
+
+
+class ReconciliationLineView(Schema):
+    """One thing that a report tells."""
+
+    part: str  # "audit", "counters", "alarms"
+    subject: str
+    text: str
+    old: str
+    new: str
+
+
+class ReconciliationReportView(Schema):
+    """What was compared with the centre, and what was repaired."""
+
+    report_id: str
+    cause: str  # "start", "reconnect", "interval", "recheck"
+    outage_from_ms: float | None
+    ended_ms: float
+    agrees: bool
+    text: str
+    figures: list[ReconciliationFigureView]
+    lines: list[ReconciliationLineView]  # the first ones
+    lines_left_out: int
+
+
+class ReconciliationView(Schema):
+    """Whether the centre has what was sent: points by what is known of them, and the newest report."""
+
+    running: bool
+    error: str  # why the last round was not ended
+    ended_ms: float | None
+    sent: int
+    confirmed: int
+    differing: int
+    cut_or_gone: int  # by the centre's retention, or no longer kept on the box
+    report: ReconciliationReportView | None
+
+
 class ApplianceView(Schema):
     name: str
     version: str
@@ -289,6 +360,7 @@ class ApplianceView(Schema):
     disk: DiskView
     journal_durable: bool
     central: str  # "not configured: everything is kept here"
+    reconciliation: ReconciliationView | None = None  # null: no centre, or arrival is not audited
     dead_letters: list[DeadLetterTallyView]  # one per destination, also where nothing was refused
 
 

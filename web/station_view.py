@@ -86,6 +86,10 @@ class StationView(Protocol):
         """Returns after the acknowledgement is durable. Raises StaleAcknowledgementError."""
         ...
 
+    async def shelve(self, alarm_id: str, activation: int, user: str, hours: float, reason: str) -> AlarmView:
+        """Shelved for so long, 0: not any more; once that is durable. Raises StaleAcknowledgementError."""
+        ...
+
     def limits(self, asset_id: str) -> LimitsView: ...
 
     async def limit_history(self, asset_id: str, limit: int) -> list[LimitVersionView]:

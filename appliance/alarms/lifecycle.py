@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from appliance.alarms.acts import Act, ActKind, Conflict, EventMark, HybridStamp, names_of
+
 MAX_COMMENT = 500
 
 
@@ -30,7 +32,7 @@ class Severity(StrEnum):
 
 
 class AlarmState(StrEnum):
-    """ISA-18.2 states that are built so far (shelved, suppressed, out of service follow)."""
+    """ISA-18.2 states that are built so far (suppressed, out of service follow); shelving stands beside."""
 
     ACTIVE_UNACKNOWLEDGED = "active, unacknowledged"
     ACTIVE_ACKNOWLEDGED = "active, acknowledged"
@@ -74,15 +76,25 @@ class Alarm:
     acknowledged_by: str | None = None
     comment: str = ""
     rising_since_ns: int | None = None  # since when the line of a named fault has been rising
+    acknowledgements: tuple[Act, ...] = ()  # of this activation, in order of their marks
+    shelving: Act | None = None  # the latest of shelve and unshelve of this activation
+    conflicts: tuple[Conflict, ...] = ()  # acts that came too late for it, or lost against a later one
+
+    def shelved(self, time_ns: int) -> bool:
+        """Whether it is shelved at this UTC time."""
+        act = self.shelving
+        return act is not None and act.kind is ActKind.SHELVE and time_ns < act.until_ns
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmTransition:
     """One step in an alarm's life, ready for the journal: what happened, by whom, and the alarm after it."""
 
-    what: str  # "raised", "updated", "acknowledged", "cleared", "re-raised", "closed"
+    what: str  # "raised", "updated", "acknowledged", "cleared", "re-raised", "closed", or `alarm_merge.WHAT`
     actor: str  # "appliance" or a user's name
     alarm: Alarm
+    mark: EventMark | None = None  # of a person's act; others get theirs with their record
+    reason: str = ""  # the person's words, or why it is a conflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,11 +209,17 @@ def update(alarm: Alarm, condition: Condition, time_ns: int) -> AlarmTransition:
 def clear(alarm: Alarm, time_ns: int) -> AlarmTransition:
     """The condition is gone; the alarm stays open until it was acknowledged. Raises AlarmStepError."""
     row = _row(alarm.state, AlarmStep.CLEAR, alarm.alarm_id)
-    return AlarmTransition(row.what, APPLIANCE, replace(alarm, state=row.after, changed_ns=time_ns))
+    shelving = None if row.after is AlarmState.NORMAL else alarm.shelving  # what is over needs no shelf
+    after = replace(alarm, state=row.after, changed_ns=time_ns, shelving=shelving)
+    return AlarmTransition(row.what, APPLIANCE, after)
 
 
-def acknowledge(alarm: Alarm, activation: int, actor: str, comment: str, time_ns: int) -> AlarmTransition:
+def acknowledge(
+    alarm: Alarm, activation: int, actor: str, comment: str, time_ns: int, *, mark: EventMark | None = None
+) -> AlarmTransition:
     """A person has seen this activation. The comment is cut at 500 characters.
+
+    `mark` names the act among those of all origins; without one it counts for this box alone.
 
     Raises StaleActivationError if it is not the present one (the message names both),
     NothingToAcknowledgeError if the alarm is acknowledged already or normal.
@@ -217,10 +235,22 @@ def acknowledge(alarm: Alarm, activation: int, actor: str, comment: str, time_ns
         raise NothingToAcknowledgeError(
             f"alarm {alarm.alarm_id!r} is {alarm.state}{by}: there is nothing to acknowledge"
         )
-    after = replace(
-        alarm, state=row.after, changed_ns=time_ns, acknowledged_by=actor, comment=comment[:MAX_COMMENT]
+    act = Act(
+        ActKind.ACKNOWLEDGE,
+        mark or EventMark(HybridStamp(time_ns), "", alarm.activation),
+        actor,
+        comment[:MAX_COMMENT],
     )
-    return AlarmTransition(row.what, actor, after)
+    after = replace(
+        alarm,
+        state=row.after,
+        changed_ns=time_ns,
+        acknowledgements=(act,),
+        acknowledged_by=names_of((act,)),
+        comment=act.reason,
+        shelving=None if row.after is AlarmState.NORMAL else alarm.shelving,
+    )
+    return AlarmTransition(row.what, actor, after, act.mark, act.reason)
 
 
 def diagram() -> str:

@@ -7,7 +7,7 @@ stated. Decides nothing about conditions (the rules do) and stores nothing (the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from appliance.alarms import lifecycle
 from appliance.alarms.lifecycle import Alarm, AlarmTransition, Condition, NothingToAcknowledgeError
@@ -55,6 +55,17 @@ class AlarmRegister:
             known = ", ".join(self._alarms) or "none"
             raise NothingToAcknowledgeError(f"there is no alarm {alarm_id!r}; there are: {known}")
         return self._keep(lifecycle.acknowledge(alarm, activation, actor, comment, time_ns))
+
+    def take_over(self, transition: AlarmTransition) -> None:
+        """An alarm as somebody else knows it: in place of what is here."""
+        self._keep(transition)
+
+    def carry_out(self, alarm_id: str, step: Callable[[Alarm], AlarmTransition]) -> AlarmTransition:
+        """What is done to an alarm as it stands. Raises NothingToAcknowledgeError, and what `step` does."""
+        alarm = self._alarms.get(alarm_id)
+        if alarm is None:
+            raise NothingToAcknowledgeError(f"there is no alarm {alarm_id!r}")
+        return self._keep(step(alarm))
 
     def restore(self, alarms: Iterable[Alarm]) -> None:
         """Take over the journal's newest state of each alarm, in place of all that is here."""

@@ -6,7 +6,7 @@ the condition (a source, the journal, the clock) says so, and says so again when
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 from appliance.alarms.lifecycle import Alarm, AlarmTransition, Condition, Severity
@@ -25,8 +25,11 @@ class SystemCondition(StrEnum):
     DATA_LOST = "data lost"
     OVERLOAD = "overload"
     CENTRAL_REFUSES = "central refuses"
+    CENTRAL_DIFFERS = "central differs"
     WEBHOOK_FAILING = "webhook failing"
     LATENCY_DOUBLED = "latency doubled"
+    CAPTURES_LEFT_OUT = "captures left out"
+    OBJECT_STORE_REFUSES = "object store refuses"
 
 
 _SENTENCES = {
@@ -45,8 +48,11 @@ _SENTENCES = {
     SystemCondition.DATA_LOST: "Stored data was damaged: {reason}",
     SystemCondition.OVERLOAD: "The appliance is overloaded: {reason}; parts of the data are left out",
     SystemCondition.CENTRAL_REFUSES: "The central InfluxDB takes nothing: {reason}; all of it is kept here",
+    SystemCondition.CENTRAL_DIFFERS: "The central InfluxDB does not keep what was sent: {reason}",
     SystemCondition.WEBHOOK_FAILING: "Webhook {subject} does not take alarms: {reason}",
     SystemCondition.LATENCY_DOUBLED: "The appliance has become slow: {reason}",
+    SystemCondition.CAPTURES_LEFT_OUT: "Waveforms around alarms are left out: {reason}",
+    SystemCondition.OBJECT_STORE_REFUSES: "The object store takes no captures: {reason}; they are kept here",
 }  # fmt: skip
 
 
@@ -89,6 +95,14 @@ class SystemAlarms:
     ) -> AlarmTransition:
         """See `lifecycle.acknowledge`."""
         return self._register.acknowledge(alarm_id, activation, actor, comment, time_ns)
+
+    def take_over(self, transition: AlarmTransition) -> None:
+        """See `AlarmRegister.take_over`."""
+        self._register.take_over(transition)
+
+    def carry_out(self, alarm_id: str, step: Callable[[Alarm], AlarmTransition]) -> AlarmTransition:
+        """See `AlarmRegister.carry_out`."""
+        return self._register.carry_out(alarm_id, step)
 
     def alarms(self) -> list[Alarm]:
         """All system alarms that ever were."""

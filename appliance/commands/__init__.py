@@ -15,6 +15,7 @@ SAME_EVERYWHERE = frozenset({"evaluate"})  # what they print must not depend on 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("appliance.commands.run", "run the appliance with a configuration file"),
     "demo": ("appliance.commands.demo", "run an appliance beside a simulated machine and tell its story"),
+    "drill": ("appliance.commands.drill", "break an appliance in every way, and count what that costs"),
     "check-config": ("appliance.commands.check_config", "say all that is wrong with a configuration file"),
     "password": ("appliance.commands.password", "give a user a new first password"),
     "opcua-user": ("appliance.commands.opcua_user", "give a user of the OPC UA server a password"),
@@ -30,13 +31,30 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "appliance.commands.explain",
         "why this verdict: evidence per fault, decoys, band, speed, limits and their age",
     ),
-    "export": ("appliance.commands.export", "write trends as CSV or Parquet, or convert a recording"),
+    "export": (
+        "appliance.commands.export",
+        "write trends as CSV or Parquet, a captured waveform, or convert a recording",
+    ),
+    "gaps": ("appliance.commands.gaps", "list the intervals without data: channel, span, cause, state"),
+    "captures": ("appliance.commands.captures", "list the raw waveforms that were kept around alarms"),
     "webhook": (
         "appliance.commands.webhook",
         "test the receivers of alarms, list and resend what they did not take",
     ),
     "warm-up": ("appliance.commands.warm_up", "compile, or load ahead, all kernels of the analysis"),
-    "central": ("appliance.commands.central", "list what the central InfluxDB refused, and send it again"),
+    "central": (
+        "appliance.commands.central",
+        "check the way to the central InfluxDB, list what it refused, and send it again",
+    ),
+    "reconcile": (
+        "appliance.commands.reconcile",
+        "say whether this box and the central InfluxDB agree; print reconciliation reports",
+    ),
+    "resend": ("appliance.commands.resend", "have records of an interval sent to the centre once more"),
+    "command": (
+        "appliance.commands.command",
+        "sign acknowledgements, shelvings and limit changes at the centre",
+    ),
     "evaluate": ("appliance.commands.evaluate", "judge detection on a folder of recordings with known truth"),
 }
 """Name: (module, summary). Only the module of the wanted command is imported."""

@@ -1,4 +1,4 @@
-"""`stethos central`: lists records that the central InfluxDB refused for good, and has them sent again."""
+"""`stethos central`: what the central InfluxDB refused, its sending again, and a check of the way there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from appliance.commands import EXIT_OK
+from appliance.commands import EXIT_OK, central_check
 from appliance.config_file import load_settings
 from appliance.errors import Fatal
 from appliance.sinks.outbox_dead import read_dead_letters, redrive_dead_letters
@@ -20,7 +20,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add `central` and its actions to the command line."""
     parser = subparsers.add_parser(
         "central",
-        help="list what the central InfluxDB refused, and send it again",
+        help="check the way to the central InfluxDB, list what it refused, and send it again",
         description="Exit code 0: done; 1: not possible; 2: wrong configuration.",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
@@ -31,6 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     for action in (listing, again):
         action.add_argument("--config", type=Path, required=True, metavar="FILE")
         action.add_argument("--json", action="store_true", help="print one JSON object")
+    central_check.add_action(actions)
     listing.set_defaults(run=run_list)
     again.set_defaults(run=run_redrive)
 

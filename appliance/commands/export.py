@@ -12,15 +12,18 @@ import json
 import sys
 from pathlib import Path
 
+from appliance.captured_recording import captured_recording
 from appliance.commands import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_OK
+from appliance.commands.captures import read_captures
 from appliance.commands.export_tables import write_table
 from appliance.commands.export_trends import RowKind, Selection, TrendTable, parse_time
 from appliance.config_file import load_settings
 from appliance.errors import Rejected
 from appliance.journal.archive import Archive
+from appliance.journal.capture_files import CaptureFiles
 from appliance.sources.recording_notes import read_notes
 from appliance.sources.recording_writers import WRITERS, write_recording
-from appliance.sources.recordings import read_recording
+from appliance.sources.recordings import Recording, read_recording
 
 EVER_NS = (0, 1 << 62)
 
@@ -29,17 +32,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add `export` to the command line."""
     parser = subparsers.add_parser(
         "export",
-        help="write stored trends as CSV or Parquet, or a recording in another format",
+        help="write stored trends as CSV or Parquet; a captured waveform or a recording in another format",
         description="Trends: one table in order of time, a row per stored window, score, process value, "
         "gap and alarm transition; units stand in the headings, times are ISO 8601 UTC and ns, a gap is a "
         "row of its own and nothing is interpolated. Works beside a running appliance. Recordings: "
         f"any that 'stethos replay' reads, written as {', '.join(WRITERS)} in m/s2 where the unit is known. "
-        "Waveforms captured by the appliance itself are not stored yet, so there are none to export.",
+        "With --capture, a waveform that the appliance kept around an alarm ('stethos captures' lists them), "
+        "in the same formats.",
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--config", type=Path, metavar="FILE", help="configuration of the appliance")
     source.add_argument("--state", type=Path, metavar="DIR", help="its state folder")
     source.add_argument("--recording", type=Path, metavar="FILE", help="convert this recording instead")
+    parser.add_argument(
+        "--capture", metavar="ID", help="write this captured waveform of the appliance instead of trends"
+    )
     parser.add_argument(
         "--to", type=Path, required=True, metavar="OUT", help="file to write; its ending says the format"
     )
@@ -69,7 +76,12 @@ def run(options: argparse.Namespace) -> int:
     try:
         if options.to.exists() and not options.force:
             raise Rejected(f"{options.to} exists: choose another name, or add --force")
-        said = _recording(options) if options.recording is not None else _trends(options)
+        if options.recording is not None:
+            if options.capture is not None:
+                raise Rejected("--capture is of an appliance: give --config or --state, not --recording")
+            said = _recording(options)
+        else:
+            said = _trends(options) if options.capture is None else _capture(options)
     except Rejected as error:
         print(f"stethos export: {error}", file=sys.stderr)
         return EXIT_CONFIGURATION
@@ -83,8 +95,14 @@ def run(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def _state_folder(options: argparse.Namespace) -> Path:
+    if options.config is None:
+        return Path(options.state)
+    return load_settings(options.config).station.state_dir
+
+
 def _trends(options: argparse.Namespace) -> dict[str, object]:
-    folder = options.state if options.config is None else load_settings(options.config).station.state_dir
+    folder = _state_folder(options)
     selection = Selection(
         kinds=tuple(kind for kind in RowKind if options.kind is None or kind in options.kind),
         channels=None if options.channel is None else frozenset(options.channel),
@@ -106,6 +124,19 @@ def _trends(options: argparse.Namespace) -> dict[str, object]:
     return {"written": str(options.to), "rows": rows, "columns": len(table.columns), "left_out": unreadable}
 
 
+def _capture(options: argparse.Namespace) -> dict[str, object]:
+    journal = _state_folder(options) / "journal"
+    known = {capture.capture_id: capture for capture in read_captures(journal)}
+    capture = known.get(options.capture)
+    if capture is None:
+        raise Rejected(f"there is no capture {options.capture}: 'stethos captures' lists them")
+    nominal = options.to.name.lower().endswith(".wav")
+    recording = captured_recording(CaptureFiles(journal), capture, nominal)
+    for remark in recording.remarks:
+        print(f"{capture.capture_id}: {remark}", file=sys.stderr)
+    return _written(recording, options)
+
+
 def _recording(options: argparse.Namespace) -> dict[str, object]:
     path: Path = options.recording
     if options.to.exists() and options.to.samefile(path):
@@ -114,6 +145,10 @@ def _recording(options: argparse.Namespace) -> dict[str, object]:
     recording = read_recording(path, options.rate or notes.sample_rate_hz, options.unit or notes.unit)
     for remark in recording.remarks:
         print(f"{path}: {remark}", file=sys.stderr)
+    return _written(recording, options)
+
+
+def _written(recording: Recording, options: argparse.Namespace) -> dict[str, object]:
     written = write_recording(recording, options.to, replace=options.force)
     return {
         "written": ", ".join(str(file) for file in written),

@@ -6,8 +6,9 @@ one; that interval is a gap, whether the stop was clean, a kill or a power cut. 
 
 from __future__ import annotations
 
+from appliance.journal.anchors import kernel_of
 from appliance.journal.features import end_ns
-from appliance.journal.pending import PendingGap, PendingRecord
+from appliance.journal.pending import BootTime, PendingGap, PendingRecord
 from appliance.journal.record import GapState, RecordKind
 from appliance.journal.store import Store
 from dsp.samples import GapCause
@@ -29,17 +30,27 @@ class Absence:
             return None
         self._seen.add(new.subject)
         known = None if store is None else store.newest(new.kind, new.subject)
-        if known is None or known.boot_id == self._boot_id or end_ns(known) >= pending.time_ns:
+        if known is None or known.boot_id == self._boot_id:
+            return None
+        here, there = kernel_of(self._boot_id), kernel_of(known.boot_id)
+        told_ns = end_ns(known)
+        began_ns = known.monotonic_ns + told_ns - known.time_ns
+        trusted = known.time_trusted and pending.time_trusted
+        if began_ns >= new.monotonic_ns if here == there else trusted and told_ns >= pending.time_ns:
             return None
         return PendingGap(
             channel_id=new.subject,
-            start_ns=end_ns(known),
-            end_ns=pending.time_ns,
+            start_ns=told_ns,
+            end_ns=max(told_ns, pending.time_ns),  # by clocks that were not trusted it may seem to end before
             cause=cause,
             state=GapState.LOST,
             samples_missing=None,
             monotonic_ns=new.monotonic_ns,
-            time_trusted=known.time_trusted and pending.time_trusted,
+            time_trusted=trusted,
+            clock=(
+                BootTime("" if known.time_known else there, began_ns),
+                BootTime("" if pending.time_trusted else here, new.monotonic_ns),
+            ),
         )
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import sqlite3
 
 from appliance.journal import schema
+from appliance.journal.capture_record import booked_bytes
 from appliance.journal.deliveries import Deliveries
-from appliance.journal.record import Record, RecordClass
-from appliance.journal.retention import Accounts, stored_bytes
+from appliance.journal.record import ClassBacklog, Record, RecordClass, RecordKind
+from appliance.journal.retention import Accounts, Budgets, backlog_of, stored_bytes
 
 
 class Books:
@@ -46,6 +47,12 @@ class Books:
             account.records += records
             account.stored_bytes += size_bytes
             account.stored_total += size_bytes
+        for (payload,) in self._connection.execute(
+            "SELECT payload FROM record INDEXED BY record_durable "  # noqa: S608
+            f"WHERE class<>{schema.TELEMETRY} AND kind=? AND sequence>?",
+            (schema.KIND_CODES[RecordKind.CAPTURE], through),
+        ):
+            self._count_file(payload)
         self.refresh_oldest()
 
     def save(self, sequence: int) -> None:
@@ -79,8 +86,20 @@ class Books:
         account.records += 1
         account.stored_bytes += size_bytes
         account.stored_total += size_bytes
+        if record.kind is RecordKind.CAPTURE:
+            self._count_file(record.payload)
         if self.oldest_ns.get(record.record_class) is None:
             self.oldest_ns[record.record_class] = record.time_ns
+
+    def backlog(self, budgets: Budgets, now_ns: int) -> list[ClassBacklog]:
+        """What each class holds at this UTC."""
+        table = []
+        for record_class in RecordClass:
+            oldest_ns = self.oldest_ns.get(record_class)
+            age_s = None if oldest_ns is None else max(0.0, (now_ns - oldest_ns) / 1e9)
+            account, budget = self.accounts[record_class], budgets.of(record_class)
+            table.append(backlog_of(record_class, account, budget, age_s))
+        return table
 
     def refresh_oldest(self) -> None:
         """Look up the time of the oldest record of every class (after a start and after trimming)."""
@@ -95,6 +114,13 @@ class Books:
                 )
             row = self._connection.execute(sql, (code,)).fetchone()
             self.oldest_ns[record_class] = None if row is None else row[0]
+
+    def _count_file(self, payload: bytes) -> None:
+        """The class of captures pays for its files, too."""
+        account, size_bytes = self.accounts[RecordClass.CAPTURE], booked_bytes(payload)
+        account.stored_bytes += size_bytes
+        account.stored_total += size_bytes
+        account.written_bytes += size_bytes
 
     def _set_meta(self, name: str, value: str) -> None:
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (name, value))

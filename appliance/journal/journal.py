@@ -20,6 +20,7 @@ from appliance.clock import Clock, kernel_boot_id
 from appliance.errors import Fatal
 from appliance.journal.absence import Absence, channels_last_seen
 from appliance.journal.admission import check
+from appliance.journal.anchors import ClockLook
 from appliance.journal.deliveries import Deliveries
 from appliance.journal.durability import Durability, DurabilityCallback
 from appliance.journal.errors import JournalRejected
@@ -39,7 +40,8 @@ from appliance.journal.record import (
 )
 from appliance.journal.recovery import Recovery, lock_folder
 from appliance.journal.reserve import Reserve
-from appliance.journal.retention import Budgets, Timing, backlog_of
+from appliance.journal.restamping import Restamping
+from appliance.journal.retention import Budgets, Timing
 from appliance.journal.store import FILE_NAME
 from appliance.journal.writer import Writer
 from dsp.samples import Gap, GapCause
@@ -51,7 +53,9 @@ _CLOSE_LIMIT_S = 10.0
 class Journal:
     """An open journal. Build it with `Journal.open`, use it from one event loop, `close` it."""
 
-    def __init__(self, folder: Path, budgets: Budgets, clock: Clock, timing: Timing, lock: int) -> None:
+    def __init__(  # noqa: PLR0917 - `open` is the way in
+        self, folder: Path, budgets: Budgets, clock: Clock, timing: Timing, lock: int, resolve_times: bool
+    ) -> None:
         self.folder = folder
         self.budgets = budgets
         self.reserve = Reserve(folder, budgets.reserve_bytes)
@@ -63,16 +67,18 @@ class Journal:
         self._lock = lock
         self._loop = asyncio.get_running_loop()
         self.deliveries = Deliveries()  # tell it which sinks are configured: until then nothing unsent leaves
-        self._recovery = Recovery(folder, self.boot_id, self._wall_now, self.deliveries)
-        self.queries = self._queries = Queries(folder / FILE_NAME, self._suspect)
+        self._recovery = Recovery(folder, self.boot_id, self._clock_now, self.deliveries)
+        self._restamping = Restamping(self.kernel_boot_id, resolve_times)
         self._writer = Writer(
             self._recovery.open_store,
             self.reserve,
             budgets=budgets,
             timing=timing,
-            wall_now=self._wall_now,
+            clock_now=self._clock_now,
             on_commit=self._tell_commit,
+            restamping=self._restamping,
         )
+        self.queries = self._queries = Queries(folder / FILE_NAME, self._writer.suspect)
         self._durability = Durability()
         self._committed = asyncio.Event()
         self._absence = Absence(self.boot_id)
@@ -81,17 +87,24 @@ class Journal:
 
     @classmethod
     async def open(
-        cls, folder: Path | str, budgets: Budgets, clock: Clock, timing: Timing | None = None
+        cls,
+        folder: Path | str,
+        budgets: Budgets,
+        clock: Clock,
+        timing: Timing | None = None,
+        *,
+        resolve_times: bool = True,
     ) -> Journal:
         """Open the journal in `folder`, or create it (mode 0700).
 
         A damaged file is set aside and salvaged (`damage_report`). A disk that refuses does not stop the
-        appliance: the journal opens not durable and tries on. Raises JournalLocked when another process has
-        it open, Fatal when a newer release has written it.
+        appliance: the journal opens not durable and tries on. `resolve_times` False: records of an untrusted
+        clock keep their time for good, because they are sent with it. Raises JournalLocked when another
+        process has it open, Fatal when a newer release has written it.
         """
         folder = Path(folder)
         lock = await asyncio.to_thread(lock_folder, folder)
-        journal = cls(folder, budgets, clock, timing or Timing(), lock)
+        journal = cls(folder, budgets, clock, timing or Timing(), lock, resolve_times)
         await journal._start()
         return journal
 
@@ -131,6 +144,11 @@ class Journal:
     def watch_flushes(self, callback: Callable[[float, int], None]) -> None:
         """Call `callback(seconds, records)` in the writer's thread after each batch that the disk took."""
         self._writer.on_flush = callback
+
+    @property
+    def resolutions(self) -> int:
+        """How often provisional times were resolved since the start; `follow`ers are woken by it."""
+        return self._restamping.passes
 
     @property
     def waiting(self) -> int:
@@ -198,18 +216,9 @@ class Journal:
         have is open, what no one has is lost.
         """
         start, end = self._clock.wall(gap.start_ns), self._clock.wall(gap.end_ns)
-        self._writer.add_gap(
-            PendingGap(
-                gap.channel_id,
-                start.time_ns,
-                end.time_ns,
-                gap.cause,
-                state or first_state(gap.cause),
-                gap.samples_missing,
-                gap.start_ns,
-                start.trusted and end.trusted,
-            )
-        )
+        trusted, state = start.trusted and end.trusted, state or first_state(gap.cause)
+        interval = (gap.channel_id, start.time_ns, end.time_ns, gap.cause, state, gap.samples_missing)
+        self._writer.add_gap(PendingGap(*interval, gap.start_ns, trusted))
 
     def resolve_gap(self, gap_id: int, state: GapState) -> None:
         """Note what became of a gap: backfilled, or lost for good. An unknown id changes nothing."""
@@ -298,17 +307,7 @@ class Journal:
     def backlog(self) -> list[ClassBacklog]:
         """What each class holds, from running accounts; reads nothing from the disk."""
         store = self._writer.store
-        now_ns = self._wall_now()[0]
-        table = []
-        for record_class in RecordClass:
-            if store is None:
-                continue
-            oldest_ns = store.oldest_ns.get(record_class)
-            age_s = None if oldest_ns is None else max(0.0, (now_ns - oldest_ns) / 1e9)
-            table.append(
-                backlog_of(record_class, store.accounts[record_class], self.budgets.of(record_class), age_s)
-            )
-        return table
+        return [] if store is None else store.books.backlog(self.budgets, self._clock_now().time_ns)
 
     async def close(self) -> None:
         """Flush what waits and end. Gives up on a disk that hangs."""
@@ -378,13 +377,10 @@ class Journal:
         if not self._recovery.check_all():
             self._writer.suspect()
 
-    def _suspect(self) -> None:
-        """From a query thread: it met a damaged page."""
-        self._writer.suspect()
-
-    def _wall_now(self) -> tuple[int, bool]:
-        wall = self._clock.wall(self._clock.monotonic_ns())
-        return wall.time_ns, wall.trusted
+    def _clock_now(self) -> ClockLook:
+        now_ns = self._clock.monotonic_ns()
+        wall = self._clock.wall(now_ns)
+        return ClockLook(now_ns, wall.time_ns, wall.trusted)
 
     def _pending(self, record: NewRecord, ticket: Ticket | None) -> PendingRecord:
         wall = self._clock.wall(record.monotonic_ns)

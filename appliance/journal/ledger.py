@@ -12,11 +12,15 @@ from dataclasses import dataclass
 
 import orjson
 
+from appliance.journal import gap_clock
+from appliance.journal.anchors import kernel_of
 from appliance.journal.pending import PendingGap, PendingGapState
 from appliance.journal.record import GapState, NewRecord, RecordClass, RecordKind, StoredGap
 from dsp.samples import GapCause
 
-# Causes whose data may still exist elsewhere (a server's history, the device's buffer).
+# Causes whose data may still exist elsewhere (a server's history, the device's buffer), and for how long
+# after its end such a gap stays open: then it is lost.
+OPEN_FOR_NS = 86_400_000_000_000
 BACKFILLABLE = frozenset({GapCause.OPCUA_DOWN, GapCause.CLOCK_UNSET})
 
 
@@ -37,13 +41,25 @@ class GapPayload:
     samples_missing: int | None
 
 
-def write_gap(connection: sqlite3.Connection, gap: PendingGap, boot: int) -> NewRecord:
-    """Enter a gap or extend the one it touches; returns the record that announces it."""
+def write_gap(connection: sqlite3.Connection, gap: PendingGap, boot: int, boot_id: str) -> NewRecord:
+    """Enter a gap or extend the one it touches; returns the record that announces it.
+
+    Only times of one clock can be said to touch: UTC that is good, or of one boot.
+    """
     end_ns = max(gap.end_ns, gap.start_ns)
+    clock = gap.boot_times(kernel_of(boot_id))
     touching = connection.execute(
-        "SELECT id, start_ns, end_ns, samples_missing FROM gap WHERE channel=? AND end_ns>=? AND start_ns<=? "
-        "AND cause=? AND state=? ORDER BY end_ns DESC LIMIT 1",
-        (gap.channel_id, gap.start_ns, end_ns, gap.cause.value, gap.state.value),
+        "SELECT id, start_ns, end_ns, samples_missing FROM gap LEFT JOIN gap_clock c ON c.gap_id=gap.id "
+        "WHERE channel=? AND end_ns>=? AND start_ns<=? AND cause=? AND state=? "
+        "AND coalesce(c.end_kernel,'')=? ORDER BY end_ns DESC LIMIT 1",
+        (
+            gap.channel_id,
+            gap.start_ns,
+            end_ns,
+            gap.cause.value,
+            gap.state.value,
+            "" if clock is None else clock[0].kernel,
+        ),
     ).fetchone()
     start_ns, missing = gap.start_ns, gap.samples_missing
     if touching is None:
@@ -65,6 +81,8 @@ def write_gap(connection: sqlite3.Connection, gap: PendingGap, boot: int) -> New
             (start_ns, end_ns, missing, gap_id),
         )
     assert gap_id is not None
+    if clock is not None:
+        gap_clock.enter(connection, gap_id, *clock)
     stored = GapPayload(gap_id, start_ns, end_ns, gap.cause.value, gap.state.value, missing)
     return gap_record(gap.channel_id, gap.monotonic_ns, stored)
 
@@ -80,6 +98,18 @@ def change_state(connection: sqlite3.Connection, change: PendingGapState) -> New
     channel_id, start_ns, end_ns, cause, missing = row
     stored = GapPayload(change.gap_id, start_ns, end_ns, cause, change.state.value, missing)
     return gap_record(channel_id, change.monotonic_ns, stored)
+
+
+def overdue(connection: sqlite3.Connection, before_ns: int) -> list[int]:
+    """Ids of open gaps that ended before a UTC time: nobody has filled them, and nobody will."""
+    return [
+        gap_id
+        for (gap_id,) in connection.execute(
+            "SELECT id FROM gap WHERE state=? AND end_ns<? AND id NOT IN (SELECT gap_id FROM gap_clock) "
+            "ORDER BY id LIMIT 1000",
+            (GapState.OPEN.value, before_ns),
+        )
+    ]
 
 
 def gap_record(channel_id: str, monotonic_ns: int, stored: GapPayload) -> NewRecord:
@@ -99,14 +129,23 @@ def gaps_between(
 ) -> list[StoredGap]:
     """Entries of a channel that overlap the interval, in order of time."""
     rows = connection.execute(
-        "SELECT g.id, g.channel, g.start_ns, g.end_ns, g.cause, g.state, g.samples_missing, b.boot_id "
-        "FROM gap g LEFT JOIN boot b ON b.id=g.boot WHERE g.channel=? AND g.end_ns>=? AND g.start_ns<=? "
+        "SELECT g.id, g.channel, g.start_ns, g.end_ns, g.cause, g.state, g.samples_missing, b.boot_id, "
+        "c.gap_id FROM gap g LEFT JOIN boot b ON b.id=g.boot LEFT JOIN gap_clock c ON c.gap_id=g.id "
+        "WHERE g.channel=? AND g.end_ns>=? AND g.start_ns<=? "
         "ORDER BY g.start_ns, g.id",
         (channel_id, start_ns, end_ns),
     )
     return [
         StoredGap(
-            row[0], row[1], row[2], row[3], GapCause(row[4]), GapState(row[5]), row[6], row[7] or "unknown"
+            row[0],
+            row[1],
+            row[2],
+            row[3],
+            GapCause(row[4]),
+            GapState(row[5]),
+            row[6],
+            row[7] or "unknown",
+            row[8] is not None,
         )
         for row in rows
     ]

@@ -67,9 +67,21 @@ class PendingRecord:
         return stored_bytes(len(new.key), len(new.subject), len(new.payload))
 
 
+@dataclass(frozen=True, slots=True)
+class BootTime:
+    """A monotonic time of one boot of the kernel; `kernel` "": the UTC beside it is good."""
+
+    kernel: str
+    monotonic_ns: int
+
+
 @dataclass(slots=True)
 class PendingGap:
-    """A gap on its way to the ledger. Times are UTC ns; `monotonic_ns` is when it began."""
+    """A gap on its way to the ledger. Times are UTC ns; `monotonic_ns` is when it began.
+
+    `clock`, of provisional times: begin and end by the monotonic clock; None: both in this boot, from
+    `monotonic_ns` on.
+    """
 
     channel_id: str
     start_ns: int
@@ -79,6 +91,14 @@ class PendingGap:
     samples_missing: int | None
     monotonic_ns: int
     time_trusted: bool
+    clock: tuple[BootTime, BootTime] | None = None
+
+    def boot_times(self, kernel: str) -> tuple[BootTime, BootTime] | None:
+        """Begin and end by the monotonic clock, this boot being `kernel`; None where both UTC are good."""
+        if self.time_trusted or self.clock is not None:
+            return None if self.time_trusted else self.clock
+        end_ns = self.monotonic_ns + max(0, self.end_ns - self.start_ns)
+        return BootTime(kernel, self.monotonic_ns), BootTime(kernel, end_ns)
 
 
 @dataclass(slots=True)

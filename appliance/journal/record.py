@@ -32,6 +32,7 @@ class RecordKind(StrEnum):
     HEALTH = "health"  # of the appliance itself
     LIMIT_VERSION = "limit_version"  # who set a limit, when, why; what was learned then
     ADVISORY = "advisory"  # a forecast, or that one is withdrawn; no alarm
+    CAPTURE = "capture"  # one part of a captured waveform: what it is and in which file it lies
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,11 @@ class NewRecord:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A committed record. `time_ns` is UTC; `time_trusted` False means provisional until resolved."""
+    """A committed record. `time_ns` is UTC.
+
+    `time_trusted` False: provisional, or within `time_bound_s` (either way), which is the most that will ever
+    be known. `time_resolved`: it was provisional when it was recorded.
+    """
 
     sequence: int
     record_class: RecordClass
@@ -65,6 +70,13 @@ class Record:
     time_ns: int
     time_trusted: bool
     payload: bytes
+    time_resolved: bool = False
+    time_bound_s: int | None = None
+
+    @property
+    def time_known(self) -> bool:
+        """Whether the time is final: trusted, or as good as it will ever be."""
+        return self.time_trusted or self.time_bound_s is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +104,7 @@ class GapState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredGap:
-    """One entry of the gap ledger. Times are UTC ns."""
+    """One entry of the gap ledger. Times are UTC ns; `provisional`: by a clock that was not trusted."""
 
     gap_id: int
     channel_id: str
@@ -102,6 +114,7 @@ class StoredGap:
     state: GapState
     samples_missing: int | None
     boot_id: str
+    provisional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

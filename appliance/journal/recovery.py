@@ -17,8 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from appliance.journal import schema
+from appliance.journal.anchors import ClockLook
 from appliance.journal.deliveries import Deliveries
 from appliance.journal.errors import JournalLocked
+from appliance.journal.log_check import log_damage
 from appliance.journal.record import DamageReport
 from appliance.journal.salvage import Salvage, salvage_into
 from appliance.journal.store import FILE_NAME, Store
@@ -36,13 +38,13 @@ class Recovery:
         self,
         folder: Path,
         boot_id: str,
-        wall_now: Callable[[], tuple[int, bool]],
+        clock_now: Callable[[], ClockLook],
         deliveries: Deliveries,
     ) -> None:
         self._folder = folder
         self._path = folder / FILE_NAME
         self._boot_id = boot_id
-        self._wall_now = wall_now
+        self._clock_now = clock_now
         self._deliveries = deliveries
         self._lock = threading.Lock()
         self._replaced = False
@@ -59,7 +61,7 @@ class Recovery:
 
         Raises sqlite3.Error or OSError when the disk refuses, Fatal when a newer release wrote the file.
         """
-        damage = str(error) if error is not None else self._damage(thorough)
+        damage = str(error) if error is not None else self._log_damage() or self._damage(thorough)
         if damage is None:
             try:
                 store = Store(self._path, self._boot_id, self.incarnation, deliveries=self._deliveries)
@@ -85,6 +87,10 @@ class Recovery:
         except (sqlite3.Error, OSError):
             return True  # it cannot be read now: the writer meets that by itself
 
+    def _log_damage(self) -> str | None:
+        """What is wrong with the log that the last service left; before SQLite opens it, and forgets that."""
+        return log_damage(self._path.with_name(FILE_NAME + "-wal")) if self._path.exists() else None
+
     def _damage(self, thorough: bool) -> str | None:
         """What the check finds wrong with the file; None if it is sound or not there."""
         size_bytes = self._path.stat().st_size if self._path.exists() else 0
@@ -105,7 +111,7 @@ class Recovery:
 
     def _replace(self, damage: str) -> Store:
         """Set the file aside and begin a new life with what can be saved from the old one."""
-        now_ns, _ = self._wall_now()
+        now_ns = self._clock_now().time_ns
         stamp = datetime.fromtimestamp(now_ns / 1e9, UTC).strftime("%Y%m%dT%H%M%S")
         aside = self._folder / f"{FILE_NAME}.{SET_ASIDE}-{stamp}-{uuid.uuid4().hex[:4]}"
         for suffix in ("", "-wal", "-shm"):

@@ -161,7 +161,8 @@ def _rebuild(store: Store) -> None:
     ).fetchall():
         gap = orjson.loads(payload)
         connection.execute(
-            "INSERT OR REPLACE INTO gap VALUES (?,?,?,?,?,?,?,?)",
+            "INSERT OR REPLACE INTO gap (id, channel, start_ns, end_ns, cause, state, samples_missing, boot) "
+            "VALUES (?,?,?,?,?,?,?,?)",
             (
                 gap["gap_id"],
                 channel,

@@ -41,7 +41,8 @@ KIND_CODES: dict[RecordKind, int] = {
     RecordKind.AUDIT: 8,
     RecordKind.HEALTH: 9,
     RecordKind.LIMIT_VERSION: 10,
-    RecordKind.ADVISORY: 11,
+    RecordKind.CAPTURE: 11,
+    RecordKind.ADVISORY: 12,
 }
 CLASS_OF_CODE = {code: record_class for record_class, code in CLASS_CODES.items()}
 KIND_OF_CODE = {code: kind for kind, code in KIND_CODES.items()}
@@ -112,12 +113,31 @@ def _marks_of_every_sink(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM meta WHERE name LIKE 'delivered/%'")
 
 
+_CLOCK = """
+CREATE TABLE clock_anchor (
+  kernel TEXT, monotonic_ns INTEGER, time_ns INTEGER NOT NULL, sequence INTEGER NOT NULL,
+  bound_s INTEGER NOT NULL, PRIMARY KEY (kernel, monotonic_ns)
+) WITHOUT ROWID;
+CREATE TABLE gap_clock (
+  gap_id INTEGER PRIMARY KEY,
+  start_kernel TEXT NOT NULL, start_monotonic_ns INTEGER NOT NULL,
+  end_kernel TEXT NOT NULL, end_monotonic_ns INTEGER NOT NULL
+);
+CREATE INDEX record_provisional ON record (boot, sequence) WHERE trusted=0
+"""  # when a trusted clock said what, and what waits for that
+
+
 # Step i brings a file of version i to i + 1. A new step is appended, an old one is never changed.
 MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     _VERSION_1,
     _marks_of_every_sink,
+    _CLOCK,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
+
+# The column `trusted`. From BOUNDED on the rest is the seconds by which the time may be wrong, either way.
+PROVISIONAL, TRUSTED, RESOLVED, BOUNDED = 0, 1, 2, 16
+_MOST_BOUND_S = 1 << 40
 
 RECORD_COLUMNS = "sequence, class, kind, boot, monotonic_ns, time_ns, trusted, crc, subject, key, payload"
 INSERT_RECORD = f"INSERT OR IGNORE INTO record ({RECORD_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
@@ -127,6 +147,18 @@ def crc_of(record_class: int, kind: int, monotonic_ns: int, *, subject: str, key
     """CRC-32 over all of a record that never changes (its time may be resolved later)."""
     head = f"{record_class}/{kind}/{monotonic_ns}/{subject}/{key}".encode()
     return zlib.crc32(payload, zlib.crc32(head))
+
+
+def trust_code(bound_s: int) -> int:
+    """The column `trusted` of a record whose time was resolved; `bound_s` 0: by a trusted clock."""
+    return RESOLVED if bound_s == 0 else BOUNDED + min(bound_s, _MOST_BOUND_S)
+
+
+def code_of_trust(record: Record) -> int:
+    """The column `trusted` of a record."""
+    if record.time_bound_s is not None:
+        return trust_code(record.time_bound_s)
+    return RESOLVED if record.time_resolved else int(record.time_trusted)
 
 
 def record_of(row: Row, boots: dict[int, str]) -> Record | None:
@@ -143,8 +175,10 @@ def record_of(row: Row, boots: dict[int, str]) -> Record | None:
         boot_id=boots.get(boot, "unknown"),
         monotonic_ns=monotonic_ns,
         time_ns=time_ns,
-        time_trusted=bool(trusted),
+        time_trusted=trusted in (TRUSTED, RESOLVED),
         payload=payload,
+        time_resolved=trusted >= RESOLVED,
+        time_bound_s=trusted - BOUNDED if trusted >= BOUNDED else None,
     )
 
 

@@ -11,7 +11,8 @@ import contextlib
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from appliance.journal import ledger, schema
@@ -59,6 +60,7 @@ class Store:
         self.life = life
         self.books = Books(self._connection, deliveries or Deliveries())
         self._times = SeriesTimes(self._connection)
+        self._provisional = False
         try:
             with self.transaction():
                 self._open_meta(incarnation or str(uuid.uuid4()), life)
@@ -76,6 +78,19 @@ class Store:
     def accounts(self) -> Accounts:
         """Running totals of the classes; safe to read from any thread."""
         return self.books.accounts
+
+    @property
+    def boots(self) -> dict[int, str]:
+        """Boot ids by their number in the file."""
+        return self._boots
+
+    def boot_id_of(self, boot: int) -> str:
+        return self._boots.get(boot, "unknown")
+
+    def take_provisional(self) -> bool:
+        """Whether a record of provisional time was written since the last call."""
+        provisional, self._provisional = self._provisional, False
+        return provisional
 
     @property
     def oldest_ns(self) -> dict[RecordClass, int | None]:
@@ -122,7 +137,10 @@ class Store:
                 records.append(record)
             for gap in gaps:
                 if isinstance(gap, PendingGap):
-                    new, time_ns = ledger.write_gap(self._connection, gap, self._boot), gap.start_ns
+                    new, time_ns = (
+                        ledger.write_gap(self._connection, gap, self._boot, self.boot_id),
+                        gap.start_ns,
+                    )
                 else:
                     changed = ledger.change_state(self._connection, gap)
                     if changed is None:
@@ -150,7 +168,59 @@ class Store:
                 self._newest[kind][subject] = record
         for record in added:
             self.books.count(record)
+            self._provisional |= not record.time_trusted
         return records
+
+    def free_time(self, class_code: int, kind_code: int, record: Record, time_ns: int) -> int:
+        """This time, or the first after it that the record's series does not have."""
+        if class_code != schema.TELEMETRY or record.kind is RecordKind.GAP or time_ns == record.time_ns:
+            return time_ns
+        return self._times.free(kind_code, record.subject, time_ns)
+
+    def restamp(self, record: Record, time_ns: int, trust_code: int, payload: bytes) -> Record:
+        """Write a record's true time, inside a transaction that is open already; `renew` it afterwards."""
+        class_code, kind_code = schema.CLASS_CODES[record.record_class], schema.KIND_CODES[record.kind]
+        crc = schema.crc_of(
+            class_code,
+            kind_code,
+            record.monotonic_ns,
+            subject=record.subject,
+            key=record.key,
+            payload=payload,
+        )
+        values: list[int | bytes]
+        if payload is record.payload:  # then its pages stay as they are
+            sql, values = "time_ns=?, trusted=?", [time_ns, trust_code]
+        else:
+            sql, values = "time_ns=?, trusted=?, payload=?, crc=?", [time_ns, trust_code, payload, crc]
+        self._connection.execute(
+            f"UPDATE record SET {sql} WHERE sequence=?",  # noqa: S608 - columns are ours
+            (*values, record.sequence),
+        )
+        bound_s = trust_code - schema.BOUNDED if trust_code >= schema.BOUNDED else None
+        return replace(
+            record,
+            time_ns=time_ns,
+            time_trusted=bound_s is None,
+            payload=payload,
+            time_resolved=True,
+            time_bound_s=bound_s,
+        )
+
+    def renew(self, records: Iterable[Record]) -> None:
+        """Take up restamped records where they are the newest of their subject."""
+        with self._lock:
+            for record in records:
+                newest = self._newest[record.kind]
+                known = newest.get(record.subject)
+                if known is not None and known.sequence == record.sequence:
+                    newest[record.subject] = record
+
+    def forget(self, kind: RecordKind, sequences: Collection[int]) -> None:
+        """These records have left: none of them is the newest of its subject any more."""
+        with self._lock:
+            newest = self._newest[kind]
+            self._newest[kind] = {name: one for name, one in newest.items() if one.sequence not in sequences}
 
     def adopt(self, records: Iterable[Record]) -> int:
         """Take in what an earlier life of the store knew as the newest of its subjects and this one lacks.
@@ -275,13 +345,14 @@ class Store:
             raise sqlite3.DatabaseError(f"the stored record with key {new.key} is damaged")
         return known
 
-    def _set_meta(self, name: str, value: str) -> None:
+    def set_meta(self, name: str, value: str) -> None:
+        """Inside a transaction that is open already."""
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (name, value))
 
     def _open_meta(self, incarnation: str, life: int) -> None:
         if self.get_meta("incarnation") is None:
-            self._set_meta("incarnation", incarnation)
-            self._set_meta("life", str(life))
+            self.set_meta("incarnation", incarnation)
+            self.set_meta("life", str(life))
         self._connection.execute("INSERT OR IGNORE INTO boot (boot_id) VALUES (?)", (self.boot_id,))
         self.incarnation = self.get_meta("incarnation") or incarnation
         self.life = int(self.get_meta("life") or 0)
@@ -321,7 +392,7 @@ def _row(record: Record, boot: int) -> schema.Row:
         boot,
         record.monotonic_ns,
         record.time_ns,
-        int(record.time_trusted),
+        schema.code_of_trust(record),
         crc,
         record.subject,
         record.key,

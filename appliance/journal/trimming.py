@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from appliance.journal import schema
+from appliance.journal.anchors import kernel_of
+from appliance.journal.capture_trimming import trim_captures
 from appliance.journal.deliveries import NOBODY
 from appliance.journal.features import DURATION, part_duration_ns
-from appliance.journal.pending import PendingGap
+from appliance.journal.pending import BootTime, PendingGap
 from appliance.journal.record import GapState, RecordClass, RecordKind
 from appliance.journal.retention import Budgets, stored_bytes
 from appliance.journal.store import Store
@@ -53,13 +55,16 @@ class _Leaving(NamedTuple):
     monotonic_ns: int
     trusted: int
     end_ns: int
+    kernel: str  # "": its time is good
 
 
 def trim_step(store: Store, budgets: Budgets, now_ns: int | None) -> bool:
     """One step of retention over all classes; True while more is due. `now_ns` is UTC, None if untrusted:
     age limits wait for a trusted clock (a clock that jumped to 2099 must not empty the journal)."""
-    due = False
+    due = trim_captures(store, budgets, now_ns)
     for record_class in RecordClass:
+        if record_class is RecordClass.CAPTURE:
+            continue  # leaves with its files
         budget = budgets.of(record_class)
         account = store.accounts[record_class]
         excess_bytes = account.stored_bytes - budget.budget_bytes
@@ -103,7 +108,7 @@ def trim(
         arguments.append(older_than_ns)
     rows = store.connection.execute(
         f"SELECT sequence, kind, subject, time_ns, monotonic_ns, trusted, length(key), length(subject), "  # noqa: S608
-        f"length(payload), substr(payload,{DURATION.start + 1},4) FROM record {index} WHERE {where} "
+        f"length(payload), substr(payload,{DURATION.start + 1},4), boot FROM record {index} WHERE {where} "
         "AND NOT EXISTS (SELECT 1 FROM newest n WHERE n.kind=record.kind AND n.subject=record.subject "
         "AND n.sequence=record.sequence) ORDER BY sequence LIMIT ?",
         (*arguments, STEP_RECORDS),
@@ -116,7 +121,8 @@ def trim(
         freed_bytes += stored_bytes(row[6], row[7], row[8])
         sequence, kind, subject, time_ns, monotonic_ns, trusted = row[:6]
         end_ns = time_ns + (part_duration_ns(row[9]) if kind == _FEATURES else 0)
-        chosen.append(_Leaving(sequence, kind, subject, time_ns, monotonic_ns, trusted, end_ns))
+        kernel = "" if trusted else kernel_of(store.boot_id_of(row[10]))
+        chosen.append(_Leaving(sequence, kind, subject, time_ns, monotonic_ns, trusted, end_ns, kernel))
     if not chosen:
         return _NOTHING
     if pressure is None and record_class is RecordClass.TELEMETRY:
@@ -131,9 +137,10 @@ def trim(
             store.connection.executemany(
                 "DELETE FROM record WHERE sequence=?", [(one.sequence,) for one in chosen]
             )
-            if record_class is RecordClass.TELEMETRY:
+            if record_class is RecordClass.TELEMETRY and chosen[-1].trusted:
                 store.connection.execute(
-                    "DELETE FROM gap WHERE end_ns<?", (chosen[-1].time_ns - GAP_GRACE_NS,)
+                    "DELETE FROM gap WHERE end_ns<? AND id NOT IN (SELECT gap_id FROM gap_clock)",
+                    (chosen[-1].time_ns - GAP_GRACE_NS,),
                 )
             store.write_accounts()
     except BaseException:
@@ -194,8 +201,18 @@ def _gaps_of(chosen: Iterable[_Leaving], cause: GapCause) -> list[PendingGap]:
                 None,
                 one.monotonic_ns,
                 bool(one.trusted),
+                _boot_times(one),
             )
         else:
-            gap.start_ns = min(gap.start_ns, one.time_ns)
-            gap.end_ns = max(gap.end_ns, one.end_ns)
+            begin, end = gap.clock or _boot_times(one)
+            if one.time_ns < gap.start_ns:
+                gap.start_ns, begin = one.time_ns, _boot_times(one)[0]
+            if one.end_ns > gap.end_ns:
+                gap.end_ns, end = one.end_ns, _boot_times(one)[1]
+            gap.clock, gap.time_trusted = (begin, end), gap.time_trusted and bool(one.trusted)
     return list(gaps.values())
+
+
+def _boot_times(one: _Leaving) -> tuple[BootTime, BootTime]:
+    end_ns = one.monotonic_ns + one.end_ns - one.time_ns
+    return BootTime(one.kernel, one.monotonic_ns), BootTime(one.kernel, end_ns)

@@ -9,8 +9,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from appliance.journal import schema
-from appliance.journal.pending import PendingRecord
+from appliance.journal import ledger, schema
+from appliance.journal.anchors import ClockLook
+from appliance.journal.pending import PendingGapState, PendingRecord
+from appliance.journal.record import GapState
 from appliance.journal.retention import Budgets
 from appliance.journal.store import Store
 from appliance.journal.trimming import trim_step
@@ -28,6 +30,7 @@ class Upkeep:
         self._budgets = budgets
         self._saved_ns = self._active_ns = time.monotonic_ns()
         self._written_seen = self._written_at_checkpoint = 0
+        self._overdue_looked_ns = -(1 << 62)
 
     def book(self, store: Store, batch: Sequence[PendingRecord]) -> None:
         """Charge what this thread has written since the last batch (its log and index pages, the checkpoint
@@ -60,6 +63,25 @@ class Upkeep:
             store.checkpoint()
             self._written_at_checkpoint = thread_written_bytes()
         return due
+
+    def close_overdue(self, store: Store, look: ClockLook) -> None:
+        """Gaps that nobody has filled in time are lost; now and then, by a trusted clock.
+
+        Raises sqlite3.Error or OSError.
+        """
+        now_ns = time.monotonic_ns()
+        if not look.trusted or now_ns - self._overdue_looked_ns < SAVE_ACCOUNTS_S * 1e9:
+            return
+        self._overdue_looked_ns = now_ns
+        overdue = ledger.overdue(store.connection, look.time_ns - ledger.OPEN_FOR_NS)
+        if overdue:
+            store.write(
+                [],
+                [
+                    PendingGapState(gap_id, GapState.LOST, look.time_ns, True, look.monotonic_ns)
+                    for gap_id in overdue
+                ],
+            )
 
     def finish(self, store: Store) -> None:
         """Leave a file that opens at once: accounts saved, log brought in."""

@@ -16,11 +16,13 @@ import time
 from collections.abc import Callable, Sequence
 
 from appliance.journal import schema
+from appliance.journal.anchors import ClockLook
 from appliance.journal.features import end_ns
 from appliance.journal.full_disk import FullDisk
 from appliance.journal.pending import MAX_BATCH_RECORDS, GapEntry, PendingGap, PendingQueue, PendingRecord
 from appliance.journal.record import GapState, Record, RecordKind
 from appliance.journal.reserve import Reserve
+from appliance.journal.restamping import Restamping
 from appliance.journal.retention import Budgets, Timing
 from appliance.journal.store import Store
 from appliance.journal.upkeep import Upkeep
@@ -50,13 +52,15 @@ class Writer:
         *,
         budgets: Budgets,
         timing: Timing,
-        wall_now: Callable[[], tuple[int, bool]],
+        clock_now: Callable[[], ClockLook],
         on_commit: Callable[[], None],
+        restamping: Restamping,
     ) -> None:
         self._open_store = open_store
         self._timing = timing
-        self._wall_now = wall_now
+        self._clock_now = clock_now
         self._on_commit = on_commit
+        self._restamping = restamping
         self._queue = PendingQueue(budgets.pending_telemetry_bytes, budgets.held_critical_bytes)
         self._full_disk = FullDisk(reserve, budgets)
         self._upkeep = Upkeep(budgets)
@@ -66,7 +70,7 @@ class Writer:
         self.on_flush: Callable[[float, int], None] = _measured_by_nobody  # (seconds, records), this thread
         self.failures = 0  # rounds that the disk refused, since the start
         self._suspect = False  # a reader met a damaged page
-        self._trimming_due = False
+        self._upkeep_due = False
         self.opened = threading.Event()  # after the first attempt to open, successful or not
         self.store: Store | None = None
         self._left: Store | None = None  # closed, until another is open: what it knew is taken over
@@ -157,7 +161,7 @@ class Writer:
         if self._failed_rounds > 0:
             pause_s = self._timing.retry_s * min(8.0, 2.0 ** (self._failed_rounds - 1))
             return pause_s - (now_ns - self._failed_at_ns) / 1e9
-        if self._queue.critical_count or self._suspect or self._trimming_due:
+        if self._queue.critical_count or self._suspect or self._upkeep_due:
             return 0.0
         oldest_ns = self._queue.oldest_telemetry_ns()
         if self._queue.telemetry_count >= MAX_BATCH_RECORDS:
@@ -326,13 +330,17 @@ class Writer:
         return records
 
     def _keep_up(self) -> None:
-        wall_ns, trusted = self._wall_now()
+        look, passes = self._clock_now(), self._restamping.passes
         now_ns = time.monotonic_ns()
         checked_ns = self._space_checked_ns
         try:
-            self._trimming_due = self._upkeep.run(
-                self._opened_store(), wall_ns if trusted else None, trimming=not self._full_disk.low
-            )
+            resolving = self._restamping.step(self._opened_store(), look)
+            # No record leaves for its age before it is known.
+            wall_ns = look.time_ns if look.trusted and not resolving else None
+            trimming = self._upkeep.run(self._opened_store(), wall_ns, trimming=not self._full_disk.low)
+            if not resolving:
+                self._upkeep.close_overdue(self._opened_store(), look)
+            self._upkeep_due = resolving or trimming
             if checked_ns is None or now_ns - checked_ns >= self._timing.space_check_s * 1e9:
                 self._space_checked_ns = now_ns
                 self._full_disk.check()
@@ -340,6 +348,8 @@ class Writer:
             if not self._full_disk.is_full(error):
                 raise
             self._full_disk.relieve(error)
+        if self._restamping.passes != passes:
+            self._on_commit()
 
     def _opened_store(self) -> Store:
         if self.store is None:

@@ -23,10 +23,12 @@ from appliance.journal.features import NameList
 from appliance.journal.record import CENTRAL, Record, RecordClass, RecordKind, SinkClaim
 from appliance.sinks.courier_encoding import BatchEncoder, Encoder
 from appliance.sinks.courier_needs import CourierWatch, JournalFeed, Pace
+from appliance.sinks.courier_patience import wait_until_answers
 from appliance.sinks.courier_report import CourierReport, CourierState
 from appliance.sinks.outbox import Lane, Outbox, Stretch
 from appliance.sinks.outbox_dead import MOST_DEAD_LETTERS, DeadLetter
 from appliance.sinks.sink import OutboxBatch, Receipt, Sink, SinkStopped, SinkUnavailable
+from appliance.sinks.uplink import Uplink
 
 logger = logging.getLogger(__name__)
 
@@ -73,10 +75,14 @@ class Courier:
         send_provisional: bool = False,
         chance: Callable[[], float] = random.random,
         wall_ns: Callable[[], int] = time.time_ns,
+        answers: Callable[[], Awaitable[bool]] | None = None,
+        uplink: Uplink | None = None,
     ) -> None:
-        """`send_provisional`: records of untrusted time are sent, marked, instead of held back.
+        """`send_provisional`: records of untrusted time are sent, marked, instead of held back. `answers`:
+        whether a peer that was away is there again; without it a back-off is waited for to its end.
 
-        `wall_ns` is UTC, for refusals and for the age of what waits.
+        `wall_ns` is UTC, for refusals and for the age of what waits. `uplink` says what may still go today;
+        the sink keeps its account.
         """
         self._journal, self._sink, self._outbox = journal, sink, outbox
         self._encoder = BatchEncoder(encode, name_list, wall_ns, send_provisional=send_provisional)
@@ -84,6 +90,8 @@ class Courier:
         self._where = where
         self._pace = pace or Pace()
         self._chance = chance
+        self._uplink = uplink or Uplink()
+        self._answers = answers
         self._wall_ns = wall_ns
         self._lanes = outbox.lanes(journal.incarnation, journal.last_sequence)
         self._failures = 0
@@ -95,6 +103,7 @@ class Courier:
         self._dead_look_s = 0.0
         self._oldest: dict[RecordClass, tuple[int, int]] = {}  # what waits first: (sequence, UTC ns)
         self._oldest_look_s = 0.0
+        self._resolutions = -1  # of the journal, as of the latest look at what is held back
         self._state, self._error, self._wait_s = CourierState.STARTING, "", 0.0
         self._kinds = {cls: kinds & sink.wants for cls, kinds in KINDS.items() if kinds & sink.wants}
         self._confirm()
@@ -161,6 +170,26 @@ class Courier:
             self._dead = await asyncio.to_thread(self._outbox.dead_counts)
         if now_s >= self._oldest_look_s:
             await self._find_oldest()
+        if (resolutions := self._journal.resolutions) != self._resolutions:
+            await self._release()
+            self._resolutions = resolutions
+
+    async def _release(self) -> None:
+        """Let records out that were held back for their time and have it by now."""
+        for record_class, kinds in self._kinds.items():
+            lane, released = self._lanes[record_class], False
+            for held in list(lane.held_ranges):
+                ends = [
+                    record
+                    for sequence in {held.first, held.last}
+                    for record in await self._journal.read(sequence - 1, kinds, 1)
+                    if held.first <= record.sequence <= held.last
+                ]
+                if not ends or any(self._encoder.may_go(record) for record in ends):
+                    lane.release(held, anything_left=bool(ends))
+                    released = True
+            if released:
+                await self._save(lane, [])
 
     async def _find_oldest(self) -> None:
         self._oldest_look_s = time.monotonic() + OLDEST_LOOK_S
@@ -176,7 +205,7 @@ class Courier:
                 lane.split(head)
         for record_class in self._kinds:
             lane = self._lanes[record_class]
-            if head > lane.live:
+            if head > lane.live and self._uplink.may_send(record_class):
                 work = await self._live(lane, head)
                 if work is not None:
                     return work
@@ -187,7 +216,7 @@ class Courier:
             return None
         for record_class in self._kinds:
             lane = self._lanes[record_class]
-            while lane.stretches:
+            while lane.stretches and self._uplink.may_send(record_class):
                 work = await self._of_stretch(lane, lane.stretches[0])
                 if work is not None:
                     return work
@@ -235,9 +264,7 @@ class Courier:
         self._dead = replace(self._dead, refused=self._dead.refused + len(dead))
         if receipt.kept:
             upto = min(receipt.kept) - 1
-        for sequence in encoded.held:
-            if sequence <= upto:
-                lane.hold(sequence)
+        lane.hold(encoded.held, upto)
         lane.advance(work.stretch, upto)
         lane.delivered += receipt.accepted
         if work.stretch is not None and batch is not None:
@@ -292,7 +319,7 @@ class Courier:
             if error.retry_after_s is not None:  # never sooner than asked, and not all boxes at once
                 asked_s = error.retry_after_s + self._chance() * max(1.0, error.retry_after_s / 10)
                 wait_s = max(wait_s, asked_s)
-            await self._wait(CourierState.UNREACHABLE, str(error), wait_s)
+            await self._wait(CourierState.UNREACHABLE, str(error), wait_s, away=error.away)
             return None
         except Fatal as error:
             remedy = error.remedy if isinstance(error, SinkStopped) else ""
@@ -307,13 +334,16 @@ class Courier:
         self._failures, self._wait_s = 0, 0.0
         return receipt
 
-    async def _wait(self, state: CourierState, error: str, wait_s: float) -> None:
+    async def _wait(self, state: CourierState, error: str, wait_s: float, *, away: bool = False) -> None:
         if state is not self._state or error != self._error:
             logger.warning("centre not served where=%s state=%s reason=%s", self._where, state, error)
         self._state, self._error, self._wait_s = state, error, wait_s
         self._failures += 1
         await self._find_oldest()
-        await asyncio.sleep(wait_s)
+        if away and self._answers is not None:
+            await wait_until_answers(self._answers, wait_s, self._chance)
+        else:
+            await asyncio.sleep(wait_s)
 
     def _pace_backlog(self, batch: OutboxBatch) -> None:
         cost_s = max(
@@ -327,7 +357,8 @@ class Courier:
         self._unsaved += dead
         self._unclosed += closed
         try:
-            await asyncio.to_thread(self._outbox.save, lane, self._unsaved, self._unclosed)
+            account = self._uplink.account()
+            await asyncio.to_thread(self._outbox.save, lane, self._unsaved, self._unclosed, account)
         except sqlite3.Error as error:
             logger.error("courier's file cannot be written error=%s", error)
             self._error = f"the courier's file cannot be written: {error}"

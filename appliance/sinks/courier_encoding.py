@@ -50,6 +50,10 @@ class BatchEncoder:
         self._wall_ns = wall_ns
         self._send_provisional = send_provisional
 
+    def may_go(self, record: Record) -> bool:
+        """Whether the record need not wait for its time."""
+        return record.time_known or self._send_provisional
+
     async def encoded(self, records: Sequence[Record], upto: int) -> EncodedBatch:
         """Encode; `upto` is the sequence up to which the records go. Raises Retryable."""
         ids = {record.payload[NAMES_ID] for record in records if record.kind is RecordKind.FEATURES}
@@ -66,7 +70,7 @@ class BatchEncoder:
         batch = EncodedBatch([], [], [], upto)
         n_bytes = 0
         for record in records:
-            if not record.time_trusted and not self._send_provisional:
+            if not self.may_go(record):
                 batch.held.append(record.sequence)
                 continue
             try:

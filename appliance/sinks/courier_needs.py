@@ -24,6 +24,11 @@ class JournalFeed(Protocol):
     @property
     def incarnation(self) -> str: ...
 
+    @property
+    def resolutions(self) -> int:
+        """How often provisional times were resolved since the start."""
+        ...
+
     async def read(
         self, after_sequence: int, kinds: Collection[RecordKind] | None = None, limit: int = 1_000
     ) -> list[Record]: ...

@@ -1,32 +1,34 @@
-"""InfluxDB 1.x and 2.x as sinks: one batch of line protocol, and what the server's answer means.
+"""InfluxDB 1.x, 2.x and 3 Core as sinks: one batch of line protocol, and what the server's answer means.
 
 Duty: one request per (part of a) batch, and the verdict on its answer. Never waits to try again and keeps
-nothing: that is the courier's. Version 1 is written with aiohttp, version 2 through influxdb-client's
-asynchronous write, which has no retries of its own.
+nothing: that is the courier's. Versions 1 and 3 are written with aiohttp, version 2 through influxdb-client's
+asynchronous write, which has no retries of its own. What differs stands in `influx_dialect`.
 
-Verdicts: 2xx taken; 400 and 422 split by bisection until the refused lines stand alone; 413 halved, and
-remembered; 408, 429 and 5xx: later; everything else, and the 5xx that will not go away by waiting, stops the
-sink with nothing lost. A refusal that does not speak of lines is believed only of a server that takes a mere
-comment: a proxy or a wrong address that answers 400 to everything must not empty the journal. Facts about
-InfluxDB 1.6: a 400 "partial write" has stored the other lines; an unknown retention policy is a 500.
+Verdicts: 2xx taken; what speaks of lines is split by bisection until the refused ones stand alone, or taken
+by number where the answer names them all; 413 halved, and remembered; 408, 429 and 5xx: later; everything
+else, and the 5xx that will not go away by waiting, stops the sink with nothing lost. A refusal that does not
+speak of lines is believed only of a server that takes a mere comment: a proxy or a wrong address that answers
+400 to everything must not empty the journal. A 400 "partial write" of version 1 has stored the other lines.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import math
 import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 import aiohttp
 
-from appliance.journal.record import RecordKind
-from appliance.sinks.points import WANTED
+from appliance.journal.record import RecordClass, RecordKind
+from appliance.sinks.influx_dialect import DIALECTS, Dialect
+from appliance.sinks.points_schema import WANTED
 from appliance.sinks.sink import (
     EncodedRecord,
     OutboxBatch,
@@ -35,15 +37,17 @@ from appliance.sinks.sink import (
     SinkStopped,
     SinkUnavailable,
 )
+from appliance.sinks.uplink import Uplink
 
 LONGEST_WAIT_S = 3600.0  # a Retry-After beyond it is not believed
 LONGEST_ANSWER_BYTES = 64 * 1024
-# 5xx that waiting does not heal, by the server's own words.
-PERMANENT = ("retention policy not found", "database not found", "bucket not found")
+CLOCKS_DIFFER_S = 60.0
 _PER_LINE = ("partial write", "unable to parse", "points beyond retention", "field type conflict")
 # At the end of what is said, where the server's own words stand: a refused line is quoted before them.
 _DROPPED = re.compile(r"dropped=(\d+)[\"}\s]*$")
 LONGEST_REASON = 300  # of a refusal, as it is kept
+GATEWAY_ALONE = (502, 504)  # what stands before the server answers that it cannot reach it
+PROBE_WAIT_S = 1.2
 PROBE = gzip.compress(b"# is the way open?\n", mtime=0)  # a comment: nothing to refuse
 
 
@@ -54,6 +58,7 @@ class Answer:
     status: int
     reason: str
     retry_after_s: float | None = None
+    date_s: float | None = None  # the server's clock, seconds since 1970
 
     @property
     def short(self) -> str:
@@ -63,6 +68,9 @@ class Answer:
 
 class Writer(Protocol):
     """Posts one gzip'd body of line protocol. Raises SinkUnavailable when no answer comes."""
+
+    @property
+    def dialect(self) -> Dialect: ...
 
     async def write(self, body: bytes) -> Answer: ...
 
@@ -74,20 +82,45 @@ class InfluxSink:
 
     wants: frozenset[RecordKind] = WANTED
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        wall_s: Callable[[], float] = time.time,
+        uplink: Uplink | None = None,
+    ) -> None:
+        """`wall_s` is this box's clock, to be held against the server's; `uplink` counts what is sent."""
         self._writer = writer
-        self._most_bytes = 1 << 30  # packed; learned from 413
+        self._wall_s = wall_s
+        self._most_bytes = writer.dialect.most_packed_bytes or 1 << 30  # lower after a 413
+        self.ahead_s: float | None = None  # by which the server's clock is ahead of this box's
+        self._uplink = uplink or Uplink()
+        self._class = RecordClass.TELEMETRY  # of this delivery
         self._believed = False  # that a refusal of this delivery is of the record alone
         self.requests = 0
 
     async def deliver(self, batch: OutboxBatch) -> Receipt:
         """See Sink."""
-        self._believed = False
+        self._believed, self._class = False, batch.record_class
         refused = await self._deliver(batch)
         return Receipt(batch.count - len(refused), tuple(refused))
 
+    async def answers(self) -> bool:
+        """Whether anybody is there: a server that says anything to a mere comment within a moment."""
+        try:
+            async with asyncio.timeout(PROBE_WAIT_S):
+                return (await self._write(PROBE)).status not in GATEWAY_ALONE
+        except (SinkUnavailable, SinkStopped, TimeoutError):
+            return False
+
     async def close(self) -> None:
         await self._writer.close()
+
+    def clock_text(self) -> str:
+        """Where the server's clock differs much, a hint for a person; never what time is taken from."""
+        if self.ahead_s is None or abs(self.ahead_s) < CLOCKS_DIFFER_S:
+            return ""
+        word = "ahead of" if self.ahead_s > 0 else "behind"
+        return f"the centre's clock is {abs(self.ahead_s):,.0f} s {word} this box's"
 
     async def _deliver(self, batch: OutboxBatch) -> list[Refusal]:
         if batch.count > 1 and len(batch.body) > self._most_bytes:
@@ -99,15 +132,25 @@ class InfluxSink:
         if status == 413 and batch.count > 1:
             self._most_bytes = len(batch.body) - 1
             return await self._in_halves(batch)
-        if status in (400, 413, 422):
+        dialect = self._writer.dialect
+        if status in dialect.line_statuses or status == 413:
+            named = dialect.refused_lines(answer.reason)
+            if named is not None and max(named) <= batch.count and min(named) > 0:
+                return [
+                    _refusal(batch.lines[number - 1], replace(answer, reason=named[number] or answer.reason))
+                    for number in sorted(named)
+                ]
             dropped = _DROPPED.search(answer.reason)
             if batch.count == 1 or (dropped and int(dropped[1]) == batch.count):
                 await self._believe(answer)
                 return [_refusal(line, answer) for line in batch.lines]
             return await self._in_halves(batch)
-        permanent = next((words for words in PERMANENT if words in answer.reason.lower()), None)
+        permanent = next((words for words in dialect.stop_words if words in answer.reason.lower()), None)
         if status in (408, 429) or (status >= 500 and permanent is None):
-            raise SinkUnavailable(f"the centre answers {status}: {answer.short}", answer.retry_after_s)
+            away = status in GATEWAY_ALONE and answer.retry_after_s is None
+            raise SinkUnavailable(
+                f"the centre answers {status}: {answer.short}", answer.retry_after_s, away=away
+            )
         raise SinkStopped(f"the centre answers {status}: {answer.short}", _remedy(status))
 
     async def _in_halves(self, batch: OutboxBatch) -> list[Refusal]:
@@ -130,39 +173,46 @@ class InfluxSink:
 
     async def _write(self, body: bytes) -> Answer:
         self.requests += 1
-        return await self._writer.write(body)
+        self._uplink.sent(self._class, len(body))  # before: also what nobody answers has crossed the line
+        answer = await self._writer.write(body)
+        if answer.date_s is not None:
+            self.ahead_s = answer.date_s - self._wall_s()
+        return answer
 
 
-class Influx1Writer:
-    """`POST /write` of InfluxDB 1.x."""
+class PostWriter:
+    """One POST per body, with aiohttp: for versions 1 and 3."""
 
     def __init__(
         self,
+        dialect: Dialect,
         url: str,
-        database: str,
+        query: Mapping[str, str],
         *,
-        retention_policy: str = "",
-        credentials: Callable[[], tuple[str, str]] | None = None,
+        authorization: Callable[[], str] | None = None,
         tls: ssl.SSLContext | None = None,
         timeout_s: float = 30.0,
     ) -> None:
-        """`credentials` is asked before every request: a rotated password needs no restart."""
-        self._url = url.rstrip("/") + "/write"
-        self._query = {"db": database, "precision": "ns"}
-        if retention_policy:
-            self._query["rp"] = retention_policy
-        self._credentials = credentials
+        """`authorization` gives the header before every request: a rotated secret needs no restart."""
+        self._dialect = dialect
+        self._url = url.rstrip("/") + dialect.write_path
+        self._query = {**query, "precision": dialect.precision}
+        self._authorization = authorization
         self._tls = tls
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._dialect
 
     async def write(self, body: bytes) -> Answer:
         headers = {"Content-Encoding": "gzip", "Content-Type": "text/plain; charset=utf-8"}
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout)
         try:
-            if self._credentials is not None:
-                headers["Authorization"] = aiohttp.encode_basic_auth(*self._credentials())
+            if self._authorization is not None:
+                headers["Authorization"] = self._authorization()
             async with self._session.post(
                 self._url,
                 params=self._query,
@@ -172,9 +222,9 @@ class Influx1Writer:
                 allow_redirects=False,
             ) as response:
                 said = await response.content.read(LONGEST_ANSWER_BYTES)
-                return _answer(response.status, said, response.headers)
+                return answer_of(response.status, said, response.headers)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise _no_answer(error) from error
+            raise no_answer(error) from error
 
     async def close(self) -> None:
         if self._session is not None:
@@ -182,60 +232,48 @@ class Influx1Writer:
             self._session = None
 
 
-class Influx2Writer:
-    """`POST /api/v2/write` of InfluxDB 2.x, through influxdb-client."""
+class Influx1Writer(PostWriter):
+    """`POST /write` of InfluxDB 1.x: a user with password, a JWT of its shared secret, or nobody."""
 
     def __init__(
         self,
         url: str,
-        org: str,
-        bucket: str,
+        database: str,
         *,
-        token: Callable[[], str],
+        retention_policy: str = "",
+        credentials: Callable[[], tuple[str, str]] | None = None,
+        token: Callable[[], str] | None = None,
         tls: ssl.SSLContext | None = None,
         timeout_s: float = 30.0,
     ) -> None:
-        """`token` is asked before every request: a rotated token needs no restart."""
-        self._url, self._org, self._bucket, self._token = url, org, bucket, token
-        self._tls, self._timeout_s = tls, timeout_s
-        self._client: object | None = None
-        self._token_used = ""
+        """`credentials` or `token` is asked before every request: a rotated one needs no restart."""
+        dialect = DIALECTS[1]
+        authorization: Callable[[], str] | None = None
+        if credentials is not None:
+            authorization = lambda: aiohttp.encode_basic_auth(*credentials())  # noqa: E731
+        elif token is not None:
+            authorization = lambda: dialect.authorization(token())  # noqa: E731
+        query = {"db": database, **({"rp": retention_policy} if retention_policy else {})}
+        super().__init__(dialect, url, query, authorization=authorization, tls=tls, timeout_s=timeout_s)
 
-    async def write(self, body: bytes) -> Answer:
-        from influxdb_client.client.influxdb_client_async import InfluxDBClientAsync
-        from influxdb_client.rest import ApiException
 
-        token = self._token()
-        if self._client is None or token != self._token_used:
-            await self.close()
-            self._client = InfluxDBClientAsync(
-                self._url,
-                token,
-                self._org,
-                timeout=round(self._timeout_s * 1000),
-                allow_redirects=False,
-                ssl_context=self._tls,
-                # The body comes packed; the client's own packing takes ten times as long.
-                client_session_kwargs={"headers": {"Content-Encoding": "gzip"}},
-            )
-            self._token_used = token
-        try:
-            await self._client.write_api().write(self._bucket, self._org, body, "ns")  # type: ignore[attr-defined]
-        except ApiException as error:
-            said = (
-                error.body
-                if isinstance(error.body, bytes)
-                else str(error.body or error.reason or "").encode()
-            )
-            return _answer(int(error.status or 0), said[:LONGEST_ANSWER_BYTES], error.headers or {})
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise _no_answer(error) from error
-        return Answer(204, "")
+class Influx3Writer(PostWriter):
+    """`POST /api/v3/write_lp` of InfluxDB 3 Core: a token, or nobody. A 204 follows its log."""
 
-    async def close(self) -> None:
-        if self._client is not None:
-            await self._client.close()  # type: ignore[attr-defined]
-            self._client = None
+    def __init__(
+        self,
+        url: str,
+        database: str,
+        *,
+        token: Callable[[], str] | None = None,
+        tls: ssl.SSLContext | None = None,
+        timeout_s: float = 30.0,
+    ) -> None:
+        """`token` is asked before every request: a rotated one needs no restart."""
+        dialect = DIALECTS[3]
+        query = {"db": database, "accept_partial": "true", "no_sync": "false"}
+        authorization = None if token is None else lambda: dialect.authorization(token())
+        super().__init__(dialect, url, query, authorization=authorization, tls=tls, timeout_s=timeout_s)
 
 
 def retry_after_s(header: str | None, now_s: float) -> float | None:
@@ -248,32 +286,32 @@ def retry_after_s(header: str | None, now_s: float) -> float | None:
     try:
         wish_s = float(header)
     except ValueError:
-        when_s = _date_s(header)
+        when_s = date_s_of(header)
         if when_s is None:
             return None
         wish_s = when_s - now_s
     return None if math.isnan(wish_s) else min(max(wish_s, 0.0), LONGEST_WAIT_S)
 
 
-def _date_s(header: str | None) -> float | None:
+def date_s_of(header: str | None) -> float | None:
     try:
         return None if header is None else parsedate_to_datetime(header).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
 
 
-def _answer(status: int, said: bytes, headers: Mapping[str, str]) -> Answer:
+def answer_of(status: int, said: bytes, headers: Mapping[str, str]) -> Answer:
     reason = " ".join(said.decode("utf-8", "replace").split())
-    sent_s = _date_s(headers.get("Date"))
+    sent_s = date_s_of(headers.get("Date"))
     wish_s = retry_after_s(headers.get("Retry-After"), time.time() if sent_s is None else sent_s)
-    return Answer(status, reason or "no reason given", wish_s)
+    return Answer(status, reason or "no reason given", wish_s, sent_s)
 
 
 def _refusal(line: EncodedRecord, answer: Answer) -> Refusal:
     return Refusal(line.sequence, f"{answer.status}: {answer.short}")
 
 
-def _no_answer(error: Exception) -> SinkUnavailable | SinkStopped:
+def no_answer(error: Exception) -> SinkUnavailable | SinkStopped:
     words = str(error) or type(error).__name__
     if isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError):
         # aiohttp says so of a password or token that no header can carry; never with the secret itself.
@@ -281,7 +319,7 @@ def _no_answer(error: Exception) -> SinkUnavailable | SinkStopped:
             f"password or token cannot be sent ({type(error).__name__})",
             "Put a valid one into the configured file; no restart is needed.",
         )
-    return SinkUnavailable(f"the centre cannot be reached: {words}")
+    return SinkUnavailable(f"the centre cannot be reached: {words}", away=True)
 
 
 def _remedy(status: int) -> str:
@@ -291,4 +329,6 @@ def _remedy(status: int) -> str:
         return "Create the database, bucket or retention policy, or correct its name under [central]."
     if 300 <= status < 400:
         return "Write the server's final address into [central] url."
+    if status == 422:
+        return "Raise that bound at the server, or give this appliance a database of its own."
     return "Check [central] url and version."

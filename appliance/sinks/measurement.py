@@ -27,4 +27,9 @@ class MeasurementInfo:
     meaning: str
 
 
-PROVISIONAL = FieldInfo("boolean", "", "false: the clock was not trusted; absent: the time is good")
+TIME_MARKS = {
+    "time_trusted": FieldInfo("boolean", "", "false: the clock was not trusted; absent: the time is good"),
+    "time_resolved": FieldInfo("boolean", "", "true: the clock was not trusted, the time was found later"),
+    "time_bound_s": FieldInfo("float", "s", "the true time lies within this, either way; absent: exact"),
+}
+"""On every measurement: what its time rests on."""

@@ -11,14 +11,12 @@ from typing import Any
 
 from appliance.journal.record import RecordKind
 from appliance.sinks.line_protocol import FieldValue
-from appliance.sinks.measurement import PROVISIONAL, FieldInfo, MeasurementInfo
+from appliance.sinks.measurement import TIME_MARKS, FieldInfo, MeasurementInfo
 
 
 def _info(tags: tuple[str, ...], meaning: str, **fields: tuple[str, str, str]) -> MeasurementInfo:
     told = {name: FieldInfo(*about) for name, about in fields.items()}
-    return MeasurementInfo(
-        RecordKind.HEALTH, ("device_id", *tags), {**told, "time_trusted": PROVISIONAL}, meaning
-    )
+    return MeasurementInfo(RecordKind.HEALTH, ("device_id", *tags), {**told, **TIME_MARKS}, meaning)
 
 
 HEALTH_SCHEMA: dict[str, MeasurementInfo] = {

@@ -109,11 +109,13 @@ class Receipt:
 
 
 class SinkUnavailable(Retryable):
-    """The peer cannot be reached or is overloaded. `retry_after_s` is the peer's own wish, if stated."""
+    """The peer cannot be reached or is overloaded. `retry_after_s` is the peer's own wish, if stated; `away`:
+    nobody was there to answer, so that asking again soon burdens nobody."""
 
-    def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
+    def __init__(self, reason: str, retry_after_s: float | None = None, *, away: bool = False) -> None:
         super().__init__(reason)
         self.retry_after_s = retry_after_s
+        self.away = away
 
 
 class SinkStopped(Fatal):

@@ -93,10 +93,11 @@ def alarm_message(
         "durable": alarm.durable,
         "evidence": alarm.evidence,
     }
-    body = _body(f"alarm.{stored.transition.what.replace('-', '_')}", stored.time_ns, data)
+    kind = "alarm." + stored.transition.what.replace("-", "_").replace(" ", "_")
+    body = _body(kind, stored.time_ns, data)
     if len(body) > MAX_BODY_BYTES:  # a receiver bounds what it takes; the evidence stays on the box
         data["evidence"] = None
-        body = _body(f"alarm.{stored.transition.what.replace('-', '_')}", stored.time_ns, data)
+        body = _body(kind, stored.time_ns, data)
     return Message(message_id(key), alarm.alarm_id, stored.sequence, stored.transition.what, body)
 
 

@@ -166,8 +166,11 @@ class OpcUaSource:
         tags = {client.get_node(tag.node).nodeid: tag for tag in self._tags}
         opened_s = time.monotonic()
         repeated_s = opened_s
+        quiet = (
+            0  # looks in a row that found nothing: two, since after a stall the first finds its time-out over
+        )
         while True:
-            event = None
+            event, fresh = None, False
             with contextlib.suppress(TimeoutError):  # its own time-out may lose a cancellation
                 async with asyncio.timeout(self._repeat_s / 4):
                     event = await subscription.next_event()
@@ -182,7 +185,9 @@ class OpcUaSource:
                 )
             if isinstance(event, DataChangeEvent):
                 for item in self._taken(tags[event.node.nodeid], event, clock):
+                    fresh = self._monotonic_ns() - item.start_ns < self._repeat_s * 0.5e9
                     yield item
+            quiet = quiet + 1 if event is None else 0
             now_s = time.monotonic()
             heard_s = subscription.last_publish_at or opened_s
             if now_s - heard_s > self._silence_s:
@@ -194,7 +199,8 @@ class OpcUaSource:
                         "Check the server and the network between.",
                     ),
                 )
-            if now_s - repeated_s >= self._repeat_s:
+            # While newer values still wait to be taken, the last one taken is not what the server shows now.
+            if now_s - repeated_s >= self._repeat_s and (fresh or quiet >= 2):
                 repeated_s = now_s
                 for block in self._repeats():
                     yield block

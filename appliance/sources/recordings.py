@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from appliance.sources.recording_bounds import check_mat, npz_arrays, npz_names
+from appliance.sources.recording_capture import read_capture
 from appliance.sources.recording_columns import Columns, RecordingError, unit_to_si
 from appliance.sources.recording_hdf5 import read_hdf5
 from appliance.sources.recording_tables import read_table
@@ -252,5 +253,6 @@ READERS: dict[str, Callable[[Path], Columns]] = {
     ".tdms": read_tdms,
     ".h5": read_hdf5,
     ".hdf5": read_hdf5,
+    ".stcap": read_capture,
 }
 """By the end of a file's name, in lower case."""

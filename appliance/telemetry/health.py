@@ -26,6 +26,7 @@ class Stage(StrEnum):
     CENTRAL = "central"  # the courier: a request to the central InfluxDB
     WEBHOOK = "webhook"  # one per receiver: an attempt
     OPCUA_SERVER = "opcua server"  # from a latest value to its node
+    OBJECT_STORE = "object store"  # a captured part to the store
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,37 @@ METRICS: dict[str, MetricInfo] = {
     "stethos_gaps_total": MetricInfo("counter", ("channel",), "intervals without data"),
     "stethos_missing_samples_total": MetricInfo("counter", ("channel",), "samples known to be missing"),
     "stethos_dropped_blocks_total": MetricInfo("counter", ("source",), "blocks that a full queue dropped"),
+    "stethos_raw_bytes_total": MetricInfo(
+        "counter", (), "samples that came in since the account of the way to the centre was begun"
+    ),
+    "stethos_central_sent_bytes_total": MetricInfo(
+        "counter", ("class",), "bodies sent to the centre since then, packed, repeated ones, too"
+    ),
+    "stethos_central_day_bytes": MetricInfo("gauge", ("class",), "the same of today (UTC)"),
+    "stethos_central_day_budget_bytes": MetricInfo(
+        "gauge", ("class",), "what may be sent in a day; absent where there is no bound"
+    ),
+    "stethos_stayed_ratio": MetricInfo("gauge", (), "share of the raw bytes that did not go to the centre"),
+    "stethos_audit_points": MetricInfo(
+        "gauge", ("state",), "points sent within `audit_days`, by what is known of them at the centre"
+    ),
+    "stethos_audit_conflicts": MetricInfo("gauge", (), "hours of data that a person must look at"),
+    "stethos_audit_rounds_total": MetricInfo("counter", (), "rounds of the arrival audit that were ended"),
+    "stethos_audit_resent_records_total": MetricInfo("counter", (), "records that the audit sent again"),
+    "stethos_audit_repaired_slots_total": MetricInfo("counter", (), "hours of a series that it repaired"),
+    "stethos_audit_questions_total": MetricInfo("counter", (), "questions that it asked the centre"),
+    "stethos_audit_answer_bytes_total": MetricInfo("counter", (), "bytes of the answers, unpacked"),
+    "stethos_audit_last_round_timestamp_seconds": MetricInfo(
+        "gauge", (), "Unix time of the end of its last round; absent before the first"
+    ),
     "stethos_alarms_total": MetricInfo("counter", ("asset",), "alarms raised, raised again included"),
+    "stethos_captures_total": MetricInfo(
+        "counter", ("asset",), "waveforms captured around alarms, by hand too"
+    ),
+    "stethos_captures_left_out_total": MetricInfo(
+        "counter", ("asset",), "waveforms, or parts of them, left out for want of time or room"
+    ),
+    "stethos_captures_suppressed_total": MetricInfo("counter", ("asset",), "triggers beyond `most_per_hour`"),
 }
 """Every metric, in the order of the page. The counters at the end outlive a restart; the others do not."""
 
@@ -101,6 +131,9 @@ COUNTERS: dict[str, tuple[str, float]] = {
     Counter.MISSING_SAMPLES: ("stethos_missing_samples_total", 1.0),
     Counter.DROPPED_BLOCKS: ("stethos_dropped_blocks_total", 1.0),
     Counter.ALARMS: ("stethos_alarms_total", 1.0),
+    Counter.CAPTURES: ("stethos_captures_total", 1.0),
+    Counter.CAPTURES_LEFT_OUT: ("stethos_captures_left_out_total", 1.0),
+    Counter.CAPTURES_SUPPRESSED: ("stethos_captures_suppressed_total", 1.0),
 }
 """The metric of each counter, and what its value is multiplied by."""
 
@@ -114,10 +147,10 @@ SCORE_LE = (0.1, 0.2, 0.5, 0.8, 1.0, 1.25, 1.6, 2.0, 2.5, 4.0, 8.0, 20.0, 100.0)
 Sample = tuple[str, tuple[str, ...], float | Distribution | None]
 
 
-def render(report: HealthReport, counters: Iterable[CounterTotal] = ()) -> bytes:
-    """The page. A metric without any sample is left out."""
+def render(report: HealthReport, counters: Iterable[CounterTotal] = (), more: Iterable[Sample] = ()) -> bytes:
+    """The page. A metric without any sample is left out. `more`: samples of parts beside the report."""
     samples: dict[str, dict[tuple[str, ...], float | Distribution]] = {name: {} for name in METRICS}
-    for name, labels, value in (*_box(report), *_work(report), *_counters(counters)):
+    for name, labels, value in (*_box(report), *_work(report), *_counters(counters), *more):
         if value is not None:
             samples[name][labels] = value
     lines: list[str] = []

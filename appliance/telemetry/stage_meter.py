@@ -80,6 +80,7 @@ class Meters:
         self.journal_commit = StageMeter()
         self.central = StageMeter()
         self.opcua_server = StageMeter()
+        self.object_store = StageMeter()
         self._webhooks: dict[str, StageMeter] = {}
         self.heard_ns: dict[str, int] = {}  # by channel: when its newest block came, monotonic
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import orjson
+
 from appliance.alarm_records import AlarmRecords, stored_transition
+from appliance.alarms.acts import Act, ActivationId, ActKind, EventMark, HybridStamp
 from appliance.alarms.lifecycle import Condition, Severity, acknowledge, raise_alarm, update
 from appliance.clock import ReplayClock
-from appliance.journal.record import NewRecord, Record
+from appliance.journal.record import NewRecord, Record, RecordClass, RecordKind
+from appliance.reconcile.alarm_merge import with_act
 from tests.appliance.journal.builders import SECOND_NS, START_NS
 
 CONDITION = Condition("pump-1.a", "pump-1", "pump-1.x", "machine condition", Severity.WATCH, "outer race")
@@ -76,3 +80,43 @@ def test_an_alarm_keeps_when_it_was_acknowledged() -> None:
     assert stored_transition(stored(again, later.wall(0).time_ns)).acknowledged_time_ns == (
         START_NS + 130 * SECOND_NS
     )
+
+
+EARLIER = {  # as the release before marks wrote it, byte for byte in its content
+    "what": "acknowledged",
+    "actor": "anna",
+    "raised_time_ns": START_NS + 1,
+    "acknowledged_time_ns": START_NS + 2,
+    "rising_since_time_ns": None,
+    "alarm": {
+        "alarm_id": "pump-1.a", "asset_id": "pump-1", "channel_id": "pump-1.x", "rule": "machine condition",
+        "severity": "watch", "state": "active, acknowledged", "raised_ns": 5, "changed_ns": 9,
+        "activation": 3, "score": 1.5, "fault": None, "confidence": None, "reason": "outer race",
+        "evidence": {"n": 1},
+        "durable": True, "acknowledged_by": "anna", "comment": "seen", "rising_since_ns": None,
+    },
+}  # fmt: skip
+
+
+def test_a_journal_of_an_earlier_release_is_read_and_merged() -> None:
+    payload = orjson.dumps(EARLIER)
+    record = Record(
+        7, RecordClass.ALARM, RecordKind.ALARM_TRANSITION, "alarm/boot-1/4", "pump-1.a", "boot-1", 9,
+        START_NS + 2, True, payload,
+    )  # fmt: skip
+    found = stored_transition(record)
+    assert (found.mark.origin, found.mark.sequence) == ("box/boot-1", 4)
+    (act,) = found.transition.alarm.acknowledgements
+    assert (act.actor, act.reason, act.mark.stamp.wall_ns) == ("anna", "seen", START_NS + 2)
+
+    later = ReplayClock(START_NS - 3600 * SECOND_NS)  # and the clock was set back since
+    records = AlarmRecords(later, "boot-2")
+    (restored,) = records.restore([record])
+    assert records.mark().stamp > found.mark.stamp
+    named = ActivationId(3, START_NS + 1)
+    assert restored.activation == named
+    central = Act(ActKind.ACKNOWLEDGE, EventMark(HybridStamp(START_NS + 9), "centre/k", 1), "eva")
+    after = records.record(with_act(restored.transition.alarm, restored.activation, named, central, 5))
+    merged = stored_transition(stored(after, START_NS))
+    assert merged.transition.alarm.acknowledged_by == "anna, eva"
+    assert (merged.activation, merged.raised_mark) == (named, found.raised_mark)

@@ -195,6 +195,7 @@ def _sample_tables() -> list[tuple[type[BaseModel], dict[str, Any]]]:
         (config.WebSettings, document["web"]),
         (config.JournalSettings, document["journal"]),
         (config.TelemetrySettings, document["telemetry"]),
+        (config.CaptureSettings, document["captures"]),
         (config.AssetSettings, asset),
         (config.BearingSettings, asset["bearing"]),
         (config.SerialSettings, serial),

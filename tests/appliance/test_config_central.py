@@ -21,6 +21,8 @@ V2 = (
     'token_file = "token"\n'
 )
 
+V3 = '[central]\nurl = "https://influx.example:8181"\nversion = 3\ndatabase = "plant"\n'
+
 
 def test_the_sample_shows_every_setting_with_the_code_s_default() -> None:
     text = SAMPLE.read_text()
@@ -38,10 +40,10 @@ def test_without_the_table_there_is_no_centre(tmp_path: Path) -> None:
     assert load_settings(path).central is None
 
 
-def test_both_versions_are_read(tmp_path: Path) -> None:
+def test_all_versions_are_read(tmp_path: Path) -> None:
     path = tmp_path / "stethos.toml"
     (tmp_path / "token").write_text("secret\n")
-    for text, version in ((V1, 1), (V2, 2)):
+    for text, version in ((V1, 1), (V3, 3), (V2, 2)):
         path.write_text(text + GOOD)
         central = load_settings(path).central
         assert central is not None
@@ -60,7 +62,10 @@ def test_both_versions_are_read(tmp_path: Path) -> None:
         (V1 + 'user = "u"\n', "central.password_file", "is missing"),
         (V1 + 'ca_file = "nowhere.pem"\n', "central.ca_file", "there is no file"),
         (V2, "central.token_file", "there is no file"),
-        (V1.replace("version = 1", "version = 3"), "central.version", "not possible"),
+        (V1.replace("version = 1", "version = 4"), "central.version", "not possible"),
+        (V3 + 'user = "u"\n', "central.user", "does not belong to version 3"),
+        (V1 + 'client_key_file = "stethos.toml"\n', "central.client_certificate_file", "is missing"),
+        (V1 + 'client_certificate_file = "stethos.toml"\n', "central.client_key_file", "is missing"),
         (V1 + "token = 'x'\n", "central.token", "no such setting"),
     ],
 )

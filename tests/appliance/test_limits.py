@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from appliance.clock import ReplayClock
 from appliance.errors import Rejected
 from appliance.journal.record import CommitResult, NewRecord, RecordKind
 from dsp.samples import SampleBlock
+from tests.appliance.conftest import LEARNS_S
 from tests.appliance.house import House, hanging_disk, house, running, until
 from tests.appliance.journal.builders import START_NS
 from tests.appliance.test_pipeline import feed_all
@@ -22,21 +22,6 @@ from web.limit_schemas import LimitActionName, LimitChange, LimitsView, LimitVie
 from web.station_view import LimitRefusedError, UnknownIdError
 
 CHANNEL = "motor-1.x"
-LEARNS_S = 90.0  # longer than the demo's profile needs, fault lines included
-
-
-@pytest.fixture(scope="module")
-def one_learned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
-    """A journal in which healthy running has been learned, and when that was."""
-    folder = tmp_path_factory.mktemp("learned")
-
-    async def learn() -> int:
-        async with house(folder) as one:
-            one.start()
-            await feed_all(one, running(LEARNS_S))
-            return one.clock.monotonic_ns()
-
-    return folder, asyncio.run(learn())
 
 
 @pytest.fixture

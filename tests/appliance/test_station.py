@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.alarms.acts import Act, ActivationId, ActKind, EventMark, HybridStamp
 from appliance.alarms.lifecycle import Alarm, Condition, Severity, raise_alarm, update
 from appliance.clock import ReplayClock
 from dsp.samples import Gap, GapCause, Measurand
@@ -258,3 +259,38 @@ async def test_a_disk_that_hangs_is_never_asked_by_the_event_loop(
         with pytest.raises(OSError, match="gone"):  # the supervisor asks again
             await watching
         assert one.station.appliance().disk.total_bytes > 0
+
+
+async def test_the_page_shows_every_name_where_it_was_given_and_what_had_no_effect(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        one.watch.queue_overflows("sensor")
+        looking = asyncio.create_task(one.watch.run())
+        one.start()
+        await until(lambda: one.desk.get("appliance.overload.sensor") is not None)
+        looking.cancel()
+        alarm_id = "appliance.overload.sensor"
+        stored = one.desk.get(alarm_id)
+        assert stored is not None
+        await one.station.acknowledge(alarm_id, 1, "anna", "on my way")
+
+        def act(kind: ActKind, number: int, until_ns: int = 0) -> Act:
+            stamp = HybridStamp(START_NS + (number + 60) * 10**9)
+            return Act(kind, EventMark(stamp, "centre/k", number), "eva", "spare ordered", until_ns)
+
+        await one.desk.take_act(alarm_id, stored.activation, act(ActKind.ACKNOWLEDGE, 1))
+        await one.desk.take_act(alarm_id, stored.activation, act(ActKind.SHELVE, 2, START_NS + 10**15))
+        await one.desk.take_act(alarm_id, ActivationId(7, 1), act(ActKind.ACKNOWLEDGE, 3))
+        (view,) = await one.station.alarms(include_closed=True, limit=10)
+        assert view.acknowledged_by == "anna, eva"
+        assert [(a.actor, a.origin, a.reason) for a in view.acknowledgements] == [
+            ("anna", "box", "on my way"), ("eva", "centre", "spare ordered"),
+        ]  # fmt: skip
+        assert view.shelved is not None
+        assert (view.shelved.actor, view.shelved_until_ms) == ("eva", (START_NS + 10**15) / 1e6)
+        assert "activation 7, which is not the present one (1)" in view.conflicts[0]
+        steps = await one.station.alarm_history(alarm_id)
+        assert [(s.what, s.actor, s.origin) for s in steps] == [
+            ("raised", "appliance", "box"), ("acknowledged", "anna", "box"),
+            ("acknowledged", "eva", "centre"), ("shelved", "eva", "centre"), ("conflict", "eva", "centre"),
+        ]  # fmt: skip
+        assert steps[-1].reason == view.conflicts[0]

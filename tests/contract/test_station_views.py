@@ -246,6 +246,25 @@ async def test_an_acknowledgement_names_the_activation_that_it_saw(stage: Stage)
     assert (await view.acknowledge(alarm_id, 2, "eva", "")).activation == 2
 
 
+async def test_a_shelved_alarm_says_by_whom_and_until_when(stage: Stage) -> None:
+    view, alarm_id = stage.view, await stage.rouse()
+    with pytest.raises(StaleAcknowledgementError, match=alarm_id):
+        await view.shelve(alarm_id, 2, "eva", 8.0, "")
+    shelved = await view.shelve(alarm_id, 1, "eva", 8.0, "spare comes on Monday")
+    assert shelved.shelved is not None
+    assert (shelved.shelved.actor, shelved.shelved.origin) == ("eva", "box")
+    assert shelved.shelved.reason == "spare comes on Monday"
+    assert shelved.shelved_until_ms == pytest.approx(shelved.shelved.time_ms + 8 * 3.6e6)
+    assert shelved.state == "active, unacknowledged"
+    again = await view.shelve(alarm_id, 1, "max", 0.0, "")
+    assert (again.shelved, again.shelved_until_ms) == (None, None)
+    assert [step.what for step in await view.alarm_history(alarm_id)] == ["raised", "shelved", "unshelved"]
+    await view.acknowledge(alarm_id, 1, "eva", "")
+    await stage.calm()
+    with pytest.raises(StaleAcknowledgementError):
+        await view.shelve(alarm_id, 1, "eva", 8.0, "")
+
+
 async def test_a_page_sees_the_latest_states_first_and_every_step_from_then_on(stage: Stage) -> None:
     await stage.rouse()
     opened = asyncio.Event()

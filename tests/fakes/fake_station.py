@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Literal
 
+from tests.fakes.fake_captures import FakeCaptures
 from tests.fakes.fake_health import FakeHealth
 from tests.fakes.fake_letters import FakeLetters
 from tests.fakes.fake_limits import FakeLimits
@@ -23,6 +24,7 @@ from web.app import create_app
 from web.auth import FIRST_USER, AuthStore
 from web.limit_schemas import LimitChange, LimitsView, LimitVersionView
 from web.schemas import (
+    ActView,
     AlarmStateName,
     AlarmTransitionView,
     AlarmView,
@@ -68,6 +70,7 @@ class FakeStation:
         self.durable = True
         self.own_health = FakeHealth(wall_s)
         self.refused = FakeLetters(1000.0 * self.zero_s)
+        self.captured = FakeCaptures(1000.0 * self.zero_s, {m.asset_id: m.channel_ids for m in plant})
 
     # -- StationView ------------------------------------------------------------------------------------
 
@@ -123,8 +126,21 @@ class FakeStation:
         await self.transit(
             "acknowledged", user,
             alarm.model_copy(update={"state": state, "acknowledged_by": user, "comment": comment,
-                                     "acknowledged_ms": 1000.0 * self._wall_s()}),
+                                     "acknowledged_ms": 1000.0 * self._wall_s(),
+                                     "acknowledgements": [ActView(
+                                         actor=user, origin="box", time_ms=1000.0 * self._wall_s(),
+                                         reason=comment)]}),
         )  # fmt: skip
+        return self._alarms[alarm_id]
+
+    async def shelve(self, alarm_id: str, activation: int, user: str, hours: float, reason: str) -> AlarmView:
+        alarm, now_ms = self._alarm(alarm_id), 1000.0 * self._wall_s()
+        if alarm.activation != activation or alarm.state == "normal":
+            raise StaleAcknowledgementError(f"Alarm {alarm_id} is {alarm.state}, {alarm.activation}.")
+        act = ActView(actor=user, origin="box", time_ms=now_ms, reason=reason)
+        change = {"shelved": act if hours else None,
+                  "shelved_until_ms": now_ms + 3.6e6 * hours if hours else None}  # fmt: skip
+        await self.transit("shelved" if hours else "unshelved", user, alarm.model_copy(update=change))
         return self._alarms[alarm_id]
 
     def limits(self, asset_id: str) -> LimitsView:
@@ -230,7 +246,13 @@ class FakeStation:
         self._alarms[alarm.alarm_id] = alarm
         self.journal.append(
             AlarmTransitionView(
-                sequence=len(self.journal) + 1, what=what, actor=actor, time_ms=alarm.changed_ms, alarm=alarm
+                sequence=len(self.journal) + 1,
+                what=what,
+                actor=actor,
+                origin="box",
+                reason="",
+                time_ms=alarm.changed_ms,
+                alarm=alarm,
             )
         )
         await self.wake()
@@ -254,7 +276,8 @@ class FakeStation:
                 fresh = self.new_alarm(machine, severity, alarm.activation)
                 kept = {"state": alarm.state, "raised_ms": alarm.raised_ms,
                         "acknowledged_by": alarm.acknowledged_by, "comment": alarm.comment,
-                        "acknowledged_ms": alarm.acknowledged_ms}  # fmt: skip
+                        "acknowledged_ms": alarm.acknowledged_ms,
+                        "acknowledgements": alarm.acknowledgements}  # fmt: skip
                 await self.transit("updated", "appliance", fresh.model_copy(update=kept))
         await self.wake()
 
@@ -267,7 +290,8 @@ class FakeStation:
             raised_ms=now_ms, changed_ms=now_ms,
             time_trusted=True, fault="outer race", confidence=0.86, text=machine.sentence(self._elapsed_s),
             evidence={"frequency_hz": 88.2, "multiplier": 3.585, "over_baseline_db": 14.0, "rising_s": 90.0},
-            durable=True, acknowledged_by=None, acknowledged_ms=None, comment="",
+            durable=True, acknowledged_by=None, acknowledged_ms=None, comment="", acknowledgements=[],
+            shelved=None, shelved_until_ms=None, conflicts=[],
         )  # fmt: skip
 
     # -- inside -------------------------------------------------------------------------------------------
@@ -321,7 +345,7 @@ async def serve(host: str, port: int, password: str, must_change: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         auth = AuthStore.open(Path(folder) / "auth.json")
         auth.reset_password(FIRST_USER, password, must_change=must_change)
-        server = WebServer(create_app(station, auth, health=station.own_health))
+        server = WebServer(create_app(station, auth, health=station.own_health, captured=station.captured))
         sockets = [listening_socket(host, port)]
         print(
             f"http://{host}:{sockets[0].getsockname()[1]}/  user {FIRST_USER}, password {password}",

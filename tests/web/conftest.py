@@ -71,6 +71,7 @@ class Site:
             self.station,
             self.auth,
             health=self.station.own_health,
+            captured=self.station.captured,
             scrape_token=token,
             monotonic_s=self.clock.monotonic_s,
             hosts=["stethos.plant"],

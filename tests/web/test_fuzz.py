@@ -29,8 +29,20 @@ ROUTES = sorted(
     ),
     key=lambda entry: entry[:2],
 )
-IDS = ["pump-2", "fan-1", "pump-2.z", "fan-1.x", "pump-2.machine-condition"]
-NAMES = ["feature", "start_ms", "end_ms", "max_points", "kind", "include_closed", "limit", "after", "x"]
+IDS = ["pump-2", "fan-1", "pump-2.z", "fan-1.x", "pump-2.machine-condition", "20270115t080000-pump-2-a"]
+NAMES = [
+    "feature",
+    "start_ms",
+    "end_ms",
+    "max_points",
+    "kind",
+    "include_closed",
+    "limit",
+    "alarm_id",
+    "format",
+    "after",
+    "x",
+]
 VALUES = [
     "rms_mps2",
     "score",
@@ -81,7 +93,7 @@ headers = st.dictionaries(
 
 
 def path_of(template: str, identity: str) -> str:
-    for name in ("{asset_id}", "{channel_id}", "{alarm_id}"):
+    for name in ("{asset_id}", "{channel_id}", "{alarm_id}", "{capture_id}"):
         template = template.replace(name, quote(identity.encode("utf-8", "surrogatepass"), safe=""))
     return template
 

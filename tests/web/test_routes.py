@@ -108,6 +108,10 @@ async def test_an_alarm_is_seen_acknowledged_once_and_told(site: Site, signed_in
     assert acknowledged.state == "active, acknowledged"
     assert (acknowledged.acknowledged_by, acknowledged.comment) == ("admin", "bearing ordered")
     problem_of(await signed_in.post(f"{address}/acknowledge", json={"activation": 1}), 409)
+    for wrong in ({"activation": 1, "hours": 169}, {"activation": 1, "hours": -1}, {"activation": 1}):
+        problem_of(await signed_in.post(f"{address}/shelve", json=wrong), 422)
+    past = await signed_in.post(f"{address}/shelve", json={"activation": 2, "hours": 1})
+    problem_of(past, 409)
     history = await signed_in.get(f"{address}/history")
     steps = TypeAdapter(list[AlarmTransitionView]).validate_json(history.content)
     assert [(step.what, step.actor) for step in steps] == [("raised", "appliance"), ("acknowledged", "admin")]

@@ -1,4 +1,4 @@
-"""The alarms, their history, and their acknowledgement."""
+"""The alarms, their history, and what people do to them: acknowledge, shelve."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from web.routes.context import CHANGE, READ, Id, SignedIn, Station, json_list_of, json_of, problems
-from web.schemas import AcknowledgeRequest, AlarmTransitionView, AlarmView
+from web.schemas import AcknowledgeRequest, AlarmTransitionView, AlarmView, ShelveRequest
 
 router = APIRouter(prefix="/api/alarms", tags=["alarms"])
 _alarms: TypeAdapter[list[AlarmView]] = TypeAdapter(list[AlarmView])
@@ -41,3 +41,9 @@ async def acknowledge_alarm(
 ) -> Response:
     """Acknowledges the activation that was seen; answers once that is durable."""
     return json_of(await station.acknowledge(alarm_id, body.activation, session.user, body.comment))
+
+
+@router.post("/{alarm_id}/shelve", response_model=AlarmView, responses=problems(*CHANGE, 404, 409))
+async def shelve_alarm(alarm_id: Id, body: ShelveRequest, station: Station, session: SignedIn) -> Response:
+    """Shelves the activation that was seen for some hours (0: not any more); answers once durable."""
+    return json_of(await station.shelve(alarm_id, body.activation, session.user, body.hours, body.reason))

@@ -25,9 +25,14 @@ async def open_journal(tmp_path: Path) -> AsyncIterator[OpenJournal]:
         budgets: Budgets = SMALL,
         clock: Clock | None = None,
         timing: Timing = QUICK,
+        resolve_times: bool = True,
     ) -> Journal:
         journal = await Journal.open(
-            folder or tmp_path / "journal", budgets, clock or ReplayClock(START_NS), timing
+            folder or tmp_path / "journal",
+            budgets,
+            clock or ReplayClock(START_NS),
+            timing,
+            resolve_times=resolve_times,
         )
         opened.append(journal)
         return journal

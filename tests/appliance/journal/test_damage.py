@@ -135,6 +135,27 @@ async def test_a_file_that_is_no_database(open_journal: OpenJournal, tmp_path: P
         assert "nothing could be saved" in journal.damage_report.text
 
 
+async def test_a_hole_in_the_log_is_told_and_what_lies_behind_it_is_saved(
+    open_journal: OpenJournal, tmp_path: Path
+) -> None:
+    """SQLite would take the log up to the noise and forget in silence what was acknowledged after it."""
+    journal = await open_journal()
+    for number in range(60):
+        await journal.commit([alarm(number)])
+    crashed = tmp_path / "crashed"
+    shutil.copytree(journal.folder, crashed)
+    (crashed / (FILE_NAME + "-shm")).unlink()
+    log = crashed / (FILE_NAME + "-wal")
+    garble(log, log.stat().st_size // 2, 512)
+    opened = await open_journal(folder=crashed)
+    report = opened.damage_report
+    assert report is not None and "of its log is damaged" in report.what
+    numbers = await alarm_numbers(opened)
+    assert len(numbers) == len(set(numbers)) >= 59, "a page that a later frame holds anew costs nothing"
+    assert {0, 58, 59} <= set(numbers)
+    assert (await opened.commit([alarm(500)])).durable
+
+
 async def test_torn_logs_open_with_whole_transactions_only(open_journal: OpenJournal, tmp_path: Path) -> None:
     """The log cut or garbled at any place: what is before opens, in order, without a hole."""
     journal = await open_journal()

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from appliance.backoff import Backoff
 from appliance.clock import ReplayClock
 from appliance.demo_central import LocalInflux
 from appliance.journal.record import RecordClass, RecordKind
+from appliance.sinks.courier_patience import PROBE_EVERY_S, wait_until_answers
 from appliance.sinks.outbox import Outbox
 from tests.appliance.journal.builders import SECOND_NS, START_NS
 from tests.appliance.sinks.way import (
@@ -101,6 +103,39 @@ async def test_an_outage_under_load_loses_and_doubles_nothing(tmp_path: Path, in
         assert one.courier.report().refused == 0
 
 
+async def test_an_alarm_after_a_long_outage_does_not_wait_for_the_back_off(
+    tmp_path: Path, influxd: LocalInflux
+) -> None:
+    """The next attempt would come in minutes: the probes find the centre before."""
+    clock = ReplayClock(START_NS)
+    patient = dataclasses.replace(FAST, backoff=Backoff(base_s=300.0, cap_s=300.0, floor_s=300.0))
+    async with journal_in(tmp_path, clock) as journal:
+        make = alarms(journal, clock)
+        async with way(journal, tmp_path, influxd, pace=patient) as one:
+            await influxd.kill()
+            await journal.commit([make(1, SECOND_NS)])
+            await until(lambda: one.courier.report().state == "not reachable")
+            assert one.courier.report().wait_s == 300.0
+            await asyncio.sleep(2 * PROBE_EVERY_S)
+            await influxd.start()
+            await journal.commit([make(2, 2 * SECOND_NS)])
+            await one.drained()
+        assert (await at_centre(influxd))["alarm"] == 2
+
+
+async def test_a_centre_that_answers_and_takes_nothing_is_not_asked_sooner(tmp_path: Path) -> None:
+    asked = []
+
+    async def answers() -> bool:
+        asked.append(1)
+        return True
+
+    began_s = asyncio.get_running_loop().time()
+    await wait_until_answers(answers, 4 * PROBE_EVERY_S, lambda: 0.5)
+    assert asyncio.get_running_loop().time() - began_s >= 4 * PROBE_EVERY_S - 0.01
+    assert asked
+
+
 async def test_new_alarms_overtake_the_backlog(tmp_path: Path, influxd: LocalInflux) -> None:
     clock = ReplayClock(START_NS)
     pace = dataclasses.replace(FAST, live_lag=50, batch_records=20, backlog_points_per_s=100.0)
@@ -145,16 +180,22 @@ async def test_untrusted_times_are_held_back_counted_and_kept(tmp_path: Path, in
     async with journal_in(tmp_path, clock) as journal, way(journal, tmp_path, influxd) as one:
         make = alarms(journal, clock)
         await journal.commit([make(1, SECOND_NS)])
-        clock.set_trusted(True)
-        await journal.commit([make(2, 2 * SECOND_NS)])
-        await one.drained()
+        await until(lambda: one.courier.report().held == 1)
         report = one.courier.report()
-        assert (report.held, report.delivered) == (1, 1)
+        assert report.delivered == 0
         assert "1 held back until the clock is trusted" in report.text
         held = (await journal.read(0, {RecordKind.ALARM_TRANSITION}))[0].sequence
         assert one.courier.lanes[RecordClass.ALARM].confirmed == held - 1, "the journal might let it go"
+        clock.set_trusted(True)
+        await journal.commit([make(2, 2 * SECOND_NS)])
+        await until(lambda: one.courier.report().delivered == 2)
+        await one.drained()
+        assert one.courier.report().held == 0
         rows = await asyncio.to_thread(influxd.ask, "SELECT * FROM alarm")
-        assert [row["alarm_id"] for row in rows] == ["pump-1.rule-2"]
+        assert [(row["alarm_id"], row["time_resolved"]) for row in rows] == [
+            ("pump-1.rule-1", True),
+            ("pump-1.rule-2", None),
+        ]
 
 
 async def test_provisional_times_are_sent_marked_where_that_is_asked_for(
@@ -250,9 +291,32 @@ async def test_the_cursor_outlives_the_courier_and_a_new_journal_begins_anew(
         assert one.courier.report().delivered == delivered + 1
 
 
-def test_a_file_that_is_no_outbox_is_told(tmp_path: Path) -> None:
+async def test_a_damaged_courier_file_is_set_aside_and_all_is_delivered_again(
+    tmp_path: Path, influxd: LocalInflux
+) -> None:
+    clock = ReplayClock(START_NS)
+    path = tmp_path / "central" / "outbox.sqlite"
+    async with journal_in(tmp_path, clock) as journal:
+        await everything(journal, clock)
+        for damaged in (b"x" * 4096, b""):
+            async with way(journal, tmp_path, influxd) as one:
+                await one.drained()
+            if damaged:
+                path.write_bytes(damaged)
+            else:  # a page in the middle: what opens does not see it
+                content = path.read_bytes()
+                path.write_bytes(content[:4096] + b"y" * 4096 + content[8192:])
+        async with way(journal, tmp_path, influxd) as again:
+            await again.drained()
+        wanted = await stored(journal)
+        assert again.courier.report().delivered == sum(wanted.values())
+        assert await at_centre(influxd) == wanted
+    assert len(list(path.parent.glob("outbox.sqlite.damaged-*[0-9]"))) == 2
+
+
+def test_a_place_where_no_outbox_can_be_is_told(tmp_path: Path) -> None:
     path = tmp_path / "outbox.sqlite"
-    path.write_bytes(b"x" * 4096)
+    path.mkdir()
     with pytest.raises(Exception, match="cannot be used"):
         Outbox(path)
 

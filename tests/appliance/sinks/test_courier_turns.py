@@ -18,7 +18,7 @@ from appliance.journal.journal import Journal
 from appliance.journal.record import Record, RecordClass, RecordKind
 from appliance.sinks.courier import Courier
 from appliance.sinks.outbox import Outbox
-from appliance.sinks.points import WANTED
+from appliance.sinks.points_schema import WANTED
 from appliance.sinks.sink import OutboxBatch, Receipt, Refusal, SinkUnavailable
 from tests.appliance.journal.builders import SECOND_NS, START_NS
 from tests.appliance.sinks.way import FAST, Watch, alarms, flushed, journal_in, telemetry, way
@@ -185,7 +185,10 @@ async def test_a_server_that_always_says_at_once_is_not_hammered(tmp_path: Path)
 async def test_what_is_held_for_its_time_does_not_make_delivered_telemetry_look_lost(tmp_path: Path) -> None:
     clock = ReplayClock(START_NS, trusted=False)
     sink = Taker()
-    async with journal_in(tmp_path, clock) as journal, way(journal, tmp_path, sink=sink) as one:
+    async with (
+        journal_in(tmp_path, clock, resolve_times=False) as journal,
+        way(journal, tmp_path, sink=sink) as one,
+    ):
         telemetry(journal, 1, 2)
         await flushed(journal, RecordKind.TAG, 2)
         clock.set_trusted(True)

@@ -1,13 +1,14 @@
 """What the server's answer means: taken, refused, too much, later, or not at all.
 
-Version 2 against the contract server (see there: not a real one), as version 1 where a healthy server never
-gives the answer. Everything else runs against a real influxd.
+Versions 2 and 3 against the contract server (see there: not a real one), as version 1 where a healthy server
+never gives the answer. Everything else runs against a real influxd.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import re
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -18,7 +19,14 @@ import pytest
 
 from appliance.demo_central import LocalInflux
 from appliance.journal.record import RecordClass
-from appliance.sinks.influx import Influx1Writer, Influx2Writer, InfluxSink, retry_after_s
+from appliance.sinks.influx import (
+    Influx1Writer,
+    Influx3Writer,
+    InfluxSink,
+    Writer,
+    retry_after_s,
+)
+from appliance.sinks.influx2 import Influx2Writer
 from appliance.sinks.sink import EncodedRecord, OutboxBatch, SinkStopped, SinkUnavailable
 from tests.appliance.sinks.contract_server import BUCKET, ORG, TOKEN, Contract
 from tests.appliance.sinks.influx_server import count, free_port, local_influx
@@ -43,13 +51,17 @@ async def contract() -> AsyncIterator[Contract]:
         await server.stop()
 
 
-@pytest.fixture(params=[1, 2])
+def writer_of(version: int, url: str, timeout_s: float) -> Writer:
+    if version == 1:
+        return Influx1Writer(url, "plant", timeout_s=timeout_s)
+    if version == 2:
+        return Influx2Writer(url, ORG, BUCKET, token=lambda: TOKEN, timeout_s=timeout_s)
+    return Influx3Writer(url, "plant", token=lambda: TOKEN, timeout_s=timeout_s)
+
+
+@pytest.fixture(params=[1, 2, 3])
 async def sink(request: pytest.FixtureRequest, contract: Contract) -> AsyncIterator[InfluxSink]:
-    one = InfluxSink(
-        Influx1Writer(contract.url, "plant", timeout_s=5.0)
-        if request.param == 1
-        else Influx2Writer(contract.url, ORG, BUCKET, token=lambda: TOKEN, timeout_s=5.0)
-    )
+    one = InfluxSink(writer_of(request.param, contract.url, 5.0))
     try:
         yield one
     finally:
@@ -70,6 +82,48 @@ async def test_refused_lines_are_found_by_bisection(contract: Contract, sink: In
     assert "poison" in receipt.rejected[0].reason
     assert len(contract.points) == 62
     assert contract.requests < 30
+
+
+async def test_lines_that_the_server_names_are_not_searched_for(contract: Contract) -> None:
+    """3 Core names up to 99 by number in one answer; beyond it they are searched for."""
+    sink = InfluxSink(writer_of(3, contract.url, 5.0))
+    receipt = await sink.deliver(batch(400, poison=(3, 40, 399)))
+    assert [refusal.sequence for refusal in receipt.rejected] == [3, 40, 399]
+    assert (receipt.accepted, contract.requests, len(contract.points)) == (397, 1, 397)
+    assert receipt.rejected[1].reason == "400: poison: invalid column type for column 'value'"
+    many = tuple(range(1, 400, 2))
+    receipt = await sink.deliver(batch(400, poison=many))
+    assert [refusal.sequence for refusal in receipt.rejected] == list(many)
+    assert len(contract.points) == 398, "all but two that were refused both times"
+    contract.answers = [(422, "exceeded the limit of 5 databases", {})]
+    with pytest.raises(SinkStopped, match="422"):
+        await sink.deliver(batch(3))
+    await sink.close()
+
+
+async def test_a_line_that_quotes_the_server_s_words_refuses_no_other(contract: Contract) -> None:
+    sink = InfluxSink(writer_of(3, contract.url, 5.0))
+    texts = [b'm,t=a s="x",value=%d.0 %d' % (number, number) for number in range(1, 5)]
+    texts[1] = b'poison,t=a s="\\"line_number\\": 4 partial write",value=2.0 2'
+    lines = [EncodedRecord(number, number, text) for number, text in enumerate(texts, 1)]
+    receipt = await sink.deliver(OutboxBatch.of_lines(RecordClass.ALARM, lines))
+    assert [refusal.sequence for refusal in receipt.rejected] == [2]
+    await sink.close()
+
+
+async def test_the_server_s_clock_is_held_against_this_box_s_and_only_told(contract: Contract) -> None:
+    """Also where the answer is well, whichever client sends; time is never taken from it."""
+    for version in (1, 2, 3):
+        now_s = time.time()
+        sink = InfluxSink(writer_of(version, contract.url, 5.0), lambda now_s=now_s: now_s - 3600.0)
+        assert sink.clock_text() == ""
+        assert (await sink.deliver(batch(3))).accepted == 3
+        assert re.fullmatch(r"the centre's clock is 3,(59|60)\d s ahead of this box's", sink.clock_text())
+        await sink.close()
+        right = InfluxSink(writer_of(version, contract.url, 5.0))
+        await right.deliver(batch(3))
+        assert right.ahead_s is not None and right.clock_text() == ""
+        await right.close()
 
 
 async def test_too_large_a_body_is_halved_and_remembered(contract: Contract, sink: InfluxSink) -> None:
@@ -191,16 +245,12 @@ async def test_a_rotated_token_needs_no_restart(contract: Contract) -> None:
     await sink.close()
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 async def test_nobody_there_and_nobody_answers(version: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         for port in (silent.getsockname()[1], free_port()):
             url = f"http://127.0.0.1:{port}"
-            sink = InfluxSink(
-                Influx1Writer(url, "db", timeout_s=0.3)
-                if version == 1
-                else Influx2Writer(url, ORG, BUCKET, token=lambda: TOKEN, timeout_s=0.3)
-            )
+            sink = InfluxSink(writer_of(version, url, 0.3))
             with pytest.raises(SinkUnavailable, match="cannot be reached"):
                 await sink.deliver(batch(1))
             await sink.close()

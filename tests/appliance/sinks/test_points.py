@@ -13,7 +13,8 @@ from appliance.clock import ReplayClock
 from appliance.errors import Rejected
 from appliance.journal.record import Record, RecordClass, RecordKind
 from appliance.sinks.courier import KINDS
-from appliance.sinks.points import SCHEMA, WANTED, encode, event_time_ns
+from appliance.sinks.points import encode, event_time_ns
+from appliance.sinks.points_schema import SCHEMA, WANTED
 from tests.appliance.journal.builders import START_NS
 from tests.appliance.sinks.way import DEVICE, everything, journal_in, own_health
 
@@ -46,6 +47,15 @@ def test_every_kind_that_may_leave_has_its_measurement() -> None:
     assert allowed == WANTED == {info.kind for info in SCHEMA.values()}
 
 
+ACTS = {
+    "acknowledged_by",
+    "act_reason",
+    "shelved_by",
+    "shelved_until_ns",
+    "conflict",
+    "acts_signature",
+    "document_signature",
+}  # of people, if any
 TYPES = {
     "float": r"[-+.\de]+",
     "integer": r"-?\d+i",
@@ -67,6 +77,10 @@ async def test_every_line_has_the_tags_and_fields_of_its_measurement_and_no_othe
             line = encode(record, DEVICE, "pump-1", names)
             if line is None:
                 continue
+            assert "time_bound_s" not in line.decode()
+            placed = dataclasses.replace(record, time_resolved=True, time_bound_s=7)
+            line = encode(placed, DEVICE, "pump-1", names)
+            assert line is not None
             measurement, tags, fields = parsed(line.decode())
             info = SCHEMA[measurement]
             assert info.kind is record.kind
@@ -78,9 +92,9 @@ async def test_every_line_has_the_tags_and_fields_of_its_measurement_and_no_othe
                 assert known is not None, f"{measurement}.{name} is not in the schema"
                 assert re.fullmatch(TYPES[known.type], value, re.DOTALL), f"{measurement}.{name}={value}"
             seen.setdefault(measurement, set()).update(fields)
-    assert set(seen) == set(SCHEMA) - {"audit"}
+    assert set(seen) == set(SCHEMA) - {"audit", "reconciliation", "command_result"}
     for measurement, fields in seen.items():
-        unseen = set(SCHEMA[measurement].fields) - fields - {"<feature>", "acknowledged_by"}
+        unseen = set(SCHEMA[measurement].fields) - fields - {"<feature>"} - ACTS
         assert not unseen, f"{measurement}: the schema promises {unseen}, no line has it"
 
 
@@ -155,3 +169,20 @@ def test_what_a_group_of_process_values_learned_is_of_its_machine() -> None:
     line = encode(dataclasses.replace(learned, subject="pump-2/values/water"), DEVICE, "")
     assert line is not None
     assert line.startswith(b"limit,asset=pump-2,channel=pump-2/values/water,")
+
+
+def test_a_time_that_was_found_later_is_marked_and_a_trusted_one_is_not() -> None:
+    plain = record(1)
+    marks = {
+        dataclasses.replace(plain, time_trusted=True): set(),
+        dataclasses.replace(plain, time_trusted=True, time_resolved=True): {"time_resolved=true"},
+        dataclasses.replace(plain, time_trusted=False): {"time_trusted=false"},
+        dataclasses.replace(plain, time_trusted=False, time_resolved=True, time_bound_s=90): {
+            "time_trusted=false", "time_resolved=true", "time_bound_s=90.0",
+        },
+    }  # fmt: skip
+    for one, wanted in marks.items():
+        line = encode(one, DEVICE, "pump-1")
+        assert line is not None
+        found = {part for part in line.decode().split(" ")[-2].split(",") if part.startswith("time_")}
+        assert {part for part in found if not part.startswith("time_ns=")} == wanted

@@ -13,6 +13,8 @@ import pytest
 
 from appliance.alarm_records import StoredTransition
 from appliance.alarms.lifecycle import TABLE, Condition, Severity, raise_alarm
+from appliance.reconcile.alarm_merge import CONFLICT, WHAT
+from appliance.reconcile.alarm_recovery import CAUGHT_UP
 from appliance.sinks.webhook_message import alarm_message, probe_message
 from appliance.sinks.webhook_signature import headers, secret_text
 
@@ -62,6 +64,7 @@ def test_every_field_and_type_is_described_and_exists() -> None:
     said = orjson.loads(alarm_message("k", transition("raised"), "hall-3", {}).body)
     assert described == {"type", "timestamp", *(f"data.{name}" for name in said["data"])}
     kinds = {
-        orjson.loads(alarm_message("k", transition(row.what), "h", {}).body)["type"] for row in TABLE
+        orjson.loads(alarm_message("k", transition(what), "h", {}).body)["type"]
+        for what in (*(row.what for row in TABLE), *WHAT.values(), CONFLICT, CAUGHT_UP)
     } | {orjson.loads(probe_message("u", "h", NOW_S * 10**9).body)["type"]}
     assert set(re.findall(r"`((?:alarm|webhook)\.[a-z_]+)`", PAGE.split("| `timestamp`")[0])) == kinds

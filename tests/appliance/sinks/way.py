@@ -115,8 +115,12 @@ class Way:
 
 
 @contextlib.asynccontextmanager
-async def journal_in(folder: Path, clock: ReplayClock | None = None) -> AsyncIterator[Journal]:
-    journal = await Journal.open(folder / "journal", SMALL, clock or ReplayClock(START_NS), QUICK)
+async def journal_in(
+    folder: Path, clock: ReplayClock | None = None, *, resolve_times: bool = True
+) -> AsyncIterator[Journal]:
+    journal = await Journal.open(
+        folder / "journal", SMALL, clock or ReplayClock(START_NS), QUICK, resolve_times=resolve_times
+    )
     try:
         yield journal
     finally:
@@ -156,6 +160,7 @@ async def way(
         send_provisional=send_provisional,
         chance=lambda: 0.5,
         wall_ns=wall_ns,
+        answers=sink.answers if isinstance(sink, InfluxSink) else None,
     )
     running = Way(journal, path, outbox, sink, courier, watch)
     try:

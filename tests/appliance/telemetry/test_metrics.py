@@ -10,8 +10,15 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from appliance.counters import Counter, CounterTotal
+from appliance.journal.record import RecordClass
+from appliance.reconcile.audit_book import AuditTally
+from appliance.reconcile.reconciler import AuditStatus
+from appliance.sinks.uplink import Uplink
+from appliance.telemetry.audit_samples import audit_samples
 from appliance.telemetry.distribution import LATENCY_BOUNDS_S, SCORE_BOUNDS
 from appliance.telemetry.metrics import COUNTERS, LATENCY_LE_S, METRICS, SCORE_LE, render
+from appliance.telemetry.uplink_samples import uplink_samples
+from tests.appliance.journal.builders import SECOND_NS
 from tests.appliance.telemetry_reports import NASTY, full_report
 
 TOTALS = [CounterTotal(counter, "motor-1", 2.5) for counter in Counter]
@@ -30,7 +37,13 @@ def samples(page: bytes) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
 
 
 def test_every_metric_arrives_with_type_help_and_its_labels() -> None:
-    read = families(render(full_report(), TOTALS))
+    status = AuditStatus(AuditTally(10, 7, 1), ended_ns=SECOND_NS)
+    uplink = Uplink({RecordClass.TELEMETRY: 1000}, lambda: "2027-01-15")
+    uplink.sent(RecordClass.TELEMETRY, 10)
+    uplink.samples_are(0)
+    uplink.samples_are(1000)
+    more = [*audit_samples(status, 3, 400), *uplink_samples(uplink.report())]
+    read = families(render(full_report(), TOTALS, more))
     assert set(read) == {name.removesuffix("_total") for name in METRICS}
     for name, info in METRICS.items():
         family = read[name.removesuffix("_total")]

@@ -62,6 +62,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/alarms/{alarm_id}/shelve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Shelve Alarm
+         * @description Shelves the activation that was seen for some hours (0: not any more); answers once durable.
+         */
+        post: operations["shelve_alarm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/appliance": {
         parameters: {
             query?: never;
@@ -94,6 +114,70 @@ export interface paths {
          * @description How the appliance itself is: stages, scores, errors, load, temperatures, disk, flash, clock, links.
          */
         get: operations["get_appliance_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/captures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Captures
+         * @description Captured waveforms, the latest first; of one alarm or one machine where it is named.
+         */
+        get: operations["list_captures"];
+        put?: never;
+        /**
+         * Begin Capture
+         * @description Captures the waveforms of a machine around now; what comes after follows within seconds.
+         */
+        post: operations["begin_capture"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/captures/{capture_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Capture File
+         * @description The samples of a capture as WAV (nominal rate, no gaps) or as UFF 58 (true rate, gaps).
+         */
+        get: operations["get_capture_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/captures/{capture_id}/waveform": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Waveform
+         * @description A picture of a capture: the least and the greatest sample of each stretch of time.
+         */
+        get: operations["get_waveform"];
         put?: never;
         post?: never;
         delete?: never;
@@ -370,11 +454,35 @@ export interface components {
              */
             comment: string;
         };
+        /**
+         * ActView
+         * @description What a person did to the present activation of an alarm.
+         */
+        ActView: {
+            /** Actor */
+            actor: string;
+            /**
+             * Origin
+             * @enum {string}
+             */
+            origin: "box" | "centre";
+            /** Reason */
+            reason: string;
+            /** Time Ms */
+            time_ms: number;
+        };
         /** AlarmTransitionView */
         AlarmTransitionView: {
             /** Actor */
             actor: string;
             alarm: components["schemas"]["AlarmView"];
+            /**
+             * Origin
+             * @enum {string}
+             */
+            origin: "box" | "centre";
+            /** Reason */
+            reason: string;
             /** Sequence */
             sequence: number;
             /** Time Ms */
@@ -388,6 +496,8 @@ export interface components {
             acknowledged_by: string | null;
             /** Acknowledged Ms */
             acknowledged_ms: number | null;
+            /** Acknowledgements */
+            acknowledgements: components["schemas"]["ActView"][];
             /** Activation */
             activation: number;
             /** Alarm Id */
@@ -404,6 +514,8 @@ export interface components {
             comment: string;
             /** Confidence */
             confidence: number | null;
+            /** Conflicts */
+            conflicts: string[];
             /** Durable */
             durable: boolean;
             /** Evidence */
@@ -421,6 +533,9 @@ export interface components {
              * @enum {string}
              */
             severity: "not rated" | "good" | "watch" | "warn" | "stop";
+            shelved: components["schemas"]["ActView"] | null;
+            /** Shelved Until Ms */
+            shelved_until_ms: number | null;
             /**
              * State
              * @enum {string}
@@ -483,6 +598,7 @@ export interface components {
             name: string;
             /** Queues */
             queues: components["schemas"]["QueueView"][];
+            reconciliation?: components["schemas"]["ReconciliationView"] | null;
             /** Rss Bytes */
             rss_bytes: number;
             /** Uptime S */
@@ -508,6 +624,77 @@ export interface components {
             stored_bytes: number;
             /** Written Bytes Per Day */
             written_bytes_per_day: number;
+        };
+        /**
+         * CaptureRequest
+         * @description A person wants a capture of a machine, around now.
+         */
+        CaptureRequest: {
+            /** Asset Id */
+            asset_id: string;
+            /**
+             * Comment
+             * @default
+             */
+            comment: string;
+        };
+        /**
+         * CaptureTriggerView
+         * @description Why a waveform was captured: an alarm that became active, or a person.
+         */
+        CaptureTriggerView: {
+            /** Activation */
+            activation: number | null;
+            /** Actor */
+            actor: string;
+            /** Alarm Id */
+            alarm_id: string | null;
+            /** Offset S */
+            offset_s: number;
+            /** Text */
+            text: string;
+        };
+        /**
+         * CaptureView
+         * @description One captured waveform of one sensor of a machine.
+         */
+        CaptureView: {
+            /** Asset Id */
+            asset_id: string;
+            /** Capture Id */
+            capture_id: string;
+            /** Channels */
+            channels: string[];
+            /** Complete */
+            complete: boolean;
+            /** Duration S */
+            duration_s: number;
+            /** Ended */
+            ended: string;
+            /** Sample Rate Hz */
+            sample_rate_hz: number;
+            /** Sensor Id */
+            sensor_id: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Start Ms */
+            start_ms: number;
+            /** Time Trusted */
+            time_trusted: boolean;
+            /** Trigger Ms */
+            trigger_ms: number;
+            /** Triggers */
+            triggers: components["schemas"]["CaptureTriggerView"][];
+            /** Unit */
+            unit: string;
+        };
+        /**
+         * CapturesBegun
+         * @description What is captured now, one id per sensor of the machine.
+         */
+        CapturesBegun: {
+            /** Capture Ids */
+            capture_ids: string[];
         };
         /** ChannelView */
         ChannelView: {
@@ -1055,6 +1242,79 @@ export interface components {
             name: string;
         };
         /**
+         * ReconciliationFigureView
+         * @description One figure of a report that is not 0.
+         */
+        ReconciliationFigureView: {
+            /** Meaning */
+            meaning: string;
+            /** Name */
+            name: string;
+            /** Value */
+            value: number;
+        };
+        /**
+         * ReconciliationLineView
+         * @description One thing that a report tells.
+         */
+        ReconciliationLineView: {
+            /** New */
+            new: string;
+            /** Old */
+            old: string;
+            /** Part */
+            part: string;
+            /** Subject */
+            subject: string;
+            /** Text */
+            text: string;
+        };
+        /**
+         * ReconciliationReportView
+         * @description What was compared with the centre, and what was repaired.
+         */
+        ReconciliationReportView: {
+            /** Agrees */
+            agrees: boolean;
+            /** Cause */
+            cause: string;
+            /** Ended Ms */
+            ended_ms: number;
+            /** Figures */
+            figures: components["schemas"]["ReconciliationFigureView"][];
+            /** Lines */
+            lines: components["schemas"]["ReconciliationLineView"][];
+            /** Lines Left Out */
+            lines_left_out: number;
+            /** Outage From Ms */
+            outage_from_ms: number | null;
+            /** Report Id */
+            report_id: string;
+            /** Text */
+            text: string;
+        };
+        /**
+         * ReconciliationView
+         * @description Whether the centre has what was sent: points by what is known of them, and the newest report.
+         */
+        ReconciliationView: {
+            /** Confirmed */
+            confirmed: number;
+            /** Cut Or Gone */
+            cut_or_gone: number;
+            /** Differing */
+            differing: number;
+            /** Ended Ms */
+            ended_ms: number | null;
+            /** Error */
+            error: string;
+            report: components["schemas"]["ReconciliationReportView"] | null;
+            /** Running */
+            running: boolean;
+            /** Sent */
+            sent: number;
+        };
+        /**
          * RedriveRequest
          * @description Which dead letters of a destination are to be sent again; null: all of them.
          */
@@ -1104,6 +1364,21 @@ export interface components {
             must_change_password: boolean;
             /** User */
             user: string;
+        };
+        /**
+         * ShelveRequest
+         * @description For how long the activation that was seen is nobody's task; 0 hours take it off the shelf.
+         */
+        ShelveRequest: {
+            /** Activation */
+            activation: number;
+            /** Hours */
+            hours: number;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
         };
         /** SpectrumView */
         SpectrumView: {
@@ -1207,6 +1482,26 @@ export interface components {
             unit: string;
             /** Values */
             values: (number | null)[];
+        };
+        /**
+         * WaveformView
+         * @description A capture thinned for a picture: of each span of time the least and the greatest sample, per channel.
+         *
+         *     A null stands where samples are missing. Times count from the trigger.
+         */
+        WaveformView: {
+            /** Capture Id */
+            capture_id: string;
+            /** Channels */
+            channels: string[];
+            /** High */
+            high: (number | null)[][];
+            /** Low */
+            low: (number | null)[][];
+            /** Times S */
+            times_s: number[];
+            /** Unit */
+            unit: string;
         };
         /**
          * WearView
@@ -1464,6 +1759,104 @@ export interface operations {
             };
         };
     };
+    shelve_alarm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alarm_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShelveRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmView"];
+                };
+            };
+            /** @description The host or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Wrong CSRF token or origin, or the password must be changed first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unknown id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was seen is past, or cannot be changed so */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is missing or wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_appliance: {
         parameters: {
             query?: never;
@@ -1549,6 +1942,346 @@ export interface operations {
             };
             /** @description Wrong CSRF token or origin, or the password must be changed first */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_captures: {
+        parameters: {
+            query?: {
+                alarm_id?: string | null;
+                asset_id?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaptureView"][];
+                };
+            };
+            /** @description The host or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Wrong CSRF token or origin, or the password must be changed first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is missing or wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible at present */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    begin_capture: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CaptureRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CapturesBegun"];
+                };
+            };
+            /** @description The host or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Wrong CSRF token or origin, or the password must be changed first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unknown id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was seen is past, or cannot be changed so */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is missing or wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_capture_file: {
+        parameters: {
+            query?: {
+                format?: "wav" | "uff";
+            };
+            header?: never;
+            path: {
+                capture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All samples, float32 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                    "audio/wav": unknown;
+                };
+            };
+            /** @description The host or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Wrong CSRF token or origin, or the password must be changed first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unknown id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was seen is past, or cannot be changed so */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is missing or wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible at present */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_waveform: {
+        parameters: {
+            query?: {
+                max_points?: number;
+            };
+            header?: never;
+            path: {
+                capture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaveformView"];
+                };
+            };
+            /** @description The host or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Wrong CSRF token or origin, or the password must be changed first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unknown id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was seen is past, or cannot be changed so */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is missing or wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible at present */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

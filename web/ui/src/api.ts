@@ -4,6 +4,8 @@ import type {
   AlarmView,
   ApplianceHealthView,
   ApplianceView,
+  CapturesBegun,
+  CaptureView,
   DeadLetterPage,
   LimitChange,
   LimitsView,
@@ -16,6 +18,7 @@ import type {
   SpectrumKind,
   SpectrumView,
   TrendView,
+  WaveformView,
 } from "./schema";
 import { texts } from "./texts";
 
@@ -130,6 +133,28 @@ export class Api {
   acknowledge(alarmId: string, activation: number, comment: string): Promise<AlarmView> {
     const path = `/api/alarms/${encodeURIComponent(alarmId)}/acknowledge`;
     return this.request("POST", path, { activation, comment });
+  }
+
+  /** For so many hours; 0 takes it off the shelf. */
+  shelve(alarmId: string, activation: number, hours: number, reason: string): Promise<AlarmView> {
+    const path = `/api/alarms/${encodeURIComponent(alarmId)}/shelve`;
+    return this.request("POST", path, { activation, hours, reason });
+  }
+
+  /** Captured waveforms, the latest first. */
+  captures(of: { alarmId?: string; assetId?: string }): Promise<CaptureView[]> {
+    const query = new URLSearchParams();
+    if (of.alarmId !== undefined) query.set("alarm_id", of.alarmId);
+    if (of.assetId !== undefined) query.set("asset_id", of.assetId);
+    return this.request("GET", `/api/captures?${query}`);
+  }
+
+  waveform(captureId: string, maxPoints: number): Promise<WaveformView> {
+    return this.request("GET", `/api/captures/${encodeURIComponent(captureId)}/waveform?max_points=${maxPoints}`);
+  }
+
+  beginCapture(assetId: string, comment: string): Promise<CapturesBegun> {
+    return this.request("POST", "/api/captures", { asset_id: assetId, comment });
   }
 
   /** Null while there is none yet. */

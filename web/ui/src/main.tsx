@@ -11,6 +11,7 @@ import "./styles/alarms.css";
 import "./styles/appliance.css";
 import "./styles/health.css";
 import "./styles/limits.css";
+import "./styles/captures.css";
 import "./styles/plots.css";
 import "./styles/narrow.css";
 

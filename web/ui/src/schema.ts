@@ -3,11 +3,14 @@ import type { components } from "./api.gen";
 
 type Schemas = components["schemas"];
 
+export type ActView = Schemas["ActView"];
 export type AlarmView = Schemas["AlarmView"];
 export type AlarmTransitionView = Schemas["AlarmTransitionView"];
 export type ApplianceView = Schemas["ApplianceView"];
 export type ApplianceHealthView = Schemas["ApplianceHealthView"];
 export type BacklogView = Schemas["BacklogView"];
+export type CapturesBegun = Schemas["CapturesBegun"];
+export type CaptureView = Schemas["CaptureView"];
 export type ChannelView = Schemas["ChannelView"];
 export type ClassWearView = Schemas["ClassWearView"];
 export type CounterView = Schemas["CounterView"];
@@ -28,6 +31,8 @@ export type MachineSummary = Schemas["MachineSummary"];
 export type PartErrorsView = Schemas["PartErrorsView"];
 export type Problem = Schemas["Problem"];
 export type QueueView = Schemas["QueueView"];
+export type ReconciliationReportView = Schemas["ReconciliationReportView"];
+export type ReconciliationView = Schemas["ReconciliationView"];
 export type RedriveView = Schemas["RedriveView"];
 export type ScoreHealthView = Schemas["ScoreHealthView"];
 export type SessionView = Schemas["SessionView"];
@@ -35,6 +40,7 @@ export type SpectrumView = Schemas["SpectrumView"];
 export type StageHealthView = Schemas["StageHealthView"];
 export type TrendLimit = Schemas["TrendLimit"];
 export type TrendView = Schemas["TrendView"];
+export type WaveformView = Schemas["WaveformView"];
 
 export type Severity = MachineSummary["severity"];
 export type AlarmState = AlarmView["state"];

@@ -152,9 +152,15 @@ export async function logOut(): Promise<void> {
   }
 }
 
-export async function acknowledge(alarm: AlarmView, comment: string): Promise<void> {
+export const acknowledge = (alarm: AlarmView, comment: string): Promise<void> =>
+  actOn(() => api.acknowledge(alarm.alarm_id, alarm.activation, comment));
+
+export const shelve = (alarm: AlarmView, hours: number, reason: string): Promise<void> =>
+  actOn(() => api.shelve(alarm.alarm_id, alarm.activation, hours, reason));
+
+async function actOn(act: () => Promise<AlarmView>): Promise<void> {
   try {
-    const [answer, arrived] = await noting(() => api.acknowledge(alarm.alarm_id, alarm.activation, comment));
+    const [answer, arrived] = await noting(act);
     if (!arrived.has(answer.alarm_id)) takeAlarm(answer);
   } catch (error) {
     if (error instanceof ApiError && error.status === 409) await fetchAlarms().catch(() => undefined);

@@ -79,6 +79,22 @@ export const texts = {
     unexpected: (status: number) => `The appliance answered with status ${status}`,
   },
 
+  reconciliation: {
+    title: "Agreement with the centre",
+    sent: "Points sent",
+    confirmed: "Confirmed there",
+    differing: "Differ",
+    cutOrGone: "Cut by the centre's retention, or no longer here",
+    lastRound: "Last compared",
+    running: "now",
+    never: "not yet",
+    differs: (points: string) => `${points} points that were sent lie in hours that the centre has otherwise, or not at all.`,
+    report: (time: string, cause: string, agrees: boolean) =>
+      `Report of ${time} (${cause}): ${agrees ? "both sides agree" : "something needs attention"}`,
+    awayFrom: (time: string) => `The centre was away from ${time}.`,
+    leftOut: (number: string) => `${number} more lines: stethos reconcile --report`,
+  },
+
   connection: {
     connecting: "Connecting to the appliance …",
     live: "Live",
@@ -249,7 +265,14 @@ export const texts = {
     acknowledge: "Acknowledge",
     acknowledging: "Acknowledging …",
     comment: "Comment (optional)",
-    acknowledgedBy: (user: string) => `acknowledged by ${user}`,
+    who: (actor: string, origin: string) => (origin === "centre" ? `${actor} (centre)` : actor),
+    shelvedBy: (user: string, until: string) => `shelved by ${user} until ${until}`,
+    conflict: "no effect",
+    shelve: "Shelve",
+    unshelve: "Take off the shelf",
+    shelveFor: "for",
+    hours: (hours: number) => (hours < 48 ? `for ${hours} h` : `for ${hours / 24} days`),
+    staleShelf: "The alarm has changed since it was shown. Look at it again before you shelve it.",
     acknowledgedByAt: (user: string, time: string) => `acknowledged by ${user} at ${time}`,
     stale: "The alarm has changed since it was shown. Look at it again before you acknowledge.",
     provisionalTime: "time provisional",

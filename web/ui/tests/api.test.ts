@@ -38,6 +38,13 @@ describe("requests", () => {
     expect(JSON.parse(String(asked[2]?.init.body))).toEqual({ activation: 3, comment: "seen" });
   });
 
+  it("shelve the activation that is on the screen", async () => {
+    const { api, asked } = answering(json({}));
+    await api.shelve("pump-2.x", 3, 8, "spare comes");
+    expect(asked[0]?.path).toBe("/api/alarms/pump-2.x/shelve");
+    expect(JSON.parse(String(asked[0]?.init.body))).toEqual({ activation: 3, hours: 8, reason: "spare comes" });
+  });
+
   it("send refused records again: some by their ids, or all of a destination", async () => {
     const { api, asked } = answering(json({}), json({}), json({}));
     await api.deadLetters("webhook cmms", 20);

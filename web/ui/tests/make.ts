@@ -22,6 +22,10 @@ export function alarm(change: Partial<AlarmView> = {}): AlarmView {
     acknowledged_by: null,
     acknowledged_ms: null,
     comment: "",
+    acknowledgements: [],
+    shelved: null,
+    shelved_until_ms: null,
+    conflicts: [],
     ...change,
   };
 }

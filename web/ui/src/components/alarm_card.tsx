@@ -4,13 +4,15 @@ import { isActive, isUnacknowledged } from "../alarm_book";
 import { percent, when } from "../format";
 import { readable } from "../names";
 import { machineHref } from "../router";
-import type { AlarmView } from "../schema";
+import type { ActView, AlarmView } from "../schema";
 import { state } from "../session";
 import { texts } from "../texts";
 import { Acknowledge } from "./acknowledge";
+import { Captures } from "./captures";
 import { Evidence } from "./evidence";
 import { History } from "./history";
 import { AlarmBadge, alarmClass } from "./severity";
+import { Shelve } from "./shelve";
 import { DoubtMarks } from "./tag";
 
 /** The appliance has alarms of its own, which belong to no machine. */
@@ -48,6 +50,12 @@ export function AlarmCard({ alarm, nowMs, withMachine, large = false }: AlarmCar
         {readable(alarm.text)}
       </p>
       {alarm.acknowledged_by !== null && <AcknowledgedBy alarm={alarm} nowMs={nowMs} />}
+      {alarm.shelved !== null && <Shelved alarm={alarm} act={alarm.shelved} nowMs={nowMs} />}
+      {alarm.conflicts.map((sentence) => (
+        <p key={sentence} class="conflict" data-testid="alarm-conflict">
+          <span class="tag tag-attention">{texts.alarms.conflict}</span> {sentence}
+        </p>
+      ))}
       {large && advice.length > 0 && (
         <section class="advice">
           <h3>{texts.machine.toDo}</h3>
@@ -57,6 +65,7 @@ export function AlarmCard({ alarm, nowMs, withMachine, large = false }: AlarmCar
         </section>
       )}
       <Acknowledge key={`${alarm.alarm_id}/${alarm.activation}`} alarm={alarm} />
+      <Shelve key={`shelve/${alarm.alarm_id}/${alarm.activation}`} alarm={alarm} />
       {large ? (
         <section>
           <h3>{texts.machine.why}</h3>
@@ -71,18 +80,32 @@ export function AlarmCard({ alarm, nowMs, withMachine, large = false }: AlarmCar
           <Facts alarm={alarm} />
         </details>
       )}
+      {isMachine(alarm.asset_id) && <Captures of={{ alarmId: alarm.alarm_id }} nowMs={nowMs} />}
       <History alarm={alarm} nowMs={nowMs} />
     </article>
   );
 }
 
+/** Everybody who has seen it, on the box or at the centre, in the order in which they did. */
 function AcknowledgedBy({ alarm, nowMs }: { alarm: AlarmView; nowMs: number }) {
-  const by = alarm.acknowledged_by ?? "";
-  const atMs = alarm.acknowledged_ms;
   return (
-    <p class="acknowledged" data-testid="acknowledged-by">
-      {atMs === null ? texts.alarms.acknowledgedBy(by) : texts.alarms.acknowledgedByAt(by, when(atMs, nowMs))}
-      {alarm.comment !== "" && <q>{alarm.comment}</q>}
+    <div data-testid="acknowledged-by">
+      {alarm.acknowledgements.map((act) => (
+        <p key={`${act.origin}/${act.time_ms}/${act.actor}`} class="acknowledged">
+          {texts.alarms.acknowledgedByAt(texts.alarms.who(act.actor, act.origin), when(act.time_ms, nowMs))}
+          {act.reason !== "" && <q>{act.reason}</q>}
+        </p>
+      ))}
+    </div>
+  );
+}
+
+function Shelved({ alarm, act, nowMs }: { alarm: AlarmView; act: ActView; nowMs: number }) {
+  const untilMs = alarm.shelved_until_ms ?? act.time_ms;
+  return (
+    <p class="acknowledged" data-testid="alarm-shelved">
+      {texts.alarms.shelvedBy(texts.alarms.who(act.actor, act.origin), when(untilMs, nowMs))}
+      {act.reason !== "" && <q>{act.reason}</q>}
     </p>
   );
 }

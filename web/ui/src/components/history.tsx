@@ -44,13 +44,14 @@ function Transitions({ alarm, nowMs }: { alarm: AlarmView; nowMs: number }) {
         <li key={step.sequence}>
           <span class="history-time">{when(step.time_ms, nowMs)}</span>
           <span class="history-what">
-            <AlarmBadge severity={step.alarm.severity} /> <strong>{step.what}</strong> · {step.actor} ·{" "}
+            <AlarmBadge severity={step.alarm.severity} /> <strong>{step.what}</strong> ·{" "}
+            {texts.alarms.who(step.actor, step.origin)} ·{" "}
             {texts.alarms.activation(step.alarm.activation)}{" "}
             <DoubtMarks durable={step.alarm.durable} timeTrusted={step.alarm.time_trusted} />
           </span>
           <span class="history-text">
             {step.alarm.text}
-            {step.what === "acknowledged" && step.alarm.comment !== "" && <q>{step.alarm.comment}</q>}
+            {step.reason !== "" && <q>{step.reason}</q>}
           </span>
         </li>
       ))}

@@ -7,6 +7,7 @@ import { DeadLetters } from "../components/dead_letters";
 import { Health } from "../components/health";
 import { LinkCard, linkTone } from "../components/link_card";
 import { Empty } from "../components/notice";
+import { Reconciliation } from "../components/reconciliation";
 import { BacklogTable, CounterTable, QueueTable } from "../components/tables";
 import { bytes, clockTime, calendarDay, duration, figure } from "../format";
 import { useNow } from "../hooks";
@@ -67,6 +68,7 @@ function Parts({ appliance: a }: { appliance: ApplianceView }) {
           <p>{a.central}</p>
         </Card>
       </div>
+      <Reconciliation view={a.reconciliation} />
       <section class="card" aria-labelledby="journal">
         <h2 id="journal">{t.journal}</h2>
         <p class={a.journal_durable ? "journal-state" : "notice notice-bad"} data-testid="journal-durable">

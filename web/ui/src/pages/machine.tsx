@@ -2,6 +2,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { headlineAlarm, inOrderOfAttention, isOpen } from "../alarm_book";
 import { AlarmCard } from "../components/alarm_card";
+import { Captures } from "../components/captures";
 import { DiagnosisCard } from "../components/diagnosis_card";
 import { LimitsPanel } from "../components/limits_panel";
 import { Empty, ProblemNotice, problemFrom } from "../components/notice";
@@ -80,6 +81,9 @@ export function MachinePage({ assetId }: { assetId: string }) {
           ) : (
             <Signals channels={detail.channels} headline={headline} diagnosis={detail.diagnosis} nowMs={nowMs} />
           )}
+          <section class="card">
+            <Captures of={{ assetId }} nowMs={nowMs} />
+          </section>
           <LimitsPanel key={assetId} assetId={assetId} nowMs={nowMs} />
         </>
       )}

@@ -1,6 +1,7 @@
 /** Axes that all plots share. */
 import type uPlot from "uplot";
 import { texts } from "../texts";
+import { captureTexts } from "../texts_captures";
 import { timeLabels } from "./scales";
 import type { PlotTheme } from "./theme";
 
@@ -40,6 +41,11 @@ export function frequencyAxis(theme: PlotTheme): uPlot.Axis {
     size: 34,
     values: (_plot, ticks) => ticks.map((tick) => (tick >= 10_000 ? `${tick / 1000}k` : String(tick))),
   };
+}
+
+/** Seconds from a trigger. */
+export function timeFromTriggerAxis(theme: PlotTheme): uPlot.Axis {
+  return { ...base(theme), ...named(captureTexts.axis), space: 56, size: 34, values: (_plot, ticks) => ticks.map(String) };
 }
 
 /** `quantity`: what is drawn and its unit; empty where the number has none. */

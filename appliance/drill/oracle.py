@@ -1,0 +1,167 @@
+"""What must be at the centre, and what is wrong with what is there. Pure.
+
+Duty: the rules of counting. Telemetry is judged by numbers that name themselves, alarms by the transitions
+that receivers saw and by deeds that must have raised some, counters by what was shown, limits by changes that
+were confirmed. Nothing here has seen the appliance's journal.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from appliance.drill.outcome import Outcome
+
+GAP_EDGE_NS = 300_000_000  # a gap ends at the value after it: a value and a half of the plant on either side
+COUNT_TOLERANCE = 1e-9
+REPEATED = frozenset({"updated"})  # steps that an activation may take more than once
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Step:
+    """One step in an alarm's life, by which it is known on every side."""
+
+    alarm_id: str
+    activation: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundStep:
+    """A step as the centre has it. `sequence` is the appliance's order."""
+
+    step: Step
+    sequence: int
+    time_ns: int
+    actor: str = ""
+
+
+def of_numbers(  # noqa: PLR0917 - each a witness
+    produced: Mapping[int, float],
+    found: Sequence[tuple[int, int]],
+    gaps: Sequence[tuple[int, int]],
+    confirmed_s: Mapping[int, float],
+    healed_s: float,
+    shown_again: Collection[int] = (),
+) -> Outcome:
+    """Telemetry: `produced` number -> monotonic s; `found` (UTC ns, number) at the centre; `gaps` from, to.
+
+    A lost number is declared if a gap covers the time that lies between its neighbours' in its place: so the
+    appliance's clock may be wrong, and still be held to what it says. `shown_again`: numbers that the plant
+    showed to a new subscriber, who notes them once more.
+    """
+    times: dict[int, list[int]] = {}
+    for time_ns, number in found:
+        times.setdefault(number, []).append(time_ns)
+    there = sorted(number for number in produced if number in times)
+    lost = [number for number in produced if number not in times]
+    known = sorted(times)
+    in_order = [number for _, number in sorted(found) if number in produced and number not in shown_again]
+    return Outcome(
+        produced=len(produced),
+        lost=len(lost),
+        declared=sum(_declared(number, known, times, gaps) for number in lost),
+        doubled=sum(len(times[number]) - 1 for number in there if number not in shown_again),
+        late_s=_late_s(((produced[n], confirmed_s.get(n)) for n in there), healed_s),
+        out_of_order=sum(later < earlier for earlier, later in pairwise(in_order)),
+    )
+
+
+def of_steps(
+    seen_s: Mapping[Step, float],
+    found: Sequence[FoundStep],
+    confirmed_s: Mapping[int, float],
+    healed_s: float,
+    marked: Collection[Step] = (),
+) -> Outcome:
+    """Alarms: `seen_s` is when a receiver was told of a step (monotonic s); `confirmed_s` by sequence.
+
+    `marked` were told as not durable, and never otherwise: if they are lost, that was declared.
+    """
+    here = [one for one in found if one.step in seen_s]
+    times = Counter(one.step for one in here if one.step.what not in REPEATED)
+    place = {one.step: one for one in here}
+    in_order = [one.sequence for one in sorted(here, key=lambda one: one.time_ns)]
+    moments = ((seen_s[step], confirmed_s.get(one.sequence)) for step, one in place.items())
+    return Outcome(
+        produced=len(seen_s),
+        lost=len(seen_s.keys() - place.keys()),
+        declared=len((seen_s.keys() - place.keys()) & set(marked)),
+        doubled=sum(number - 1 for number in times.values()),
+        late_s=_late_s(moments, healed_s),
+        out_of_order=sum(later < earlier for earlier, later in pairwise(in_order)),
+    )
+
+
+def of_deeds(deeds: int, raised: int) -> Outcome:
+    """Alarms that nobody told: so many deeds must have raised one each, so many are `raised` there."""
+    missing = max(0, deeds - raised)
+    return Outcome(produced=missing, lost=missing)
+
+
+def of_counters(
+    shown: Mapping[tuple[str, str], float],
+    centre: Mapping[tuple[str, str], float],
+    truth: Mapping[tuple[str, str], float],
+) -> Outcome:
+    """Counters: the greatest value `shown` to a person, the `centre`'s totals, the most that can be true."""
+    lost = [name for name, value in shown.items() if centre.get(name, 0.0) < value - _slack(value)]
+    beyond = [name for name, most in truth.items() if centre.get(name, 0.0) > most + _slack(most)]
+    return Outcome(produced=len(shown), lost=len(lost), doubled=len(beyond))
+
+
+def of_changes(confirmed: Collection[str], found: Sequence[tuple[int, str]]) -> Outcome:
+    """Limits: `confirmed` changes by their reason, one of a kind; `found` (UTC ns, reason) at the centre."""
+    times = Counter(reason for _, reason in found)
+    order = {reason: number for number, reason in enumerate(confirmed)}
+    in_order = [order[reason] for _, reason in sorted(found) if reason in order]
+    return Outcome(
+        produced=len(order),
+        lost=sum(reason not in times for reason in order),
+        doubled=sum(times[reason] - 1 for reason in order if reason in times),
+        out_of_order=sum(later < earlier for earlier, later in pairwise(in_order)),
+    )
+
+
+def differing_counters(
+    box: Mapping[tuple[str, str], float], centre: Mapping[tuple[str, str], float]
+) -> list[str]:
+    """Sentences: which counters are not the same on both sides."""
+    return [
+        f"counter {counter} of {subject}: {value} on the box, {centre.get((counter, subject))} there"
+        for (counter, subject), value in sorted(box.items())
+        if value and abs(centre.get((counter, subject), -1.0) - value) > _slack(value)
+    ]
+
+
+def differing_states(what: str, box: Mapping[str, object], centre: Mapping[str, object]) -> list[str]:
+    """Sentences: whose state is not the same on both sides."""
+    return [
+        f"{what} {name}: {box.get(name)} on the box, {centre.get(name)} at the centre"
+        for name in sorted({*box, *centre})
+        if box.get(name) != centre.get(name)
+    ]
+
+
+def _declared(
+    number: int, known: Sequence[int], times: Mapping[int, Sequence[int]], gaps: Sequence[tuple[int, int]]
+) -> bool:
+    before = max((one for one in known if one < number), default=None)
+    after = min((one for one in known if one > number), default=None)
+    if before is None or after is None:
+        return False
+    from_ns, to_ns = max(times[before]), min(times[after])
+    time_ns = from_ns + (to_ns - from_ns) * (number - before) / (after - before)
+    return any(start - GAP_EDGE_NS <= time_ns <= end + GAP_EDGE_NS for start, end in gaps)
+
+
+def _late_s(moments: Iterable[tuple[float, float | None]], healed_s: float) -> float:
+    """The longest time from a record's making, or the end of the fault, to the centre's confirmation."""
+    waits = (at_s - max(made_s, healed_s) for made_s, at_s in moments if at_s is not None)
+    return max(0.0, *waits, 0.0)
+
+
+def _slack(value: float) -> float:
+    return COUNT_TOLERANCE * max(1.0, abs(value))

@@ -1,0 +1,196 @@
+"""One line of the drill: some faults at once, then everything given back, then both sides held together.
+
+Duty: the order of it, and which records belong to it. Rules of counting stand in `oracle`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from appliance.demo_config import MACHINE_ID
+from appliance.drill import centre, oracle
+from appliance.drill.deeds import Actor, Deeds
+from appliance.drill.fault import Fault
+from appliance.drill.numbered_plant import EVERY_S, value_of
+from appliance.drill.oracle import Step
+from appliance.drill.outcome import Outcome, Report, Row
+from appliance.drill.rig import COUNTING, SOURCE_LOST, Rig
+
+HEALED_S = 2.5  # of life after the fault, before the phase ends
+SETTLED_S = 1.5  # in which the last records of a phase reach the journal
+LOOK_EVERY_S = 1.0
+STANDS_S = 0.8  # a value that stands so long may be noted again; the plant was kept from writing
+AXES = tuple(f"{MACHINE_ID}.{axis}" for axis in "xyz")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What belongs to a phase: what was made between two moments (monotonic s)."""
+
+    begin_s: float
+    healed_s: float
+    end_s: float
+
+    def has(self, at_s: float) -> bool:
+        return self.begin_s <= at_s <= self.end_s
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the appliance shows at one moment."""
+
+    counters: dict[tuple[str, str], float]
+    alarms: dict[str, object]
+    limits: Any
+    gaps: list[tuple[int, int]]  # of the counting channel, UTC ns
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How both sides stand at one moment."""
+
+    outcomes: dict[str, Outcome]
+    counters: list[str]  # sentences: what differs
+    alarms: list[str]
+    limits: list[str]
+
+    @property
+    def well(self) -> bool:
+        rows = (Row((), record_class, outcome) for record_class, outcome in self.outcomes.items())
+        return all(row.kept for row in rows) and not (self.counters or self.alarms or self.limits)
+
+
+async def phase(
+    rig: Rig, faults: tuple[Fault, ...], *, hold_s: float, patience_s: float, seed: int
+) -> Report:
+    """Inflict the faults together, give everything back, wait until both sides agree, but no longer than
+    `patience_s`; what is then still wrong stands in the report. Raises Fatal where the stage itself fails."""
+    names = tuple(fault.name for fault in faults)
+    chance = random.Random(f"{seed}/{names}")  # noqa: S311 - repeatable
+    await rig.ready()
+    actor = Actor(rig, f"drill {'+'.join(names) or 'peace'} {seed}", chance)
+    begin_s = time.monotonic()
+    known = set(rig.seen_s)
+    doing = asyncio.create_task(actor.run())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for fault in faults:
+                group.create_task(fault.inflict(rig, hold_s, chance))
+            if not faults:
+                group.create_task(asyncio.sleep(hold_s))
+        healed_s = time.monotonic()
+        await asyncio.sleep(HEALED_S)
+    finally:
+        doing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await doing
+        await rig.plug_cable()
+    await rig.ready()
+    end_s = time.monotonic()
+    await asyncio.sleep(SETTLED_S)
+    await rig.pull_cable()  # no samples: counters stand still, and can be compared
+    try:
+        window = Window(begin_s, healed_s, end_s)
+        mine = {step for step in rig.seen_s if step not in known}
+        found = await _settle(rig, window, mine, actor.deeds, patience_s)
+    finally:
+        await rig.plug_cable()
+    return _report(names, faults, found)
+
+
+async def _settle(rig: Rig, window: Window, mine: set[Step], deeds: Deeds, patience_s: float) -> Found:
+    """Look again and again until all is well, or the patience ends."""
+    give_up_s = time.monotonic() + patience_s
+    while True:
+        found = await _look(rig, window, mine, deeds)
+        if (found is not None and found.well) or time.monotonic() > give_up_s:
+            return found or Found({}, ["the appliance or the centre does not answer"], [], [])
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _look(rig: Rig, window: Window, mine: set[Step], deeds: Deeds) -> Found | None:
+    """Both sides now; None while one of them does not answer."""
+    counters, alarms = await rig.page.counters(), await rig.page.alarm_states()
+    limits, gaps = await rig.page.limits(MACHINE_ID), await rig.page.gaps(COUNTING)
+    if counters is None or alarms is None or limits is None:
+        return None
+    await rig.look()
+    shown = Shown(counters, alarms, limits, gaps)
+    try:
+        return await asyncio.to_thread(_held_together, rig, window, mine, deeds, shown)
+    except (OSError, ValueError):
+        return None
+
+
+def _held_together(rig: Rig, window: Window, mine: set[Step], deeds: Deeds, shown: Shown) -> Found:
+    """Blocking. Raises OSError, ValueError while the centre does not answer."""
+    ask = rig.centre.ask
+    made = {number: at_s for number, at_s in rig.numbers().items() if window.has(at_s)}
+    confirmed = rig.proxy.confirmed_s
+    at_centre = centre.counters(ask)
+    steps = centre.steps(ask)
+    sequences = {int(what): at_s for (name, what), at_s in confirmed.items() if name == "alarm"}
+    telemetry = oracle.of_numbers(
+        made,
+        centre.numbers(ask, COUNTING),
+        [*centre.gaps(ask, COUNTING), *shown.gaps],
+        {n: at_s for n in made if (at_s := confirmed.get((COUNTING, repr(value_of(n))))) is not None},
+        window.healed_s,
+        _shown_again(made, rig.subscribed_s),
+    )
+    told = {step: rig.seen_s[step] for step in mine}
+    alarms = oracle.of_steps(told, steps, sequences, window.healed_s, mine - rig.told_durable)
+    raised = {
+        one.step for one in steps if one.step.alarm_id == SOURCE_LOST and one.step.what.endswith("raised")
+    }
+    old = {step for step in rig.seen_s if step not in mine}
+    sent = rig.samples_sent()
+    box_limits = {
+        f"{one['channel_id']} at {one['operating_state']}": (one["version"], one["locked"])
+        for one in shown.limits["limits"]
+        if one["version"]
+    }
+    return Found(
+        {
+            "alarm": alarms + oracle.of_deeds(deeds.pulled, len(raised - old)),
+            "counter": oracle.of_counters(
+                dict(rig.shown), at_centre, {("samples", axis): sent for axis in AXES}
+            ),
+            "limit": oracle.of_changes(deeds.changes, centre.limit_changes(ask)),
+            "telemetry": telemetry,
+        },
+        oracle.differing_counters(shown.counters, at_centre),
+        oracle.differing_states("alarm", shown.alarms, centre.alarm_states(ask)),
+        oracle.differing_states("limit", box_limits, centre.limit_states(ask)),
+    )
+
+
+def _shown_again(made: Mapping[int, float], subscribed_s: Sequence[float]) -> set[int]:
+    """Numbers that may rightly stand twice: shown to a new subscriber, or for so long that the appliance
+    notes them again, as it does with a value that stands."""
+    return {
+        number
+        for number, at_s in made.items()
+        if made.get(number + 1, at_s) - at_s > STANDS_S
+        or any(-EVERY_S < again_s - at_s < 12 * EVERY_S for again_s in subscribed_s)
+    }
+
+
+def _report(names: tuple[str, ...], faults: tuple[Fault, ...], found: Found) -> Report:
+    only_copy = any(fault.only_copy for fault in faults)
+    after = f"after {' and '.join(names) or 'peace'}: "
+    return Report(
+        tuple(
+            Row(names, record_class, outcome, only_copy) for record_class, outcome in found.outcomes.items()
+        ),
+        not found.counters,
+        not found.alarms,
+        not found.limits,
+        differences=tuple(after + one for one in (*found.counters, *found.alarms, *found.limits)),
+    )

@@ -1,0 +1,180 @@
+"""What is left after a power cut, held against what the outside had been promised.
+
+Duty: opens the stores of a rebuilt disk by the product's own code, as the next start would, and counts. The
+truth is what the load said on its standard output up to the cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from appliance.clock import Discipline, SystemClock
+from appliance.drill.outcome import Outcome
+from appliance.drill.power_load import CHANNEL, HOOK, WINDOW_S, window
+from appliance.drill.power_trace import Said
+from appliance.errors import Fatal
+from appliance.journal.journal import Journal
+from appliance.journal.record import RecordClass, RecordKind
+from appliance.journal.retention import Budgets, Timing
+from appliance.journal.store import FILE_NAME
+from appliance.sinks.outbox import FILE_NAME as OUTBOX_FILE
+from appliance.sinks.outbox import Outbox
+from appliance.sinks.webhook_store import FILE_NAME as WEBHOOK_FILE
+from appliance.sinks.webhook_store import WebhookStore
+from dsp.samples import GapCause
+
+FILES = tuple(name + suffix for name in (FILE_NAME, OUTBOX_FILE, WEBHOOK_FILE) for suffix in ("", "-wal"))
+WEBHOOK, CURSOR = "webhook", "cursor"
+BUDGETS, QUICK = Budgets(reserve_transitions=0), Timing(group_s=0.01)
+MOST_RECORDS = 1_000_000
+GAP_WAIT_S = 10.0
+
+
+@dataclass(slots=True)
+class Promised:
+    """What the outside was told before a cut."""
+
+    acknowledged: dict[str, list[str]] = field(
+        default_factory=lambda: defaultdict(list)
+    )  # by class, in order
+    handed_over: list[tuple[int, float]] = field(
+        default_factory=list
+    )  # telemetry: (monotonic ns, said at UTC s)
+    took: set[int] = field(default_factory=set)  # messages that must be there
+    offered: set[int] = field(default_factory=set)  # messages that may be there
+    saving: dict[str, set[int]] = field(
+        default_factory=lambda: defaultdict(lambda: {0})
+    )  # cursors, also unsaved
+
+    def hear(self, said: Said) -> None:
+        """One more line."""
+        match said.words:
+            case ("ack", record_class, key):
+                self.acknowledged[record_class].append(key)
+            case ("sent", start_ns):
+                self.handed_over.append((int(start_ns), said.at_s))
+            case ("took", sequence):
+                self.took.add(int(sequence))
+                self.offered.add(int(sequence))
+            case ("settle", sequence):
+                self.took.discard(int(sequence))
+            case ("save", record_class, live):
+                self.saving[record_class].add(int(live))
+
+
+@dataclass(frozen=True, slots=True)
+class AfterCut:
+    """Counts of one cut by class, how much telemetry it cost (s), and what was found damaged."""
+
+    outcomes: Mapping[str, Outcome]
+    telemetry_lost_s: float
+    damaged: tuple[str, ...]
+
+
+async def after_cut(folder: Path, promised: Promised, cut_s: float) -> AfterCut:
+    """Open what a cut left in `folder` and count. Raises sqlite3.Error, StethosError."""
+    damaged: list[str] = []
+    clock = SystemClock(discipline=lambda: Discipline(True))
+    journal = await Journal.open(folder, BUDGETS, clock, QUICK)
+    try:
+        if journal.damage_report is not None:
+            damaged.append(journal.damage_report.text)
+        records = await journal.read(0, None, MOST_RECORDS)
+        outcomes = {
+            str(one): _kept(promised.acknowledged[one], [r.key for r in records if r.record_class is one])
+            for one in (RecordClass.ALARM, RecordClass.COUNTER, RecordClass.LIMIT)
+        }
+        windows = Counter(record.monotonic_ns for record in records if record.kind is RecordKind.FEATURES)
+        telemetry, lost_s = await _telemetry(journal, windows, promised, cut_s)
+        outcomes[str(RecordClass.TELEMETRY)] = telemetry
+    finally:
+        await journal.close()
+    outcomes[WEBHOOK] = _webhooks(folder, promised, damaged)
+    outcomes[CURSOR] = _cursors(folder, promised, damaged)
+    return AfterCut(outcomes, lost_s, tuple(damaged))
+
+
+def _kept(acknowledged: list[str], stored: list[str]) -> Outcome:
+    times = Counter(stored)
+    place = {key: number for number, key in enumerate(stored)}
+    order = [place[key] for key in acknowledged if key in place]
+    return Outcome(
+        produced=len(acknowledged),
+        lost=sum(key not in times for key in acknowledged),
+        doubled=sum(number - 1 for number in times.values()),
+        out_of_order=sum(later < earlier for earlier, later in pairwise(order)),
+    )
+
+
+async def _telemetry(
+    journal: Journal, windows: Counter[int], promised: Promised, cut_s: float
+) -> tuple[Outcome, float]:
+    """Windows handed over that are gone; those that the gap of the next start covers are declared."""
+    lost = [(start_ns, at_s) for start_ns, at_s in promised.handed_over if start_ns not in windows]
+    outcome = Outcome(
+        produced=len(promised.handed_over),
+        lost=len(lost),
+        declared=await _declared(journal, [start_ns for start_ns, _ in lost]) if lost and windows else 0,
+        doubled=sum(number - 1 for number in windows.values()),
+    )
+    return outcome, max((cut_s - at_s for _, at_s in lost), default=0.0)
+
+
+async def _declared(journal: Journal, lost_ns: list[int]) -> int:
+    """Let the next start hand over its first window; how many of the lost lie in the gap that this leaves."""
+    offset_ns = time.time_ns() - time.monotonic_ns()
+    first_ns = time.monotonic_ns()
+    journal.submit(window(first_ns))
+    async with asyncio.timeout(GAP_WAIT_S):
+        while all(record.monotonic_ns != first_ns for record in journal.latest(RecordKind.FEATURES)):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    gaps = await journal.gaps(CHANNEL, 0, 1 << 62)
+    middles = [start_ns + offset_ns + round(WINDOW_S * 0.5e9) for start_ns in lost_ns]
+    return sum(
+        any(gap.cause is GapCause.POWER_OFF and gap.start_ns <= middle <= gap.end_ns for gap in gaps)
+        for middle in middles
+    )
+
+
+def _webhooks(folder: Path, promised: Promised, damaged: list[str]) -> Outcome:
+    store = WebhookStore.open(folder)
+    try:
+        if store.replaced:
+            damaged.append("the webhooks' file was found damaged")
+        found = [one.message.sequence for one in store.messages(HOOK, dead=False)]
+    finally:
+        store.close()
+    return Outcome(
+        produced=len(promised.offered),
+        lost=len(promised.took - set(found)),
+        doubled=len(found) - len(set(found)),
+        out_of_order=sum(later < earlier for earlier, later in pairwise(found)),
+    )
+
+
+def _cursors(folder: Path, promised: Promised, damaged: list[str]) -> Outcome:
+    """Cursors may go back to an earlier save (a batch is delivered twice), never to a place that was none."""
+    try:
+        outbox = Outbox(folder / OUTBOX_FILE)
+    except Fatal as error:
+        damaged.append(str(error))
+        return Outcome(produced=len(promised.saving), lost=len(promised.saving))
+    try:
+        lanes = outbox.lanes("life", 1 << 39)
+    except sqlite3.DatabaseError as error:
+        damaged.append(f"the courier's file: {error}")
+        lanes = {}
+    finally:
+        outbox.close()
+    wrong = sum(
+        record_class not in lanes or lanes[RecordClass(record_class)].live not in places
+        for record_class, places in promised.saving.items()
+    )
+    return Outcome(produced=len(promised.saving), lost=wrong)

@@ -1,0 +1,125 @@
+"""The drill's judge: each rule sees the fault that it is there for, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.drill import oracle
+from appliance.drill.numbered_plant import STEPS_PER_DEGREE, number_of, value_of
+from appliance.drill.oracle import FoundStep, Step
+from appliance.drill.outcome import Outcome, Report, Row, joined
+
+S = 1_000_000_000
+MADE = {number: float(number) for number in range(10)}  # one a second
+THERE = [(number * S, number) for number in MADE]
+SURE = {number: number + 0.5 for number in MADE}
+
+
+def test_all_there_once_and_in_order_is_well() -> None:
+    assert oracle.of_numbers(MADE, THERE, [], SURE, 0.0) == Outcome(produced=10, late_s=0.5)
+
+
+def test_what_is_missing_is_lost_and_declared_only_by_a_gap_in_its_place() -> None:
+    there = [point for point in THERE if point[1] not in (4, 5)]
+    for gaps, declared in (([], 0), ([(3 * S, 6 * S)], 2), ([(3 * S, 4 * S)], 1), ([(7 * S, 9 * S)], 0)):
+        found = oracle.of_numbers(MADE, there, gaps, SURE, 0.0)
+        assert (found.lost, found.declared) == (2, declared), gaps
+
+
+def test_a_gap_on_a_wrong_clock_counts_where_its_neighbours_are() -> None:
+    hour = 3600 * S
+    there = [(time_ns + hour, number) for time_ns, number in THERE if number not in (4, 5)]
+    assert oracle.of_numbers(MADE, there, [(3 * S + hour, 6 * S + hour)], SURE, 0.0).declared == 2
+    assert oracle.of_numbers(MADE, there, [(3 * S, 6 * S)], SURE, 0.0).declared == 0
+
+
+def test_what_is_lost_at_the_end_is_never_declared() -> None:
+    found = oracle.of_numbers(MADE, THERE[:8], [(7 * S, 100 * S)], SURE, 0.0)
+    assert (found.lost, found.declared) == (2, 0)
+
+
+def test_doubles_and_disorder_are_seen() -> None:
+    doubled = oracle.of_numbers(MADE, [*THERE, (20 * S, 3)], [], SURE, 0.0)
+    assert (doubled.doubled, doubled.out_of_order) == (1, 1)
+    assert oracle.of_numbers(MADE, [*THERE, (3 * S + 1, 3)], [], SURE, 0.0, {3}) == Outcome(10, late_s=0.5)
+    swapped = [(2 * S, 3) if n == 3 else (3 * S, 2) if n == 2 else (t, n) for t, n in THERE]
+    assert oracle.of_numbers(MADE, swapped, [], SURE, 0.0).out_of_order == 1
+
+
+def test_lateness_counts_from_the_making_or_the_healing() -> None:
+    sure = {**SURE, 2: 30.0}
+    assert oracle.of_numbers(MADE, THERE, [], sure, 0.0).late_s == 28.0
+    assert oracle.of_numbers(MADE, THERE, [], sure, 25.0).late_s == 5.0
+
+
+def step(number: int, what: str = "raised") -> Step:
+    return Step("a", number, what)
+
+
+def test_alarms_lost_doubled_and_in_disorder() -> None:
+    seen = {step(1): 1.0, step(1, "cleared"): 2.0, step(2): 3.0}
+    there = [FoundStep(one, 10 + i, i * S) for i, one in enumerate(seen)]
+    sure = {10: 1.5, 11: 2.5, 12: 7.0}
+    assert oracle.of_steps(seen, there, sure, 0.0) == Outcome(produced=3, late_s=4.0)
+    assert oracle.of_steps(seen, there[:2], sure, 0.0).lost == 1
+    assert oracle.of_steps(seen, [*there, FoundStep(step(2), 99, 9 * S)], sure, 0.0).doubled == 1
+    turned = [FoundStep(one.step, one.sequence, -one.time_ns) for one in there]
+    assert oracle.of_steps(seen, turned, sure, 0.0).out_of_order == 2
+
+
+def test_what_was_marked_as_not_durable_and_is_lost_was_declared() -> None:
+    seen = {step(1): 1.0, step(2): 2.0}
+    found = oracle.of_steps(seen, [], {}, 0.0, {step(2)})
+    assert (found.lost, found.declared) == (2, 1)
+    there = [FoundStep(step(2), 10, 1)]
+    assert oracle.of_steps({step(2): 2.0}, there, {}, 0.0, {step(2)}) == Outcome(produced=1)
+
+
+def test_a_deed_that_raised_nothing_is_a_lost_alarm() -> None:
+    assert oracle.of_deeds(3, 3) == oracle.of_deeds(0, 2) == Outcome()
+    assert oracle.of_deeds(3, 1) == Outcome(produced=2, lost=2)
+
+
+def test_counters_that_went_back_or_beyond_the_truth() -> None:
+    shown, truth = {("starts", "m"): 5.0, ("samples", "x"): 128.0}, {("samples", "x"): 256.0}
+    assert oracle.of_counters(shown, {**shown}, truth) == Outcome(produced=2)
+    assert oracle.of_counters(shown, {("samples", "x"): 128.0}, truth).lost == 1
+    assert oracle.of_counters(shown, {**shown, ("samples", "x"): 257.0}, truth).doubled == 1
+    assert oracle.differing_counters(shown, {**shown}) == []
+    assert len(oracle.differing_counters(shown, {("starts", "m"): 6.0})) == 2
+
+
+def test_changes_of_limits() -> None:
+    assert oracle.of_changes(["a", "b"], [(1, "a"), (2, "b"), (3, "else")]) == Outcome(produced=2)
+    assert oracle.of_changes(["a", "b"], [(1, "b"), (2, "a")]).out_of_order == 1
+    assert oracle.of_changes(["a", "b"], [(1, "b"), (2, "b")]) == Outcome(produced=2, lost=1, doubled=1)
+    assert oracle.differing_states("limit", {"x": 1}, {"x": 2, "y": 1}) == [
+        "limit x: 1 on the box, 2 at the centre",
+        "limit y: None on the box, 1 at the centre",
+    ]
+
+
+@pytest.mark.parametrize("number", [0, 1, 1023, 900_000])
+def test_a_number_survives_its_value(number: int) -> None:
+    import numpy as np
+
+    assert number_of(float(np.float32(value_of(number)))) == number
+    assert number_of(value_of(number) + 0.3 / STEPS_PER_DEGREE) is None
+
+
+def test_a_promise_is_kept_only_without_excuses() -> None:
+    assert Row((), "telemetry", Outcome(10, lost=2, declared=2)).kept
+    assert not Row((), "telemetry", Outcome(10, lost=2, declared=1)).kept
+    assert not Row((), "alarm", Outcome(10, lost=2, declared=2)).kept
+    assert Row((), "alarm", Outcome(10, lost=2, declared=2), only_copy=True).kept
+    assert not Row((), "counter", Outcome(10, doubled=1)).kept
+    assert not Row((), "counter", Outcome(10, out_of_order=1)).kept
+    good = Report((Row((), "alarm", Outcome(1)),), True, None, None)
+    assert good.kept and joined([good, good]).counters_equal
+    assert not joined([good, Report((), False, None, None)]).kept
+    assert not Report((), True, True, True, differences=("x",)).kept
+    assert set(good.line()) >= {"rows", "counters_equal", "alarms_equal", "limits_equal"}
+    assert good.line()["rows"] == [
+        {"faults": [], "class": "alarm", "produced": 1, "lost": 0, "declared": 0, "doubled": 0, "late_s": 0.0,
+         "out_of_order": 0}
+    ]  # fmt: skip
