@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from appliance.errors import Retryable
 from appliance.limit_desk import LimitDesk, StandingLimit
 from appliance.limit_records import StoredVersion
-from appliance.limit_scope import LimitWish
 from appliance.limit_versions import LARGEST_FACTOR, LimitAction, LimitChangeError, LimitKey
+from appliance.limit_wish import LimitWish
 from appliance.machine_status import MachineStatus
 from appliance.station_views import channel_name
 from models.baseline import FeatureScale
