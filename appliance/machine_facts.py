@@ -16,7 +16,7 @@ from dsp.bearing import FaultMultipliers, consistent_multipliers, fault_multipli
 from dsp.errors import DspError
 from dsp.severity_limits import ZoneLimits
 from models.machine import Foundation, Machine
-from models.process_detector import ProcessRules
+from models.process_detector import SURE, ProcessRules
 from models.slow_tag import SlowTagRules
 
 
@@ -43,7 +43,7 @@ def build_watches(asset: AssetSettings) -> ProcessWatches:
                 group.id,
                 tuple(group.channels),
                 group.row_s,
-                ProcessRules(learn_rows=learn_rows(group), limit=group.limit_spreads),
+                ProcessRules(learn_rows=learn_rows(group), limit=group.limit_spreads, excursion=SURE),
                 group.settle_s,
             )
             for group in asset.process_groups or ()

@@ -25,6 +25,8 @@ from models.excursion import ExcursionAlarm, ExcursionRules
 from models.process_learning import LearnedTags, learn_tags, listed, unlisted
 
 STATE_FORMAT = "process-detector-state-1"
+SURE = ExcursionRules(confirm_rows=12, end_share=0.5, quiet_rows=30, settle_rows=200)
+"""For a running service: longer than a window, so that one loud row, which lifts 8 means, is no alarm."""
 
 
 @dataclass(frozen=True, slots=True)

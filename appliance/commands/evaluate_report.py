@@ -112,8 +112,13 @@ def _table(task: str, results: Sequence[TaskResult]) -> Table:
 
 
 def _grades(result: TaskResult) -> Mapping[str, Mapping[str, int]]:
+    """Counts by grade, and by the grades' letters where a letter stands for several."""
     grades: Mapping[str, Mapping[str, int]] = result.counts.get("by_grade") or {}
-    return {} if set(grades) <= {"ungraded"} else grades
+    strata: Mapping[str, Mapping[str, int]] = result.counts.get("by_stratum") or {}
+    if set(grades) <= {"ungraded"}:
+        return {}
+    several = {name: found for name, found in strata.items() if name not in grades and name != "ungraded"}
+    return {**several, **grades}
 
 
 def _figure(value: float | int | None) -> str:

@@ -26,6 +26,7 @@ from models.evaluation.outcome import (
     calibration,
     counts,
     counts_by_grade,
+    counts_by_stratum,
     fault_of,
     judged,
 )
@@ -157,6 +158,7 @@ def _result(
             "faulted": faulted,
             "healthy": healthy,
             "by_grade": counts_by_grade(units),
+            "by_stratum": counts_by_stratum(units),
             "calibration": calibration(units),
         },
         units=[

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -116,10 +116,19 @@ def counts(units: Iterable[JudgedUnit]) -> dict[str, int]:
 
 def counts_by_grade(units: Iterable[JudgedUnit]) -> dict[str, dict[str, int]]:
     """Counts of each grade of the truth, "ungraded" where there is none."""
+    return _counts_by(units, lambda truth: truth.grade)
+
+
+def counts_by_stratum(units: Iterable[JudgedUnit]) -> dict[str, dict[str, int]]:
+    """Counts of each letter of the grade: Y diagnosable, P partly, N not, "ungraded" where there is none."""
+    return _counts_by(units, lambda truth: truth.grade[:1].upper())
+
+
+def _counts_by(units: Iterable[JudgedUnit], named: Callable[[Truth], str]) -> dict[str, dict[str, int]]:
     groups: dict[str, list[JudgedUnit]] = {}
     for unit in units:
-        groups.setdefault(unit.truth.grade or "ungraded", []).append(unit)
-    return {grade: counts(group) for grade, group in sorted(groups.items())}
+        groups.setdefault(named(unit.truth) or "ungraded", []).append(unit)
+    return {name: counts(group) for name, group in sorted(groups.items())}
 
 
 def calibration(units: Iterable[JudgedUnit]) -> list[dict[str, float]]:

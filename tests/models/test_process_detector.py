@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from models.correlation_time import correlation_time
 from models.errors import ModelStateError
-from models.process_detector import ProcessDetector, ProcessJudgement, ProcessRules
-from models.process_learning import learn_tags
+from models.excursion import ExcursionAlarm
+from models.process_detector import SURE, ProcessDetector, ProcessJudgement, ProcessRules
+from models.process_learning import learn_tags, window_means
 
 TAGS = ("flow", "pressure", "drift")
 N = 900
@@ -54,6 +56,34 @@ def test_steady_tags_and_a_wandering_one_seldom_raise_an_alarm() -> None:
     false = sum(bool(alarms(judged(plant(seed)))) for seed in range(20))
     print(f"{false} of 20 runs of {N - 400} healthy rows with an alarm")
     assert false <= 1
+
+
+def test_in_a_service_one_loud_row_is_no_alarm_and_a_shift_still_is() -> None:
+    sure = ProcessRules(excursion=SURE)
+    rows = plant()
+    rows[600, 0] += 500.0  # a transmitter's spike
+    assert alarms(judged(rows))
+    assert alarms(judged(rows, sure)) == []
+    rows[700:760, 0] -= 6.0
+    assert 700 < alarms(judged(rows, sure))[0] <= 716
+
+
+def test_spiky_noise_of_a_month_seldom_alarms_in_a_service() -> None:
+    """Student's t with 5 degrees of freedom; rows of 10 s, learned in 8 h, as the service has it."""
+    days, learn = 30, 2880
+    rows = np.random.default_rng(4).standard_t(5, learn + days * 8640)[:, None]
+    learned = learn_tags(rows[:learn], 8)
+    deviations = np.abs(window_means(rows[:, 0], 8)[learn - 7 :] - learned.level[0]) / (
+        3.3 * learned.spread[0]
+    )
+    counted = {}
+    for name, rules in (("8 rows", ProcessRules().excursion), ("12 rows", SURE)):
+        alarm = ExcursionAlarm(rules)
+        stood = [alarm.observe(value) for value in deviations.tolist()]
+        counted[name] = sum(now and not before for before, now in pairwise([False, *stood]))
+    print(f"false alarms of one tag in {days} days, confirmed by: {counted}")
+    assert counted["8 rows"] >= 5
+    assert counted["12 rows"] <= 1
 
 
 def test_a_shift_is_found_named_and_left_when_it_ends() -> None:

@@ -11,6 +11,8 @@ from models.evaluation.outcome import (
     calibration,
     counts,
     counts_by_grade,
+    counts_by_stratum,
+    fault_of,
     judged,
 )
 
@@ -61,6 +63,41 @@ def test_counts_add_up() -> None:
     grades = counts_by_grade(units)
     assert set(grades) == {"Y1", "ungraded"}
     assert grades["Y1"]["n"] == 2
+
+
+def test_grades_of_one_letter_are_one_stratum() -> None:
+    graded = [("Y1", Verdict.FAULT), ("y2", Verdict.HEALTHY), ("N1", Verdict.ABSTAIN), ("", Verdict.FAULT)]
+    units = [
+        judged(
+            grade,
+            decision(verdict, "outer race" if verdict is Verdict.FAULT else None),
+            Truth("outer race", grade),
+        )
+        for grade, verdict in graded
+    ]
+    strata = counts_by_stratum(units)
+    assert {name: found["n"] for name, found in strata.items()} == {"Y": 2, "N": 1, "ungraded": 1}
+    assert (strata["Y"]["right"], strata["Y"]["missed"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("written", "fault"),
+    [
+        ("inner race", "inner race"), ("Outer_Race", "outer race"), ("ball fault", "rolling element"),
+        ("Roller", "rolling element"), ("inner & outer", "inner race + outer race"),
+        ("outer ring and ball", "outer race + rolling element"), ("cage", "cage"), ("unbalance", "unbalance"),
+        ("outer/outer", "outer race"), ("", ""), ("  ", ""),
+    ],
+)  # fmt: skip
+def test_faults_are_understood_as_they_are_written(written: str, fault: str) -> None:
+    assert fault_of(written) == fault
+
+
+def test_of_several_faults_to_call_one_is_right_and_another_is_wrong() -> None:
+    both = Truth("inner race + outer race")
+    assert judged("1", decision(Verdict.FAULT, "outer race"), both).outcome is Outcome.RIGHT
+    assert judged("1", decision(Verdict.FAULT, "outer race"), both).first
+    assert judged("1", decision(Verdict.FAULT, "rolling element"), both).outcome is Outcome.WRONG
 
 
 def test_calibration_compares_confidence_with_what_was_right() -> None:
