@@ -94,6 +94,8 @@ def run(options: argparse.Namespace) -> int:
         report = asyncio.run(
             _drill(options, folder, lambda words: progress.print(words, markup=False, soft_wrap=True))
         )
+    except asyncio.CancelledError:  # SIGINT, SIGTERM: everything was ended
+        raise KeyboardInterrupt from None
     finally:
         if options.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
