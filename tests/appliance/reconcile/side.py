@@ -68,7 +68,10 @@ class Side:
             send_provisional=False,
         )
         centre = CentreAccount(self.reader, DEVICE, rest_s=0.0, sleep=_no_rest)
-        self.repair = SlotRepair(self.store, records, centre, self._sink, sleep=_no_rest)
+        self.may_send = True
+        self.repair = SlotRepair(
+            self.store, records, centre, self._sink, may_send=lambda _: self.may_send, sleep=_no_rest
+        )
         self.auditor = Auditor(self.store, records, centre, self.repair)
         self.now_ns = START_NS + 24 * HOUR_NS
         self.monotonic_s = 0.0
@@ -112,6 +115,7 @@ async def side(
     server: LocalInflux,
     *,
     write_url: str = "",
+    read_url: str = "",
     clock: ReplayClock | None = None,
     most_bytes: int = 16 << 20,
 ) -> AsyncIterator[Side]:
@@ -122,7 +126,7 @@ async def side(
         way(journal, folder, sink=sink) as one,
     ):
         path = folder / "central" / "audit.sqlite"
-        edge = Side(journal, one, path, server.url, write_url or server.url, most_bytes)
+        edge = Side(journal, one, path, read_url or server.url, write_url or server.url, most_bytes)
         try:
             yield edge
         finally:
