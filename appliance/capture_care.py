@@ -47,7 +47,7 @@ async def stored_captures(journal: Journal) -> list[Capture]:
     while page := await journal.read(after, {RecordKind.CAPTURE}, PAGE):
         records += page
         after = page[-1].sequence
-    return captures_of(records)
+    return await asyncio.to_thread(captures_of, records)
 
 
 class CaptureCare:
