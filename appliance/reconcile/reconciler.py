@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,7 +23,7 @@ from appliance.reconcile.audit_book import DONE, FAILED, RUNNING, AuditTally, Re
 from appliance.reconcile.auditor import Auditor, Bounds
 from appliance.reconcile.errors import BudgetSpent, CentralRefused, ReconcileError
 from appliance.reconcile.report import Report, ReportDraft
-from appliance.reconcile.slot_store import SlotStore, kinds_of
+from appliance.reconcile.slot_store import SlotStore, is_damaged, kinds_of
 from appliance.sinks.courier_report import CourierReport, CourierState
 from appliance.sinks.outbox import Lane
 from appliance.sinks.webhook_message import iso_time
@@ -151,10 +152,24 @@ class Reconciler:
 
     async def run(self) -> None:
         """For ever."""
-        await self._tell_alarm()
+        alarm_told = False
         while True:
-            await self.look()
+            try:
+                if not alarm_told:
+                    await self._tell_alarm()
+                    alarm_told = True
+                await self.look()
+            except sqlite3.Error as error:
+                await self._file_fails(error)
             await self._sleep(self._plan.look_s)
+
+    async def _file_fails(self, error: sqlite3.Error) -> None:
+        """The audit's file cannot be used: a damaged one is begun anew, a refusing disk is asked later."""
+        self.status.error = f"its file cannot be used: {error}"
+        self._due_s = self._monotonic_s() + self._plan.trouble_s
+        logger.error("audit's file fails damaged=%s error=%s", is_damaged(error), error)
+        if is_damaged(error):
+            await asyncio.to_thread(self._store.begin_anew)
 
     async def look(self) -> None:
         """Once: note an outage, take up a wish, or run a round if one is due."""

@@ -457,6 +457,29 @@ async def test_a_spent_budget_waits_and_costs_no_repair(tmp_path: Path, influxd:
         assert (await at_centre(influxd))["features"] == 10
 
 
+async def test_a_file_that_is_damaged_while_in_use_is_begun_anew(
+    tmp_path: Path, influxd: LocalInflux
+) -> None:
+    async with side(tmp_path, influxd) as edge:
+        telemetry(edge.journal, 0, 10)
+        await flushed(edge.journal, RecordKind.TAG, 10)
+        await edge.round()
+        with sqlite3.connect(edge.store.path) as other:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        raw = bytearray(edge.store.path.read_bytes())
+        raw[4096:] = b"\xff" * (len(raw) - 4096)
+        edge.store.path.write_bytes(raw)
+        edge.monotonic_s += 1e6
+        running = asyncio.create_task(edge.reconciler.run())
+        await until(lambda: edge.reconciler.status.error != "")
+        assert "its file cannot be used" in edge.reconciler.status.text
+        edge.monotonic_s += 1e6
+        await until(lambda: edge.reconciler.status.rounds == 2)
+        assert edge.reconciler.status.tally.confirmed == 10 + 10 + 9
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 class Proxy:
     """Before the server; forgets what is written where a test says so, and answers 204 all the same."""
 
