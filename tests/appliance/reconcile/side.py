@@ -12,6 +12,7 @@ from appliance.clock import ReplayClock
 from appliance.demo_central import DATABASE, LocalInflux
 from appliance.journal.journal import Journal
 from appliance.journal.record import RecordClass
+from appliance.reconcile.audit import KIND_CLASS, SlotState
 from appliance.reconcile.auditor import Auditor
 from appliance.reconcile.central import CentralReader, Target
 from appliance.reconcile.centre_account import CentreAccount
@@ -27,6 +28,7 @@ from tests.appliance.journal.builders import SECOND_NS, START_NS
 from tests.appliance.sinks.way import ASSET, CHANNEL, DEVICE, Way, journal_in, way
 
 HOUR_NS = 3600 * SECOND_NS
+ALL = tuple(KIND_CLASS)
 
 
 @dataclass
@@ -133,4 +135,12 @@ async def side(
             await edge.close()
 
 
-__all__ = ["ASSET", "CHANNEL", "DEVICE", "HOUR_NS", "Side", "side"]
+def states(edge: Side) -> set[SlotState]:
+    return {slot.state for slot in edge.store.slots(ALL, 0, 1 << 62) if slot.points}
+
+
+async def ask(server: LocalInflux, question: str) -> list[dict[str, object]]:
+    return await asyncio.to_thread(server.ask, question)
+
+
+__all__ = ["ALL", "ASSET", "CHANNEL", "DEVICE", "HOUR_NS", "Side", "ask", "side", "states"]
