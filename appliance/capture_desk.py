@@ -131,6 +131,8 @@ class CaptureDesk:
     def request(self, asset_id: str, actor: str, comment: str) -> list[str]:
         """A person wants a capture of a machine, around now: the ids of what is captured. Raises Rejected."""
         own = [group for group in self._groups if group.asset_id == asset_id]
+        if not self._groups:
+            raise Rejected("nothing is captured here: write enabled = true under [captures]")
         if not own:
             raise Rejected(f"machine {asset_id} has no vibration channel: there is nothing to capture")
         if not any(group.ring.newest_ns is not None for group in own):

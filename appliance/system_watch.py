@@ -10,12 +10,15 @@ import asyncio
 import logging
 from collections.abc import Collection, Sequence
 
+import orjson
+
 from appliance.alarm_desk import AlarmDesk
 from appliance.alarms.clock_rule import ClockRule
 from appliance.alarms.lifecycle import Alarm, AlarmTransition
 from appliance.alarms.system import SystemAlarms, SystemCondition
-from appliance.clock import Clock
+from appliance.clock import Clock, ClockState
 from appliance.journal.journal import Journal
+from appliance.journal.record import NewRecord, RecordClass, RecordKind
 from appliance.sources.source import SourceLost
 
 logger = logging.getLogger(__name__)
@@ -42,6 +45,7 @@ class SystemWatch:
         self._removed: set[str] = set()  # sources that were lost and then taken out of the configuration
         self._changed = asyncio.Event()
         self._resolutions = -1  # of the journal, that the desk has taken up
+        self._steps = 0  # of the clock, that the journal has
         desk.add_owner(OWNER_ID, self._alarms, self._lock)
 
     @property
@@ -137,6 +141,9 @@ class SystemWatch:
         if (resolutions := journal.resolutions) != self._resolutions:
             await self._desk.take_resolved_times()
             self._resolutions = resolutions
+        if state.steps > self._steps:
+            self._steps = state.steps
+            await journal.commit([_step_record(journal.boot_id, state, self._clock.monotonic_ns())])
         report = journal.damage_report  # of this start, or found since
         await self.state(
             report is not None, SystemCondition.DATA_LOST, "", "" if report is None else report.text
@@ -194,3 +201,21 @@ class SystemWatch:
     async def _publish(self, transition: AlarmTransition | None) -> None:
         if transition is not None:
             await self._desk.publish([transition])
+
+
+def _step_record(boot_id: str, state: ClockState, monotonic_ns: int) -> NewRecord:
+    """That the wall clock was set: whoever reads times of that day must know."""
+    what = {
+        "what": "clock set",
+        "step_s": state.last_step_s,
+        "trusted": state.trusted,
+        "source": state.source,
+    }
+    return NewRecord(
+        RecordClass.ALARM,
+        RecordKind.AUDIT,
+        f"clock/{boot_id}/{state.steps}",
+        "clock",
+        monotonic_ns,
+        orjson.dumps(what),
+    )

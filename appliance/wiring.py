@@ -142,6 +142,9 @@ class Appliance:
         own = {**self._webhooks.claims(), **self._object_store.claims()}
         journal.deliveries.sinks_are({**to_centre, **own})
         self._opcua_server = self._build_opcua_server(clock)
+        self.captures = Captures(
+            settings.captures, journal, clock, self._watch, counters, channels=channels, lines=self._lines
+        )
         self.telemetry = Telemetry(
             settings.telemetry,
             meters,
@@ -158,9 +161,7 @@ class Appliance:
             webhooks=self._webhooks,
             opcua_server=self._opcua_server,
             object_store=self._object_store,
-        )
-        self.captures = Captures(
-            settings.captures, journal, clock, self._watch, counters, channels=channels, lines=self._lines
+            captures=self.captures,
         )
         limit_desk = LimitDesk(journal, clock)
         state_dir, desks = settings.station.state_dir, (self.desk, limit_desk)

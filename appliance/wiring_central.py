@@ -115,6 +115,7 @@ class Central:
                 reader=central_reader(settings),
                 sink=InfluxSink(_writer(settings), uplink=self.uplink),  # repairs are counted, too
                 device_id=own_id,
+                may_send=self.uplink.may_send,
             )
 
     def text(self) -> str:

@@ -5,7 +5,7 @@ Duty: what the audit is given, who hears of its findings, where its file lies. H
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from appliance.alarms.system import SystemCondition
@@ -73,8 +73,10 @@ class Reconciliation:
         reader: CentralReader,
         sink: InfluxSink,
         device_id: str,
+        may_send: Callable[[RecordClass], bool] = lambda _: True,
     ) -> None:
-        """`sink` and `reader` are for this alone, and closed with it. Raises Fatal."""
+        """`sink` and `reader` are for this alone, and closed with it; `may_send`: whether today's budget of a
+        class has room. Raises Fatal."""
         self.store = SlotStore(folder / FILE_NAME)
         self.reader, self._sink = reader, sink
         hold = settings.provisional_times == "hold"
@@ -83,7 +85,7 @@ class Reconciliation:
         pace = RepairPace(
             settings.batch_records, settings.backlog_points_per_s, settings.backlog_kb_per_s * 1000.0
         )
-        repair = SlotRepair(self.store, records, centre, sink, pace=pace)
+        repair = SlotRepair(self.store, records, centre, sink, pace=pace, may_send=may_send)
 
         def wall_ns() -> int | None:
             wall = clock.wall(clock.monotonic_ns())

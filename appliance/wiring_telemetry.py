@@ -19,6 +19,7 @@ from appliance.sources.source import LinkReport, LinkState, Source
 from appliance.supervisor import Supervisor
 from appliance.system_watch import SystemWatch
 from appliance.telemetry.box import Box
+from appliance.telemetry.capture_samples import capture_samples
 from appliance.telemetry.error_tally import ErrorTally
 from appliance.telemetry.health import LinkHealth, PartErrors, Stage
 from appliance.telemetry.health_view import health_view
@@ -27,6 +28,7 @@ from appliance.telemetry.reporter import Reporter, Sources, StageProbe
 from appliance.telemetry.silence import SilenceWatch
 from appliance.telemetry.stage_meter import Meters
 from appliance.telemetry.uplink_samples import uplink_samples
+from appliance.wiring_captures import Captures
 from appliance.wiring_central import Central
 from appliance.wiring_object_store import ObjectStoring
 from appliance.wiring_opcua_server import OpcUaPublishing
@@ -57,6 +59,7 @@ class Telemetry:
         webhooks: Webhooks | None = None,
         opcua_server: OpcUaPublishing | None = None,
         object_store: ObjectStoring | None = None,
+        captures: Captures | None = None,
     ) -> None:
         """`silence_s`: by source, after what silence it says itself that it is lost."""
         self._meters = meters
@@ -68,6 +71,7 @@ class Telemetry:
         self._webhooks = webhooks
         self._opcua_server = opcua_server
         self._object_store = object_store
+        self._captures = captures
         self._supervisor: Supervisor | None = None
         self._tally = ErrorTally()
         self._tally.__enter__()
@@ -122,6 +126,11 @@ class Telemetry:
         more = [] if audit is None else [*audit.samples()]
         if self._central is not None:
             more += uplink_samples(self._central.uplink_report())
+        if self._captures is not None:
+            desk = self._captures.desk
+            way = None if self._object_store is None else self._object_store.courier
+            store = None if way is None else way.report()
+            more += capture_samples(desk.ring_bytes, desk.waiting, desk.failed, store)
         return render(self.reporter.report(), self._counters.committed(), more)
 
     # -- where the figures come from --

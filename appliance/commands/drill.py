@@ -34,6 +34,7 @@ WHERE = (
     "Debian has it in the package influxdb"
 )
 MOST_DIFFERENCES_TOLD = 5
+TABLE_WIDTH = 110
 Tell = Callable[[str], None]
 
 
@@ -94,12 +95,15 @@ def run(options: argparse.Namespace) -> int:
         report = asyncio.run(
             _drill(options, folder, lambda words: progress.print(words, markup=False, soft_wrap=True))
         )
+    except asyncio.CancelledError:  # SIGINT, SIGTERM: everything was ended
+        raise KeyboardInterrupt from None
     finally:
         if options.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
     if options.json:
         print(json.dumps(report.line()))
     else:
+        console.width = max(console.width, TABLE_WIDTH)
         show(report, console)
     return EXIT_OK if report.kept else EXIT_FAILED
 
@@ -161,10 +165,15 @@ async def _on_stage(
             await _learned(rig)
         for seed in range(options.seeds):
             for faults in wanted:
-                tell(f"{' + '.join(fault.name for fault in faults)} (seed {seed}) ...")
-                found = await phase(
-                    rig, faults, hold_s=options.hold_s, patience_s=options.patience_s, seed=seed
-                )
+                names = " + ".join(fault.name for fault in faults)
+                tell(f"{names} (seed {seed}) ...")
+                try:
+                    found = await phase(
+                        rig, faults, hold_s=options.hold_s, patience_s=options.patience_s, seed=seed
+                    )
+                except (Fatal, OSError) as error:  # what was found before is still worth its table
+                    tell(f"  {error}")
+                    return [*reports, Report((), None, None, None, differences=(f"after {names}: {error}",))]
                 _tell_broken(found, tell)
                 reports.append(found)
     return reports

@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     elif request.state == DONE:
         print(f"{request.sent:,} records were sent again")
     elif request.state == FAILED:
-        print(f"not possible: {request.note}")
+        print(f"not possible, after {request.sent:,} records: {request.note}")
     else:
         told = f"{request.sent:,} sent so far; " if request.sent else ""
         print(f"noted as number {number}; {told}a running service sends the records once nothing else waits")

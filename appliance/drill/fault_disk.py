@@ -14,6 +14,7 @@ from appliance.drill.rig import Rig
 from appliance.drill.small_disk import SmallDisk
 from appliance.errors import Fatal
 from appliance.journal.store import FILE_NAME
+from appliance.sinks.webhook_store import FILE_NAME as WEBHOOKS_FILE
 
 FAMILY = "disk"
 DISKS: dict[Path, SmallDisk] = {}  # by the state folder that lies on it
@@ -57,9 +58,20 @@ async def _damage_file(rig: Rig, hold_s: float, chance: random.Random) -> None:
     await rig.ready()
 
 
+async def _damage_others(rig: Rig, hold_s: float, chance: random.Random) -> None:
+    """The same with what the ways out remember: cursors, the audit's slots, the webhooks' messages."""
+    await asyncio.sleep(hold_s * chance.uniform(0.3, 0.9))
+    async with rig.held_down():
+        others = [*(rig.state_dir / "central").glob("*.sqlite"), rig.state_dir / "journal" / WEBHOOKS_FILE]
+        for path in sorted(others):
+            damage(path, chance, 4096)
+            damage(path.with_name(path.name + "-wal"), chance)
+    await rig.ready()
+
+
 def damage(path: Path, chance: random.Random, size_bytes: int = 512) -> None:
     """Turn so many bytes somewhere in a file into noise."""
-    length = path.stat().st_size
+    length = path.stat().st_size if path.exists() else 0
     if length <= size_bytes:
         return
     with path.open("r+b") as file:
@@ -83,4 +95,10 @@ FAULTS = (
     ),
     Fault("wal-damage", FAMILY, "noise in the journal's write-ahead log", _damage_log, only_copy=True),
     Fault("file-damage", FAMILY, "noise in the journal's file", _damage_file, only_copy=True),
+    Fault(
+        "cursor-damage",
+        FAMILY,
+        "noise in the files of the courier, the audit and the webhooks",
+        _damage_others,
+    ),
 )

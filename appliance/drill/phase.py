@@ -79,11 +79,7 @@ async def phase(
     known = set(rig.seen_s)
     doing = asyncio.create_task(actor.run())
     try:
-        async with asyncio.TaskGroup() as group:
-            for fault in faults:
-                group.create_task(fault.inflict(rig, hold_s, chance))
-            if not faults:
-                group.create_task(asyncio.sleep(hold_s))
+        await _inflicted(rig, faults, hold_s, chance)
         healed_s = time.monotonic()
         await asyncio.sleep(HEALED_S)
     finally:
@@ -102,6 +98,17 @@ async def phase(
     finally:
         await rig.plug_cable()
     return _report(names, faults, found)
+
+
+async def _inflicted(rig: Rig, faults: tuple[Fault, ...], hold_s: float, chance: random.Random) -> None:
+    """All at once, until everything is given back. Raises what the first one raises."""
+    tasks = [asyncio.create_task(fault.inflict(rig, hold_s, chance)) for fault in faults]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _settle(rig: Rig, window: Window, mine: set[Step], deeds: Deeds, patience_s: float) -> Found:

@@ -52,21 +52,24 @@ def trim_captures(store: Store, budgets: Budgets, now_ns: int | None) -> bool:
     if excess_bytes <= 0 and not too_old:
         return False
     chosen: list[_Leaving] = []
-    for one in _in_order_of_leaving(store):
+    known, unreadable = _in_order_of_leaving(store)
+    for one in known:
         aged = limit_ns is not None and one.records[0].time_ns < limit_ns
         if len(chosen) >= CAPTURES_AT_ONCE or not (aged or excess_bytes > 0):
             break
         excess_bytes -= one.freed_bytes
         chosen.append(one)
-    if not chosen:
+    if not chosen and not unreadable:
         return False
-    _remove(store, chosen, pressed=account.stored_bytes > budget.budget_bytes)
+    _remove(store, chosen, unreadable, pressed=account.stored_bytes > budget.budget_bytes)
     return len(chosen) >= CAPTURES_AT_ONCE
 
 
-def _in_order_of_leaving(store: Store) -> list[_Leaving]:
-    """What is sent first, then the oldest first; one that still grows has the newest record and comes
-    last."""
+def _in_order_of_leaving(store: Store) -> tuple[list[_Leaving], list[int]]:
+    """What is sent first, then the oldest first; one that still grows has the newest record and comes last.
+
+    Beside them the sequences of rows that say nothing any more.
+    """
     boots: dict[int, str] = dict(store.connection.execute("SELECT id, boot_id FROM boot"))
     rows = store.connection.execute(
         f"SELECT {schema.RECORD_COLUMNS} FROM record INDEXED BY record_durable "  # noqa: S608 - columns are ours
@@ -74,16 +77,19 @@ def _in_order_of_leaving(store: Store) -> list[_Leaving]:
         (schema.CLASS_CODES[RecordClass.CAPTURE], _KIND),
     )
     of_capture: dict[str, list[Record]] = {}
+    unreadable: list[int] = []
     for row in rows:
         record = schema.record_of(row, boots)
-        if record is not None:
+        if record is None:
+            unreadable.append(row[0])
+        else:
             of_capture.setdefault(capture_id_of(record.key), []).append(record)
     sent = store.deliveries.confirmed(RecordClass.CAPTURE)
     found = [
         _Leaving(tuple(records), sum(_size(record) for record in records), records[-1].sequence)
         for records in of_capture.values()
     ]
-    return sorted(found, key=lambda one: (one.newest > sent, one.records[0].sequence))
+    return sorted(found, key=lambda one: (one.newest > sent, one.records[0].sequence)), unreadable
 
 
 def _size(record: Record) -> int:
@@ -91,7 +97,7 @@ def _size(record: Record) -> int:
     return own + booked_bytes(record.payload)
 
 
-def _remove(store: Store, chosen: list[_Leaving], *, pressed: bool) -> None:
+def _remove(store: Store, chosen: list[_Leaving], unreadable: list[int], *, pressed: bool) -> None:
     """Records first, then files. What leaves unsent under pressure is entered as lost before it leaves."""
     account = store.accounts[RecordClass.CAPTURE]
     sent = store.deliveries.confirmed(RecordClass.CAPTURE)
@@ -102,13 +108,14 @@ def _remove(store: Store, chosen: list[_Leaving], *, pressed: bool) -> None:
     records = [record for one in chosen for record in one.records]
     freed_bytes = sum(one.freed_bytes for one in chosen)
     before = (account.records, account.stored_bytes, account.dropped)
-    account.records -= len(records)
+    account.records -= len(records) + len(unreadable)
     account.stored_bytes -= freed_bytes
     account.dropped += len(chosen) if pressed else 0
     try:
         with store.transaction():
             store.connection.executemany(
-                "DELETE FROM record WHERE sequence=?", [(record.sequence,) for record in records]
+                "DELETE FROM record WHERE sequence=?",
+                [*((record.sequence,) for record in records), *((sequence,) for sequence in unreadable)],
             )
             store.connection.execute("DELETE FROM newest WHERE kind=?", (_KIND,))
             store.connection.execute(

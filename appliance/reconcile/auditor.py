@@ -123,7 +123,7 @@ class Auditor:
         """Send what lies in an interval (UTC, end excluded) once more, whether it differs or not.
 
         Returns how many records; `told` hears the number as it grows. Their slots may then be repaired anew.
-        Raises as `audit`.
+        Raises as `audit`, and BudgetSpent.
         """
         count = 0
         start_ns, end_ns = interval_ns
@@ -136,7 +136,7 @@ class Auditor:
                     records = await self._records.between(
                         kind, subject, from_ns, upto_ns, bounds.sent[record_class], bounds.refused
                     )
-                    refused = await self._repair.send(record_class, records)
+                    refused = await self._repair.send(record_class, records, within_budget=True)
                     count += len(records) - len(refused)
                     await told(count)
         slots = await asyncio.to_thread(self._store.slots, kinds, start_ns - SLOT_NS + 1, end_ns)

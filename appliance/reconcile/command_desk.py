@@ -26,7 +26,7 @@ from appliance.alarm_records import StoredTransition
 from appliance.alarms.acts import Act, ActivationId, HybridStamp
 from appliance.backoff import Backoff
 from appliance.clock import Clock
-from appliance.errors import Fatal, Rejected, Retryable, StethosError
+from appliance.errors import StethosError
 from appliance.journal.journal import Journal
 from appliance.journal.record import NewRecord, RecordClass, RecordKind
 from appliance.limit_versions import LimitChangeError
@@ -45,6 +45,7 @@ from appliance.reconcile.command_document import (
     judge,
     verified,
 )
+from appliance.reconcile.errors import AnswerTooLarge
 from appliance.reconcile.limits_merge import MergePlan
 from appliance.sinks.points_commands import COMMAND_SUBJECT
 
@@ -142,7 +143,7 @@ class CommandDesk:
             try:
                 await self.look()
                 failures = 0
-            except (Retryable, Fatal, Rejected) as error:
+            except StethosError as error:
                 self._full_look_ns = None
                 self._state = f"cannot be asked for: {error}"
                 logger.log(
@@ -160,7 +161,7 @@ class CommandDesk:
                 logger.error("audit of a command unreadable sequence=%s reason=%s", record.sequence, error)
 
     async def look(self) -> None:
-        """Ask once, and carry out what is new. Raises Retryable, Fatal, Rejected."""
+        """Ask once, and carry out what is new. Raises StethosError."""
         now_ns, trusted = self._now()
         if not trusted:
             self._state = "wait for a clock that is trusted: whether they expired cannot be known"
@@ -171,14 +172,22 @@ class CommandDesk:
         oldest_ns = now_ns - LONGEST_LIFE_NS - LATE_NS
         since_ns = oldest_ns if full else max(oldest_ns, self._cursor_ns - LATE_NS)
         keys = self._keys()
+        page = PAGE
         for _ in range(MOST_PAGES):
-            points = [_point(row) for row in await self._asker.rows(self._question(since_ns))]
+            try:
+                rows = await self._asker.rows(self._question(since_ns, page))
+            except AnswerTooLarge:
+                if page == 1:
+                    raise
+                page = max(1, page // 8)  # somebody has written documents that no command has
+                continue
+            points = [_point(row) for row in rows]
             for point in points:
                 if point is not None and point.digest not in self._points:
                     await self._take(point, keys)
                     self._cursor_ns = max(self._cursor_ns, min(point.time_ns, now_ns))
             times = [point.time_ns for point in points if point is not None]
-            if len(points) < PAGE or not times:
+            if len(points) < page or not times:
                 break
             since_ns = max(times) + 1
         if full:
@@ -319,12 +328,12 @@ class CommandDesk:
         wall = self._clock.wall(self._clock.monotonic_ns())
         return wall.time_ns, wall.trusted or self._trust_any_clock
 
-    def _question(self, since_ns: int) -> str:
+    def _question(self, since_ns: int, page: int) -> str:
         fields = ", ".join(name_of(name) for name in ("document", "signature", "key_id"))
         return (
             f"SELECT {fields} FROM {name_of(MEASUREMENT)} "  # noqa: S608 - quoted
             f'WHERE "device_id" = {text_of(self._device_id)} AND time >= {since_ns} '
-            f"ORDER BY time ASC LIMIT {PAGE}"
+            f"ORDER BY time ASC LIMIT {page}"
         )
 
 

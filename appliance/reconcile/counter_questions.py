@@ -14,7 +14,11 @@ from urllib.parse import unquote
 
 from appliance.counter_records import Counter, CounterKey, LifeKey
 from appliance.reconcile.central import SeriesAnswer, Value, text_of
+from appliance.reconcile.errors import AnswerTooLarge
 
+LARGEST = 1e18  # beyond what any box can have counted: samples of 200 channels in 1,000 years
+MOST_LIVES = 10_000  # of all counters together, that are believed
+MOST_ASKED = 200  # starts, in one round
 _SKEW_NS = 86_400_000_000_000  # by which clocks of two starts may differ
 _RECENT_STARTS = 5  # whose counts may grow still, told by a copy of this box
 _BY = 'GROUP BY "asset", "counter", "incarnation"'
@@ -58,9 +62,11 @@ def start_question(device_id: str, start: AskedStart) -> str:
 
 
 def told_totals(answers: Iterable[SeriesAnswer]) -> dict[LifeKey, float]:
-    """Of an answer to `totals_question`."""
+    """Of an answer to `totals_question`. Raises AnswerTooLarge beyond MOST_LIVES: nobody has so many."""
     told: dict[LifeKey, float] = {}
     for answer in answers:
+        if len(told) >= MOST_LIVES:
+            raise AnswerTooLarge(f"the centre has more than {MOST_LIVES:,} lives of this device's counters")
         life = _life(answer)
         for row in answer.rows():
             if (value := _number(row.get("total"))) is not None:
@@ -98,7 +104,7 @@ def starts_to_ask(
     """Starts whose counts could be others than this store has, by life and boot, of lives that it counted in.
 
     Always those that it does not know, and the latest (the running one among them: a copy of its memory would
-    count under the same name); with `far` all of the present life, `incarnation`.
+    count under the same name); with `far` all of the present life, `incarnation`. At most MOST_ASKED.
     """
     lives = {life for life, _ in known} | {incarnation}
     order = sorted((time_ns, name) for name, time_ns in begun.items() if name[0] in lives)
@@ -110,7 +116,7 @@ def starts_to_ask(
         # Where nothing speaks for a copy that goes on counting, a start ended when the next one began.
         ended_ns = None if recent else order[place + 1][0] + _SKEW_NS
         asked.append(AskedStart(*name, time_ns - _SKEW_NS, ended_ns))
-    return asked
+    return asked[-MOST_ASKED:]
 
 
 def _life(answer: SeriesAnswer) -> LifeKey:
@@ -125,7 +131,7 @@ def _number(value: Value) -> float | None:
     """A value that a counter can have."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) and value >= 0.0 else None
+    return float(value) if math.isfinite(value) and 0.0 <= value <= LARGEST else None
 
 
 def _of(device_id: str, since_ns: int | None) -> str:

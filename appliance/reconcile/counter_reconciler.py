@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections import Counter as Tally
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from appliance.clock import Clock
@@ -159,7 +160,10 @@ class CounterReconciler:
         known = {(key.incarnation, key.boot_id) for key in counters.state()}
         found = [CounterKnowledge({}, told)]
         for one in starts_to_ask(self._begun, known, counters.incarnation, far=self._looks_far()):
-            answer = await self._reader.ask(start_question(self._device_id, one))
+            recent_ns = max(one.since_ns, self._now_ns() - RECENT_NS)
+            seen = one.name in known and not self._looks_far()  # then only what was told since can be more
+            start = replace(one, since_ns=recent_ns) if seen else one
+            answer = await self._reader.ask(start_question(self._device_id, start))
             found.append(CounterKnowledge(told_starts(answer, one.boot_id)))
         return merged_knowledge(*found)
 

@@ -37,5 +37,9 @@ class CentralRefused(ReconcileError):  # noqa: N818
         self.reason = reason
 
 
+class BudgetSpent(ReconcileError):  # noqa: N818
+    """Today's budget of bytes for a class of records is used up: the rest may go tomorrow."""
+
+
 class AnswerTooLarge(ReconcileError):  # noqa: N818
     """The answer is longer than may be held, or the server says that it left some of it out: ask for less."""

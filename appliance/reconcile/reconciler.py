@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -20,9 +21,9 @@ from appliance.journal.record import RecordClass
 from appliance.reconcile.audit import ALARMING, DAY_NS, KIND_CLASS, SlotState
 from appliance.reconcile.audit_book import DONE, FAILED, RUNNING, AuditTally, ResendRequest
 from appliance.reconcile.auditor import Auditor, Bounds
-from appliance.reconcile.errors import CentralRefused, ReconcileError
+from appliance.reconcile.errors import BudgetSpent, CentralRefused, ReconcileError
 from appliance.reconcile.report import Report, ReportDraft
-from appliance.reconcile.slot_store import SlotStore, kinds_of
+from appliance.reconcile.slot_store import SlotStore, is_damaged, kinds_of
 from appliance.sinks.courier_report import CourierReport, CourierState
 from appliance.sinks.outbox import Lane
 from appliance.sinks.webhook_message import iso_time
@@ -151,10 +152,24 @@ class Reconciler:
 
     async def run(self) -> None:
         """For ever."""
-        await self._tell_alarm()
+        alarm_told = False
         while True:
-            await self.look()
+            try:
+                if not alarm_told:
+                    await self._tell_alarm()
+                    alarm_told = True
+                await self.look()
+            except sqlite3.Error as error:
+                await self._file_fails(error)
             await self._sleep(self._plan.look_s)
+
+    async def _file_fails(self, error: sqlite3.Error) -> None:
+        """The audit's file cannot be used: a damaged one is begun anew, a refusing disk is asked later."""
+        self.status.error = f"its file cannot be used: {error}"
+        self._due_s = self._monotonic_s() + self._plan.trouble_s
+        logger.error("audit's file fails damaged=%s error=%s", is_damaged(error), error)
+        if is_damaged(error):
+            await asyncio.to_thread(self._store.begin_anew)
 
     async def look(self) -> None:
         """Once: note an outage, take up a wish, or run a round if one is due."""
@@ -222,9 +237,16 @@ class Reconciler:
         left = await asyncio.to_thread(
             self._store.slots, tuple(KIND_CLASS), 0, ended_ns, states=[SlotState.DIFFERS]
         )
+        wait_s, recheck = self._plan.every_s, bool(left) and report.figures["records_resent"] > 0
+        if recheck:
+            wait_s = self._plan.recheck_s
+        elif left:  # for which there is no budget today
+            status.full_ns = 0
+        elif report.cause in TOLD_ALWAYS:  # what came in the last minute was not looked at yet
+            wait_s = min(wait_s, 2 * self._plan.settle_s)
         self._outage_from_ns = 0
-        self._cause = RECHECK if left else INTERVAL
-        self._due_s = self._monotonic_s() + (self._plan.recheck_s if left else self._plan.every_s)
+        self._cause = RECHECK if recheck else INTERVAL
+        self._due_s = self._monotonic_s() + wait_s
 
     async def _resend(self, request: ResendRequest, now_ns: int) -> None:
         """Do what a person asked for; from the beginning again where it is cut off, which changes nothing."""
@@ -233,13 +255,17 @@ class Reconciler:
         bounds = await self._bounds(now_ns)
         kinds, interval_ns = kinds_of(request.classes), (request.from_ns, request.to_ns)
 
-        async def told(sent: int) -> None:
+        sent = 0
+
+        async def told(so_far: int) -> None:
+            nonlocal sent
+            sent = so_far
             await asyncio.to_thread(store.put_request, request.request_id, RUNNING, sent)
 
         try:
             sent = await self._auditor.resend(kinds, interval_ns, bounds, told)
-        except (CentralRefused, Fatal) as error:
-            await asyncio.to_thread(store.put_request, request.request_id, FAILED, 0, str(error))
+        except (CentralRefused, BudgetSpent, Fatal) as error:
+            await asyncio.to_thread(store.put_request, request.request_id, FAILED, sent, str(error))
             raise
         await asyncio.to_thread(store.put_request, request.request_id, DONE, sent)
         self.status.records_resent += sent

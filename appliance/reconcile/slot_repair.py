@@ -26,6 +26,7 @@ from appliance.reconcile.audit import (
     series_among,
 )
 from appliance.reconcile.centre_account import CentreAccount
+from appliance.reconcile.errors import BudgetSpent
 from appliance.reconcile.questions import PointKey
 from appliance.reconcile.report import ReportDraft
 from appliance.reconcile.sent_records import SentRecord, SentRecords
@@ -69,14 +70,17 @@ class SlotRepair:
         sink: Sink,
         *,
         pace: RepairPace | None = None,
+        may_send: Callable[[RecordClass], bool] = lambda _: True,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`sink` is for repairs alone: the courier's own keeps state of its deliveries."""
+        """`sink` is for repairs alone: the courier's own keeps state of its deliveries. `may_send`: whether
+        today's budget of a class has room."""
         self._store = store
         self._records = records
         self._centre = centre
         self._sink = sink
         self._pace = pace or RepairPace()
+        self._may_send = may_send
         self._sleep = sleep
         self.absent: set[tuple[RecordKind, str, int]] = set()  # slots of which the centre has nothing
         self._cut_before_ns = 0
@@ -102,6 +106,9 @@ class SlotRepair:
             if found.there == 0:
                 self.absent.add((slot.kind, slot.subject, slot.start_ns))
             if not step.send or slot.repairs > was.repairs:
+                break
+            if not self._may_send(KIND_CLASS[slot.kind]):
+                step = replace(step, note=f"{step.note}; waits for tomorrow's budget of bytes")
                 break
             because = step.note
             slot = replace(slot, state=SlotState.DIFFERS, repairs=slot.repairs + 1, note=step.note)
@@ -147,10 +154,19 @@ class SlotRepair:
                 slot.note,
             )
 
-    async def send(self, record_class: RecordClass, records: Sequence[SentRecord]) -> dict[int, str]:
-        """Send records once more; returns what was refused, with the reason, by sequence."""
+    async def send(
+        self, record_class: RecordClass, records: Sequence[SentRecord], *, within_budget: bool = False
+    ) -> dict[int, str]:
+        """Send records once more; returns what was refused, with the reason, by sequence.
+
+        Raises SinkUnavailable, SinkStopped; `within_budget`: BudgetSpent, too.
+        """
         refused: dict[int, str] = {}
         for at in range(0, len(records), self._pace.batch_records):
+            if within_budget and not self._may_send(record_class):
+                raise BudgetSpent(
+                    f"today's budget of bytes for {record_class} is used up; ask again tomorrow"
+                )
             lines = [one.line for one in records[at : at + self._pace.batch_records]]
             batch = await asyncio.to_thread(OutboxBatch.of_lines, record_class, lines)
             receipt = await self._sink.deliver(batch)

@@ -48,20 +48,19 @@ class SlotStore:
     def __init__(self, path: Path) -> None:
         """Open or create (mode 0600); one that is damaged is moved away. Raises Fatal."""
         self.path = path
+        self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._connection = _open(path)
         except (OSError, sqlite3.Error) as error:
             logger.error("audit's file cannot be used, begun anew path=%s error=%s", path, error)
-            try:
-                for suffix in ("", "-wal", "-shm"):
-                    found = path.with_name(path.name + suffix)
-                    if found.exists():
-                        found.replace(path.with_name(f"{path.name}.damaged{suffix}"))
-                self._connection = _open(path)
-            except (OSError, sqlite3.Error) as second:
-                raise Fatal(f"the audit's file {path} cannot be used: {second}") from second
-        self._lock = threading.Lock()
+            self._connection = _opened_anew(path)
+
+    def begin_anew(self) -> None:
+        """The file is damaged: move it away and begin another one. Raises Fatal."""
+        with self._lock:
+            self._connection.close()
+            self._connection = _opened_anew(self.path)
 
     def close(self) -> None:
         with self._lock:
@@ -218,6 +217,12 @@ class SlotStore:
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (name, str(value)))
 
 
+def is_damaged(error: sqlite3.Error) -> bool:
+    """Whether this says that the file itself is broken, not that the disk refuses or is full."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def kinds_of(classes: Collection[RecordClass]) -> tuple[RecordKind, ...]:
     """The audited kinds of some classes."""
     return tuple(kind for kind, one in KIND_CLASS.items() if one in classes)
@@ -235,6 +240,17 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _opened_anew(path: Path) -> sqlite3.Connection:
+    try:
+        for suffix in ("", "-wal", "-shm"):
+            found = path.with_name(path.name + suffix)
+            if found.exists():
+                found.replace(path.with_name(f"{path.name}.damaged{suffix}"))
+        return _open(path)
+    except (OSError, sqlite3.Error) as error:
+        raise Fatal(f"the audit's file {path} cannot be used: {error}") from error
 
 
 def _slot(row: tuple[str, str, int, int, int, int, str, int, str]) -> Slot:

@@ -95,9 +95,9 @@ class Box:
 
 
 def folder_bytes(folder: Path) -> int:
-    """Bytes of the files in a folder."""
+    """Bytes of the files in a folder, and in those below it."""
     total = 0
-    for entry in folder.iterdir():
+    for entry in folder.rglob("*"):
         try:
             total += entry.stat().st_size if entry.is_file() else 0
         except OSError:  # a file of the store may vanish between the two

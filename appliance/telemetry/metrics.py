@@ -110,6 +110,16 @@ METRICS: dict[str, MetricInfo] = {
         "gauge", (), "Unix time of the end of its last round; absent before the first"
     ),
     "stethos_alarms_total": MetricInfo("counter", ("asset",), "alarms raised, raised again included"),
+    "stethos_capture_memory_bytes": MetricInfo("gauge", (), "samples held in memory for captures"),
+    "stethos_capture_waiting_parts": MetricInfo("gauge", (), "captured parts that wait for the disk"),
+    "stethos_capture_failed_parts_total": MetricInfo("counter", (), "captured parts that the disk refused"),
+    "stethos_object_store_sent_bytes_total": MetricInfo(
+        "counter", (), "captured parts that the object store has; over restarts"
+    ),
+    "stethos_object_store_today_bytes": MetricInfo(
+        "gauge", (), "sent to the object store today (UTC), failed attempts included"
+    ),
+    "stethos_object_store_refused_parts": MetricInfo("gauge", (), "captured parts that the store refused"),
     "stethos_captures_total": MetricInfo(
         "counter", ("asset",), "waveforms captured around alarms, by hand too"
     ),

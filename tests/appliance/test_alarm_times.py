@@ -6,10 +6,13 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+import orjson
+
 from appliance.alarm_desk import AlarmDesk
 from appliance.alarms.lifecycle import Condition, Severity
 from appliance.alarms.register import AlarmRegister
 from appliance.journal.journal import Journal
+from appliance.journal.record import RecordKind
 from appliance.station_views import alarm_view
 from appliance.system_watch import SystemWatch
 from tests.appliance.house import until
@@ -53,6 +56,26 @@ async def test_an_alarm_of_a_wrong_clock_is_shown_where_it_really_was(tmp_path: 
     desk.add_owner("pump-1", AlarmRegister(desk.restore()), lock)
     watch = asyncio.create_task(SystemWatch(desk, journal, host.clock).run())
     await until(lambda: shown() == (*true_ms, True))
+    await end(watch, journal)
+
+
+async def test_a_clock_that_is_set_is_on_record(tmp_path: Path) -> None:
+    """By an hour forward, then by two back: each once."""
+    host = StandingClock(START_NS)
+    journal = await Journal.open(tmp_path / "journal", SMALL, host.clock, QUICK)
+    watched = SystemWatch(AlarmDesk(journal, host.clock), journal, host.clock)
+    watch = asyncio.create_task(watched.run())
+    for step_ns in (HOUR_NS, -2 * HOUR_NS):
+        known = len(journal.latest(RecordKind.AUDIT)) and journal.last_sequence
+        host.now_ns += 2 * SECOND_NS
+        host.offset_ns += step_ns
+        watched._changed.set()
+        await until(lambda known=known: journal.last_sequence > known)  # type: ignore[misc]
+    told = [orjson.loads(record.payload) for record in await journal.read(0, {RecordKind.AUDIT})]
+    assert [(one["what"], one["step_s"], one["trusted"]) for one in told] == [
+        ("clock set", 3600.0, True),
+        ("clock set", -7200.0, True),
+    ]
     await end(watch, journal)
 
 

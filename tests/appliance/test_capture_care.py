@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +18,14 @@ from appliance.journal.capture_record import CUT_BY_DAMAGE, CUT_BY_STOP, Capture
 from appliance.journal.deliveries import NOBODY
 from appliance.journal.record import ClassBacklog, RecordClass, RecordKind, SinkClaim
 from appliance.journal.retention import MIB, ClassBudget
+from appliance.journal.store import FILE_NAME
 from dsp.samples import GapCause
 from tests.appliance.capture_rig import TIMING, CaptureRig, blocks, capture_rig, raised
 from tests.appliance.house import stored_gaps
 from tests.appliance.journal.builders import SECOND_NS, SMALL, START_NS, alarm
 
 DAMAGED = "appliance.data-lost.captures"
+LEFT_OUT = "appliance.captures-left-out"
 LONG = replace(TIMING, before_s=20.0, after_s=1.0)  # several chunks of 1 kHz
 
 
@@ -229,6 +233,41 @@ async def test_the_age_limit_waits_for_a_trusted_clock(tmp_path: Path) -> None:
         assert await rig.stored() == []
         assert list(rig.files.folder.iterdir()) == []
         assert row(rig).dropped == 0
+
+
+async def test_a_row_that_says_nothing_any_more_leaves_too(tmp_path: Path) -> None:
+    """Its file is taken up again at the next start: it says itself what it is."""
+    budgets = replace(SMALL, capture=ClassBudget(100 * MIB, 500.0, False))
+    async with capture_rig(tmp_path, budgets=budgets) as rig:
+        ids = await captures(rig, 1)
+        first = (await rig.journal.read(0, {RecordKind.CAPTURE}))[0].sequence
+        other = sqlite3.connect(rig.journal.folder / FILE_NAME, isolation_level=None)
+        other.execute("UPDATE record SET payload=x'00' WHERE sequence=?", (first,))
+        other.close()
+        assert isinstance(rig.clock, ReplayClock)
+        rig.clock.set(5_000 * SECOND_NS)
+        await settled(rig)
+        assert row(rig).records == 0
+    async with capture_rig(tmp_path, clock=later()) as rig:
+        await rig.care.begin()
+        (again,) = await rig.stored()
+        assert (again.capture_id, again.ended) == (ids[0], CUT_BY_STOP)
+
+
+async def test_captures_that_are_left_out_are_an_alarm_until_all_is_calm_again(tmp_path: Path) -> None:
+    clock = ReplayClock(START_NS)
+    async with capture_rig(tmp_path, clock=clock) as rig:
+        watching = asyncio.create_task(rig.care.run())
+        rig.fill = 0.9
+        rig.deliver(3.0, raised(3.0))
+        async with asyncio.timeout(10):
+            while "faster than they are analysed" not in rig.condition(LEFT_OUT):
+                await asyncio.sleep(0.02)
+        clock.advance(61 * SECOND_NS)
+        async with asyncio.timeout(10):
+            while rig.condition(LEFT_OUT):
+                await asyncio.sleep(0.02)
+        watching.cancel()
 
 
 def test_a_file_is_flushed_before_its_name_and_its_name_before_the_call_returns(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from appliance.capture_desk import CaptureDesk
 from appliance.capture_segment import Stretch
 from appliance.captured_recording import captured_stretches
 from appliance.clock import ReplayClock
@@ -17,7 +18,7 @@ from appliance.errors import Rejected
 from appliance.journal.capture_record import CUT_BY_OVERLOAD, CUT_BY_SOURCE, Capture, capture_part
 from appliance.journal.record import RecordClass, RecordKind
 from dsp.samples import GapCause
-from tests.appliance.capture_rig import ASSET, RATE_HZ, TIMING, CaptureRig, capture_rig, raised
+from tests.appliance.capture_rig import ASSET, RATE_HZ, TIMING, CaptureRig, blocks, capture_rig, raised
 from tests.appliance.house import stored_gaps
 from tests.appliance.journal.builders import SECOND_NS, START_NS
 
@@ -111,6 +112,15 @@ async def test_a_person_gets_a_capture_by_hand_or_a_reason_why_not(tmp_path: Pat
         rig.fill = 0.9
         with pytest.raises(Rejected, match="faster than they are analysed"):
             rig.desk.request(ASSET, "anna", "")
+
+
+async def test_switched_off_it_says_so_and_keeps_nothing(tmp_path: Path) -> None:
+    async with capture_rig(tmp_path) as rig:
+        off = CaptureDesk([], TIMING, journal=rig.journal, clock=rig.clock, counters=rig.counters)
+        off.take(ASSET, blocks(0, 50), [raised(5.0)])
+        assert off.ring_bytes == off.waiting == 0
+        with pytest.raises(Rejected, match="enabled = true"):
+            off.request(ASSET, "anna", "")
 
 
 async def test_an_alarm_that_comes_and_goes_does_not_wear_out_the_flash(tmp_path: Path) -> None:

@@ -116,5 +116,5 @@ def test_a_wish_that_failed_is_told(
 
     monkeypatch.setattr("time.sleep", refused)
     assert main(order) == 1
-    assert "not possible: the centre says: no" in capsys.readouterr().out
+    assert "not possible, after 0 records: the centre says: no" in capsys.readouterr().out
     store.close()

@@ -156,6 +156,33 @@ async def test_a_hole_in_the_log_is_told_and_what_lies_behind_it_is_saved(
     assert (await opened.commit([alarm(500)])).durable
 
 
+async def test_no_noise_in_the_log_costs_anything_in_silence(
+    open_journal: OpenJournal, tmp_path: Path
+) -> None:
+    """20 seeds: what is lost is told; only damage of the last transactions looks like a torn end."""
+    journal = await open_journal()
+    for number in range(60):
+        await journal.commit([alarm(number)])
+    crashed = tmp_path / "crashed"
+    shutil.copytree(journal.folder, crashed)
+    (crashed / (FILE_NAME + "-shm")).unlink()
+    told = 0
+    for seed in range(20):
+        folder = tmp_path / f"noise-{seed}"
+        shutil.copytree(crashed, folder)
+        log = folder / (FILE_NAME + "-wal")
+        garble(log, random.Random(seed).randrange(log.stat().st_size - 512), 512, seed)
+        opened = await open_journal(folder=folder)
+        lost = set(range(60)) - set(await alarm_numbers(opened))
+        if opened.damage_report is None:
+            assert lost <= {58, 59}, f"seed {seed} lost {lost} in silence"
+        else:
+            told += 1
+            assert len(lost) <= 4, f"seed {seed} lost {lost}"
+        await opened.close()
+    assert told >= 15, "the noise hit little"
+
+
 async def test_torn_logs_open_with_whole_transactions_only(open_journal: OpenJournal, tmp_path: Path) -> None:
     """The log cut or garbled at any place: what is before opens, in order, without a hole."""
     journal = await open_journal()

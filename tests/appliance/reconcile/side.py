@@ -12,6 +12,7 @@ from appliance.clock import ReplayClock
 from appliance.demo_central import DATABASE, LocalInflux
 from appliance.journal.journal import Journal
 from appliance.journal.record import RecordClass
+from appliance.reconcile.audit import KIND_CLASS, SlotState
 from appliance.reconcile.auditor import Auditor
 from appliance.reconcile.central import CentralReader, Target
 from appliance.reconcile.centre_account import CentreAccount
@@ -27,6 +28,7 @@ from tests.appliance.journal.builders import SECOND_NS, START_NS
 from tests.appliance.sinks.way import ASSET, CHANNEL, DEVICE, Way, journal_in, way
 
 HOUR_NS = 3600 * SECOND_NS
+ALL = tuple(KIND_CLASS)
 
 
 @dataclass
@@ -68,7 +70,10 @@ class Side:
             send_provisional=False,
         )
         centre = CentreAccount(self.reader, DEVICE, rest_s=0.0, sleep=_no_rest)
-        self.repair = SlotRepair(self.store, records, centre, self._sink, sleep=_no_rest)
+        self.may_send = True
+        self.repair = SlotRepair(
+            self.store, records, centre, self._sink, may_send=lambda _: self.may_send, sleep=_no_rest
+        )
         self.auditor = Auditor(self.store, records, centre, self.repair)
         self.now_ns = START_NS + 24 * HOUR_NS
         self.monotonic_s = 0.0
@@ -112,6 +117,7 @@ async def side(
     server: LocalInflux,
     *,
     write_url: str = "",
+    read_url: str = "",
     clock: ReplayClock | None = None,
     most_bytes: int = 16 << 20,
 ) -> AsyncIterator[Side]:
@@ -122,11 +128,19 @@ async def side(
         way(journal, folder, sink=sink) as one,
     ):
         path = folder / "central" / "audit.sqlite"
-        edge = Side(journal, one, path, server.url, write_url or server.url, most_bytes)
+        edge = Side(journal, one, path, read_url or server.url, write_url or server.url, most_bytes)
         try:
             yield edge
         finally:
             await edge.close()
 
 
-__all__ = ["ASSET", "CHANNEL", "DEVICE", "HOUR_NS", "Side", "side"]
+def states(edge: Side) -> set[SlotState]:
+    return {slot.state for slot in edge.store.slots(ALL, 0, 1 << 62) if slot.points}
+
+
+async def ask(server: LocalInflux, question: str) -> list[dict[str, object]]:
+    return await asyncio.to_thread(server.ask, question)
+
+
+__all__ = ["ALL", "ASSET", "CHANNEL", "DEVICE", "HOUR_NS", "Side", "ask", "side", "states"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import sqlite3
 import time
 import urllib.request
 from collections.abc import AsyncIterator
@@ -22,7 +21,7 @@ from appliance.reconcile.audit import KIND_CLASS, MOST_REPAIRS, SlotState
 from appliance.reconcile.audit_book import DONE, ask_for_resend, read_request
 from appliance.reconcile.reconciler import START
 from tests.appliance.journal.builders import SECOND_NS, START_NS, vector
-from tests.appliance.reconcile.side import CHANNEL, DEVICE, HOUR_NS, Side, side
+from tests.appliance.reconcile.side import ALL, CHANNEL, DEVICE, HOUR_NS, Side, ask, side, states
 from tests.appliance.sinks.way import (
     alarms,
     at_centre,
@@ -33,16 +32,6 @@ from tests.appliance.sinks.way import (
     telemetry,
     until,
 )
-
-ALL = tuple(KIND_CLASS)
-
-
-def states(edge: Side) -> set[SlotState]:
-    return {slot.state for slot in edge.store.slots(ALL, 0, 1 << 62) if slot.points}
-
-
-async def ask(server: LocalInflux, question: str) -> list[dict[str, object]]:
-    return await asyncio.to_thread(server.ask, question)
 
 
 def put(server: LocalInflux, line: str) -> None:
@@ -323,67 +312,6 @@ async def test_the_hour_that_has_not_ended_is_looked_at_up_to_now(
         await edge.round()
         assert edge.reconciler.status.tally.sent == 300 + 300 + 270
         assert states(edge) == {SlotState.CONFIRMED}
-
-
-async def test_an_answer_that_is_too_large_is_asked_for_in_parts_and_told_where_that_is_not_possible(
-    tmp_path: Path, influxd: LocalInflux
-) -> None:
-    clock = ReplayClock(START_NS)
-    async with side(tmp_path, influxd, clock=clock, most_bytes=4_000) as edge:
-        await everything(edge.journal, clock)  # with fifty alarms at one instant
-        report = await edge.round()
-        assert report is not None
-        assert not report.agrees
-        assert report.figures["slots_unanswered"] == 1
-        assert any("exceeds 4,000 bytes" in line.text for line in report.lines)
-        assert report.figures["slots_confirmed"] == report.figures["slots_audited"] - 1
-        await ask(influxd, f"DELETE FROM features WHERE time < {START_NS + 20 * SECOND_NS}")
-        report = await edge.round()  # forty points do not fit into one answer
-        assert report is not None
-        assert report.figures["records_resent"] == 20
-        assert (await at_centre(influxd))["features"] == 40
-
-
-async def test_repairs_so_far_are_known_after_a_restart_and_a_damaged_file_is_made_anew(
-    tmp_path: Path, influxd: LocalInflux
-) -> None:
-    path = tmp_path / "central" / "audit.sqlite"
-    for turn in (1, 2):
-        async with side(tmp_path, influxd) as edge:
-            telemetry(edge.journal, 0, 5)
-            await flushed(edge.journal, RecordKind.TAG, 5)
-            await edge.round()
-            await ask(influxd, "DROP SERIES FROM features")
-            await edge.round()
-            (slot,) = edge.store.slots((RecordKind.FEATURES,), 0, 1 << 62)
-            assert (slot.state, slot.repairs) == (SlotState.CONFIRMED, turn)
-    path.write_bytes(b"not a database" * 1000)
-    async with side(tmp_path, influxd) as edge:
-        telemetry(edge.journal, 10, 2)
-        await flushed(edge.journal, RecordKind.TAG, 12)
-        report = await edge.round()
-        assert report is not None
-        assert report.agrees
-        assert path.with_name("audit.sqlite.damaged").exists()
-        assert edge.reconciler.status.tally.confirmed == sum((await stored(edge.journal)).values())
-
-
-async def test_what_the_journal_has_no_more_is_told_as_such(tmp_path: Path, influxd: LocalInflux) -> None:
-    clock = ReplayClock(START_NS)
-    async with side(tmp_path, influxd, clock=clock) as edge:
-        telemetry(edge.journal, 0, 10)
-        await flushed(edge.journal, RecordKind.TAG, 10)
-        await edge.round()
-        database = tmp_path / "journal" / "journal.sqlite"
-        with sqlite3.connect(database) as connection:  # as a class's budget would
-            connection.execute("DELETE FROM record WHERE kind=4 AND time_ns<?", (START_NS + 4 * SECOND_NS,))
-        assert await edge.round() is None, "the centre has all that was sent"
-        await ask(influxd, f"DELETE FROM features WHERE time < {START_NS + 6 * SECOND_NS}")
-        report = await edge.round()
-        assert report is not None
-        assert (report.figures["records_resent"], report.figures["slots_gone"]) == (2, 1)
-        assert any("4 of 10 points are no longer kept here" in line.text for line in report.lines)
-        assert await edge.round() is None
 
 
 class Proxy:

@@ -173,6 +173,17 @@ def test_the_step_that_follows(
     assert (step.state, step.send) == (state, send)
 
 
+@given(st.lists(st.sampled_from([NONE, MISSING, CHANGED, ABSENT, replace(NONE, foreign=3)]), max_size=30))
+def test_whatever_the_centre_does_a_slot_is_repaired_twice_at_most(seen: list[SlotDifference]) -> None:
+    slot = _slot()
+    for found in seen:
+        step = next_step(slot, found, kept=5, agreed=False)
+        assert step.send == (not found.is_none and slot.repairs < MOST_REPAIRS)
+        slot = replace(slot, state=step.state, repairs=slot.repairs + step.send)
+        assert (slot.state in (SlotState.CONFIRMED, SlotState.AHEAD)) == found.is_none
+    assert slot.repairs == min(MOST_REPAIRS, sum(not found.is_none for found in seen))
+
+
 def test_what_lies_before_the_retentions_edge_is_not_sent() -> None:
     slot = _slot()
     assert next_step(slot, ABSENT, kept=5, agreed=False).send

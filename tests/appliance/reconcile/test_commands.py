@@ -269,6 +269,29 @@ async def test_a_flood_of_forgeries_fills_no_journal(tmp_path: Path, influxd: Lo
         assert "40 more commands were refused" in audits[-1]["text"]
 
 
+async def test_endless_documents_and_a_refusing_centre_hide_no_command(
+    tmp_path: Path, influxd: LocalInflux
+) -> None:
+    async with site(tmp_path, influxd.url) as box:
+        await box.condition(True)
+        box.reader._most_bytes = 100_000  # as 16 MB are to 500 of the longest texts that the centre stores
+        for number in range(6):
+            body = f'command,device_id={DEVICE} document="{"x" * 30_000}" {box.now_ns + number}'
+            await asyncio.to_thread(write, influxd, body.encode())
+        await asyncio.to_thread(order, influxd, box.acknowledgement(issued_ns=box.now_ns + 10**6))
+        await box.desk.look()
+        await box.desk.look()
+        assert box.alarm.transition.alarm.acknowledged_by == "eva"
+
+        await asyncio.to_thread(influxd.ask, "DROP DATABASE stethos")
+        looking = asyncio.create_task(box.desk.run())
+        await until(lambda: "cannot be asked" in box.desk.text())
+        assert "database" in box.desk.text()
+        assert not looking.done()
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+
 async def test_limits_are_changed_once_or_not_at_all(tmp_path: Path, influxd: LocalInflux) -> None:
     done: list[tuple[str, LimitWish, str]] = []
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from appliance.reconcile.central import SeriesAnswer
 from appliance.reconcile.counter_questions import (
+    MOST_ASKED,
+    MOST_LIVES,
     start_question,
     starts_begun,
     starts_to_ask,
@@ -11,6 +15,7 @@ from appliance.reconcile.counter_questions import (
     told_totals,
     totals_question,
 )
+from appliance.reconcile.errors import AnswerTooLarge
 
 DAY_NS = 86_400_000_000_000
 TAGS = {"asset": "pump%0A1", "counter": "starts", "incarnation": "life"}
@@ -46,7 +51,7 @@ def test_names_are_quoted() -> None:
 
 
 def test_answers_are_read_with_what_cannot_be_a_count_left_out() -> None:
-    rows = ((1, 3), (2, None), (3, -1), (4, True), (5, 2.5))
+    rows = ((1, 3), (2, None), (3, -1), (4, True), (5, 2.5), (6, 1e300))
     (total,) = told_totals([SeriesAnswer("counter", TAGS, ("time", "total"), rows)]).items()
     assert (total[0].subject, total[1]) == ("pump\n1", 3.0)
     roll = ((9, "b", 1.0), (5, "b", 1.0), (7, "", 1.0), (8, "c", None))
@@ -54,3 +59,16 @@ def test_answers_are_read_with_what_cannot_be_a_count_left_out() -> None:
     assert starts_begun(answers) == {("life", "b"): 5}
     (start,) = told_starts([SeriesAnswer("counter", TAGS, ("time", "value"), ((0, 4),))], "b").items()
     assert (start[0].boot_id, start[1]) == ("b", 4.0)
+
+
+def test_a_flood_of_lives_or_starts_is_bounded() -> None:
+    flood = [
+        SeriesAnswer("counter", {**TAGS, "incarnation": f"x{n}"}, ("time", "total"), ((1, 1.0),))
+        for n in range(MOST_LIVES + 1)
+    ]
+    with pytest.raises(AnswerTooLarge, match="lives"):
+        told_totals(flood)
+    begun = {("life", f"b{number:05}"): number for number in range(10 * MOST_ASKED)}
+    asked = names(begun, set(), far=True)
+    assert len(asked) == MOST_ASKED
+    assert asked[-1] == f"b{10 * MOST_ASKED - 1:05}"

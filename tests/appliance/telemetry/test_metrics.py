@@ -13,8 +13,11 @@ from appliance.counters import Counter, CounterTotal
 from appliance.journal.record import RecordClass
 from appliance.reconcile.audit_book import AuditTally
 from appliance.reconcile.reconciler import AuditStatus
+from appliance.sinks.capture_courier import CaptureReport
+from appliance.sinks.courier_report import CourierState
 from appliance.sinks.uplink import Uplink
 from appliance.telemetry.audit_samples import audit_samples
+from appliance.telemetry.capture_samples import capture_samples
 from appliance.telemetry.distribution import LATENCY_BOUNDS_S, SCORE_BOUNDS
 from appliance.telemetry.metrics import COUNTERS, LATENCY_LE_S, METRICS, SCORE_LE, render
 from appliance.telemetry.uplink_samples import uplink_samples
@@ -43,6 +46,8 @@ def test_every_metric_arrives_with_type_help_and_its_labels() -> None:
     uplink.samples_are(0)
     uplink.samples_are(1000)
     more = [*audit_samples(status, 3, 400), *uplink_samples(uplink.report())]
+    way = CaptureReport("here", CourierState.CONNECTED, 3, 400, 500, 10**6, 0, 1, 0, "", False)
+    more += capture_samples(1000, 2, 0, way)
     read = families(render(full_report(), TOTALS, more))
     assert set(read) == {name.removesuffix("_total") for name in METRICS}
     for name, info in METRICS.items():
