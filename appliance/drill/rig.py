@@ -177,8 +177,8 @@ class Rig:
         await self._sensor.tell({"plug": True})
 
     async def send_again(self, hours: float = 2.0) -> None:
-        """As an operator does after *central differs*: have the last hours sent once more; the audit begins its
-        count of repairs anew."""
+        """As an operator does after *central differs*: have the last hours sent once more; the audit begins
+        its count of repairs anew."""
         path, around_ns = self.state_dir / "central" / AUDIT_FILE, round(hours * 3600e9)
         now_ns = time.time_ns()
         with contextlib.suppress(TimeoutError, Fatal):
