@@ -176,6 +176,7 @@ async def _on_stage(
                     return [*reports, Report((), None, None, None, differences=(f"after {names}: {error}",))]
                 _tell_broken(found, tell)
                 reports.append(found)
+                await rig.send_again()
     return reports
 
 

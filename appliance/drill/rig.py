@@ -26,6 +26,9 @@ from appliance.drill.oracle import Step
 from appliance.drill.page_client import PageClient
 from appliance.drill.proxy import Proxy
 from appliance.errors import Fatal
+from appliance.reconcile.audit import KIND_CLASS
+from appliance.reconcile.audit_book import DONE, FAILED, ask_for_resend, read_request
+from appliance.reconcile.slot_store import FILE_NAME as AUDIT_FILE
 from firmware_bridge.simulator_truth import read_truth
 
 COUNTING = f"{MACHINE_ID}.temperature"  # the channel whose values name themselves
@@ -35,6 +38,7 @@ RESTART_S = 1.0
 READY_WAIT_S = 300.0  # the very first start may compile
 CENTRE_PATIENCE_S = 3  # of the appliance, for an answer
 SAMPLES_PER_FRAME = 128
+RESEND_WAIT_S = 30.0
 
 
 class Rig:
@@ -171,6 +175,21 @@ class Rig:
         self._plugged_s = time.monotonic()
         assert self._sensor is not None
         await self._sensor.tell({"plug": True})
+
+    async def send_again(self, hours: float = 2.0) -> None:
+        """As an operator does after *central differs*: have the last hours sent once more; the audit begins
+        its count of repairs anew."""
+        path, around_ns = self.state_dir / "central" / AUDIT_FILE, round(hours * 3600e9)
+        now_ns = time.time_ns()
+        with contextlib.suppress(TimeoutError, Fatal):
+            number = await asyncio.to_thread(
+                ask_for_resend, path, now_ns - around_ns, now_ns + around_ns, set(KIND_CLASS.values())
+            )
+            async with asyncio.timeout(RESEND_WAIT_S):
+                while (asked := await asyncio.to_thread(read_request, path, number)) is not None:
+                    if asked.state in (DONE, FAILED):
+                        return
+                    await asyncio.sleep(0.5)
 
     # ---- what the witnesses say ----
 

@@ -31,8 +31,8 @@ from appliance.sinks.webhook_message import iso_time
 logger = logging.getLogger(__name__)
 
 SECOND_NS = 1_000_000_000
-START, RECONNECT, INTERVAL, RECHECK = "start", "reconnect", "interval", "recheck"
-TOLD_ALWAYS = frozenset({START, RECONNECT})
+START, RECONNECT, INTERVAL, RECHECK, ASKED = "start", "reconnect", "interval", "recheck", "asked for"
+TOLD_ALWAYS = frozenset({START, RECONNECT, ASKED})
 _REMEDY = (
     "See the runbook: find who else writes there, or why the centre keeps nothing, then run `stethos resend`."
 )
@@ -270,7 +270,9 @@ class Reconciler:
         await asyncio.to_thread(store.put_request, request.request_id, DONE, sent)
         self.status.records_resent += sent
         logger.info("sent again on demand request=%d records=%d", request.request_id, sent)
-        self._cause, self._due_s, self.status.full_ns = INTERVAL, 0.0, 0
+        self._due_s, self.status.full_ns = 0.0, 0
+        if self._cause not in TOLD_ALWAYS:
+            self._cause = ASKED
 
     async def _bounds(self, now_ns: int) -> Bounds:
         """What can be looked at, once the courier has dealt with what the journal had a moment ago."""

@@ -30,7 +30,7 @@ class ReportLine:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One finished report. Times UTC ns; `cause`: "reconnect", "start", "interval" or "asked for"."""
+    """One finished report. Times UTC ns; `cause`: see `reconciler.py`."""
 
     report_id: str
     cause: str

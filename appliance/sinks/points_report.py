@@ -37,7 +37,7 @@ REPORT_SCHEMA: dict[str, MeasurementInfo] = {
         ("device_id",),
         {
             "report_id": FieldInfo("string", "", "which report"),
-            "cause": FieldInfo("string", "", "start, reconnect, interval or recheck"),
+            "cause": FieldInfo("string", "", "start, reconnect, asked for, interval or recheck"),
             "agrees": FieldInfo("boolean", "", "whether both sides agree now"),
             "text": FieldInfo("string", "", "the report in one sentence"),
             **{name: FieldInfo("integer", "1", meaning) for name, meaning in FIGURES.items()},

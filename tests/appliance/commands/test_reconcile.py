@@ -78,7 +78,7 @@ async def test_what_lies_in_an_interval_is_sent_again_by_the_running_service(
             "cut_or_gone": 0,
             "not_asked_yet": 0,
         }
-        assert [one["cause"] for one in document["reports"]] == ["interval", "start"]
+        assert [one["cause"] for one in document["reports"]] == ["asked for", "start"]
         assert document["reports"][0]["figures"]["records_resent"] == 50
 
 

@@ -11,7 +11,7 @@ from appliance.demo_central import LocalInflux
 from appliance.journal.record import RecordKind
 from appliance.reconcile.audit import KIND_CLASS, MOST_REPAIRS, SlotState
 from appliance.reconcile.audit_book import FAILED, ask_for_resend, read_request
-from appliance.reconcile.reconciler import START
+from appliance.reconcile.reconciler import ASKED, START
 from tests.appliance.journal.builders import SECOND_NS, START_NS
 from tests.appliance.reconcile.side import HOUR_NS, ask, side
 from tests.appliance.sinks.way import alarms, at_centre, everything, flushed, stored, telemetry, until
@@ -170,3 +170,21 @@ async def test_a_file_that_is_damaged_while_in_use_is_begun_anew(
         assert edge.reconciler.status.tally.confirmed == 10 + 10 + 9
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_wish_that_waits_at_the_start_takes_no_report_away(
+    tmp_path: Path, influxd: LocalInflux
+) -> None:
+    async with side(tmp_path, influxd) as edge:
+        telemetry(edge.journal, 0, 10)
+        await flushed(edge.journal, RecordKind.TAG, 10)
+        await edge.way.drained()
+        ask_for_resend(edge.store.path, START_NS, START_NS + HOUR_NS, set(KIND_CLASS.values()))
+        await edge.reconciler.look()  # the wish
+        await edge.reconciler.look()
+        assert [report.cause for report in edge.told.reports] == [START]
+        ask_for_resend(edge.store.path, START_NS, START_NS + HOUR_NS, set(KIND_CLASS.values()))
+        await edge.reconciler.look()
+        await edge.reconciler.look()
+        assert [report.cause for report in edge.told.reports] == [START, ASKED]
+        assert edge.told.reports[-1].agrees

@@ -16,7 +16,9 @@ import pytest
 
 from appliance.clock import ReplayClock
 from appliance.counter_desk import CounterDesk
+from appliance.counter_records import is_total
 from appliance.counters import Counters, counter_totals
+from appliance.demo_agreement import compare, journal_account
 from appliance.demo_central import DATABASE, LocalInflux
 from appliance.journal.journal import Journal
 from appliance.journal.record import RecordClass, RecordKind
@@ -306,3 +308,22 @@ async def test_a_copy_of_the_running_program_is_noticed(tmp_path: Path, influxd:
         await one.reconcile()
         assert one.shown()[HOURS] == 11, "what both counted until then counts once, what follows adds up"
         assert (await there(influxd))[HOURS] == 11
+
+
+async def test_what_is_told_again_is_in_the_journal_and_at_the_centre_alike(
+    tmp_path: Path, influxd: LocalInflux
+) -> None:
+    witness: Tally[tuple[str, str]] = Tally()
+    async with started(tmp_path, influxd, witness) as one:
+        await one.count(2.5)
+        await one.reconcile()
+        records = await one.journal.read(0, {RecordKind.COUNTER_VALUE}, 100)
+        assert sum(is_total(record) for record in records) == 2, "the first round tells all totals"
+        account = journal_account(tmp_path / "journal", one.journal.last_sequence)
+        agreement = await asyncio.to_thread(compare, account, influxd.ask)
+        assert agreement.differences == ()
+        (row,) = await asyncio.to_thread(
+            influxd.ask,
+            "SELECT count(boot_id) AS boots, count(total) AS totals FROM counter WHERE asset = 'pump-1'",
+        )
+        assert row["boots"] == row["totals"] - 1, "a total of a life names no start"
