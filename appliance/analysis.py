@@ -28,7 +28,7 @@ from appliance.analysis_settings import PROFILES, AnalysisSettings
 from appliance.analysis_watch import Advisory
 from dsp.channel_extractor import ChannelExtractor, channel_extractor
 from dsp.extractor import FeatureVector
-from dsp.framing import Window, window_batch
+from dsp.framing import Window, of_length, window_batch
 from dsp.samples import Channel, Gap, Measurand, SampleBlock, SourceItem
 from dsp.spectrum import Spectrum, SpectrumKind
 from models.detector import AnomalyScore, LearningProgress
@@ -289,7 +289,7 @@ class AssetAnalysis:
             groups.setdefault(self._extractor(channel, len(entry.window.samples)), []).append(i)
         found: dict[int, FeatureVector] = {}
         for extractor, positions in groups.items():
-            windows = [_of_length(due[i].window, extractor.window_samples) for i in positions]
+            windows = [of_length(due[i].window, extractor.window_samples) for i in positions]
             batch = window_batch(windows, [due[i].state.label for i in positions])
             found |= dict(zip(positions, extractor.extract(batch), strict=True))
         return [found[i] for i in range(len(due))]
@@ -394,8 +394,3 @@ class AssetAnalysis:
                 findings.limits[channel_id] = self._limits(channel)
                 given_ns = now_ns
             self._limits_given[channel_id] = (given_ns, whole)
-
-
-def _of_length(window: Window, n_samples: int) -> Window:
-    """The window, or its first samples where a recording's rest is one sample too long (an odd number)."""
-    return window if len(window.samples) == n_samples else replace(window, samples=window.samples[:n_samples])

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -78,6 +78,11 @@ def window_batch(windows: Sequence[Window], operating_states: Sequence[str]) -> 
         qualities=tuple(window.quality for window in windows),
         operating_states=tuple(operating_states),
     )
+
+
+def of_length(window: Window, n_samples: int) -> Window:
+    """The window, or its first samples where a recording's rest is one sample too long (an odd number)."""
+    return window if len(window.samples) == n_samples else replace(window, samples=window.samples[:n_samples])
 
 
 def trend_window_samples(sample_rate_hz: float) -> int:

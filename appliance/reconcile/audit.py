@@ -37,6 +37,7 @@ matters, and that is asked for apart.)"""
 
 READ_BACK: dict[RecordKind, RecordClass] = {
     RecordKind.ALARM_TRANSITION: RecordClass.ALARM,
+    RecordKind.ADVISORY: RecordClass.ALARM,
     RecordKind.AUDIT: RecordClass.ALARM,
     RecordKind.LEARNED_LIMIT: RecordClass.LIMIT,
     RecordKind.LIMIT_VERSION: RecordClass.LIMIT,

@@ -62,7 +62,7 @@ def headline(one: House) -> str:
 
 
 def test_codes_on_disks_in_the_field_stay() -> None:
-    assert KIND_CODES[RecordKind.ADVISORY] == 11
+    assert KIND_CODES[RecordKind.ADVISORY] == 12
     assert sorted(KIND_CODES.values()) == list(range(1, len(KIND_CODES) + 1))
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from appliance.errors import Rejected
 from appliance.journal.record import RecordKind
 from appliance.reconcile.audit import (
+    KIND_CLASS,
     MOST_REPAIRS,
     Slot,
     SlotDifference,
@@ -36,6 +37,7 @@ from appliance.reconcile.slot_sums import (
     sums_of,
     unpacked,
 )
+from appliance.sinks.courier import KINDS
 from appliance.sinks.line_protocol import line
 
 SERIES = SeriesKey("features", (("channel", "pump-1.de.x"), ("device_id", "d")))
@@ -220,3 +222,8 @@ def test_only_an_edge_in_time_is_taken_for_a_retention() -> None:
     assert silently_cut(line_of(good, lost, lost)) == []
     assert silently_cut(line_of(lost, good, lost, good)) == []
     assert silently_cut(line_of(good, good)) == []
+
+
+def test_every_kind_that_goes_to_the_centre_is_audited_there() -> None:
+    sent = {kind: record_class for record_class, kinds in KINDS.items() for kind in kinds}
+    assert sent == KIND_CLASS
