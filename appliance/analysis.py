@@ -28,7 +28,7 @@ from appliance.analysis_settings import PROFILES, AnalysisSettings
 from appliance.analysis_watch import Advisory
 from dsp.channel_extractor import ChannelExtractor, channel_extractor
 from dsp.extractor import FeatureVector
-from dsp.framing import Window, of_length, window_batch
+from dsp.framing import of_length, window_batch
 from dsp.samples import Channel, Gap, Measurand, SampleBlock, SourceItem
 from dsp.spectrum import Spectrum, SpectrumKind
 from models.detector import AnomalyScore, LearningProgress
