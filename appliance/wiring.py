@@ -6,14 +6,11 @@ which parts come up. Holds no logic of any part.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import TypeVar
 
 from appliance.alarm_desk import AlarmDesk
@@ -24,8 +21,7 @@ from appliance.appliance_view import ApplianceFigures, Identity
 from appliance.asset_line import AssetLine
 from appliance.backoff import Backoff
 from appliance.clock import Clock, SystemClock
-from appliance.config import ApplianceSettings, WebSettings
-from appliance.config_rules import is_loopback
+from appliance.config import ApplianceSettings
 from appliance.counters import Counter, Counters
 from appliance.dead_letters import DeadLetters
 from appliance.errors import Fatal
@@ -40,7 +36,7 @@ from appliance.station import Station
 from appliance.supervisor import Supervisor, TaskReport, TaskState
 from appliance.system_watch import SystemWatch
 from appliance.telemetry.stage_meter import Meters
-from appliance.tls_files import TlsFiles, own_tls_files
+from appliance.tls_files import TlsFiles
 from appliance.wiring_budgets import build_budgets
 from appliance.wiring_captures import Captures
 from appliance.wiring_central import Central, supervise_central
@@ -49,30 +45,18 @@ from appliance.wiring_object_store import ObjectStoring
 from appliance.wiring_opcua_server import OpcUaPublishing
 from appliance.wiring_sources import SOURCE_BUILDERS
 from appliance.wiring_telemetry import Telemetry
+from appliance.wiring_web import Address, WebDoor, tls_files
 from appliance.wiring_webhooks import Webhooks
 from dsp.samples import Channel
 from dsp.window_extractor import Engine
 from firmware_bridge import burst_deframer
 from models.machine import Machine
-from web.app import create_app
-from web.auth import FIRST_USER, AuthStore
-from web.scrape_token import ScrapeToken
-from web.server import WebServer, listening_socket
+from web.auth import AuthStore
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _Argument = TypeVar("_Argument")
 
 SOURCE_BACKOFF = Backoff(base_s=0.5, cap_s=5.0, floor_s=0.2)  # a port or a server is cheap to ask
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where people reach the appliance, and how they get in the first time."""
-
-    url: str
-    user: str
-    first_password: str | None  # None: somebody has signed in before
-    fingerprint: str | None  # of the certificate, under TLS
 
 
 class Appliance:
@@ -223,7 +207,7 @@ class Appliance:
             auth = AuthStore.open(state_dir / "accounts.json")
         except OSError as error:
             raise Fatal(f"the state folder {state_dir} cannot be used: {error.strerror}") from error
-        tls = _tls_files(settings.web, state_dir / "tls")
+        tls = tls_files(settings.web, state_dir / "tls")
         hold = settings.central is None or settings.central.provisional_times == "hold"
         journal = await Journal.open(
             state_dir / "journal", build_budgets(settings), clock, resolve_times=hold
@@ -246,14 +230,7 @@ class Appliance:
         self, supervisor: Supervisor, notifier: ServiceNotifier, announce: Callable[[Address], None]
     ) -> None:
         """Run until the supervisor stops. Raises Fatal when an essential part cannot go on."""
-        web = self.settings.web
-        try:
-            listening = listening_socket(web.host, web.port)
-        except OSError as error:
-            raise Fatal(
-                f"the address {web.host} port {web.port} cannot be used: {error.strerror}; "
-                "choose another [web] port, or stop what uses it"
-            ) from error
+        door = WebDoor(self.settings.web, self.settings.metrics, self._auth, self._tls)
         supervisor.add("alarm desk", self.desk.follow)
         supervisor.add("counters", self.pipeline.run_counters)
         for line in self._lines:
@@ -273,13 +250,12 @@ class Appliance:
         self._object_store.supervise(supervisor)
         self.telemetry.supervise(supervisor)
         supervisor.add("watchdog", notifier.keep_alive)
-        serving = asyncio.Event()
-        supervisor.add("web", lambda: self._serve(listening, serving), ready=serving, essential=True)
+        door.supervise(supervisor, self.station, health=self.telemetry, captured=self.captures.views)
         first_password = self._auth.ensure_first_user()
 
         def started() -> None:
             notifier.ready()
-            announce(self._address(listening, first_password))
+            announce(door.address(first_password))
 
         await supervisor.run_all(signals=_STOP_SIGNALS, started=started)
 
@@ -302,31 +278,6 @@ class Appliance:
         await self._object_store.close()
         await self.journal.close()
         self._auth.close()
-
-    async def _serve(self, listening: socket.socket, serving: asyncio.Event) -> None:
-        metrics = self.settings.metrics
-        app = create_app(
-            self.station,
-            self._auth,
-            health=self.telemetry,
-            captured=self.captures.views,
-            scrape_token=None if metrics is None else ScrapeToken(metrics.token_file),
-            hosts=[socket.gethostname(), self.settings.web.host],
-        )
-        certificate, key = (
-            (None, None) if self._tls is None else (str(self._tls.certificate), str(self._tls.key))
-        )
-        server = WebServer(app, tls_certificate=certificate, tls_key=key)
-        answering = asyncio.create_task(server.serve(sockets=[listening]), name="uvicorn")
-        try:
-            while not (server.started or answering.done()):  # noqa: ASYNC110 - uvicorn has no event
-                await asyncio.sleep(0.01)
-            serving.set()
-            await asyncio.shield(answering)
-        except asyncio.CancelledError:
-            server.should_exit = True
-            await answering
-            raise
 
     def _ways_out(self) -> list[LinkReport]:
         """Who gets something from here: SCADA and the receivers of alarms."""
@@ -357,14 +308,6 @@ class Appliance:
         for line, status in zip(self._lines, self._statuses, strict=True):
             status.restore_learning(line.analysis.learning_progress())
 
-    def _address(self, listening: socket.socket, first_password: str | None) -> Address:
-        host, port = listening.getsockname()[:2]
-        shown = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)  # noqa: S104
-        shown = f"[{shown}]" if ":" in shown else shown
-        scheme = "http" if self._tls is None else "https"
-        fingerprint = None if self._tls is None else self._tls.fingerprint()
-        return Address(f"{scheme}://{shown}:{port}/", FIRST_USER, first_password, fingerprint)
-
 
 def build_supervisor(notifier: ServiceNotifier) -> Supervisor:
     """The supervisor of a running appliance; tells systemd what is not well."""
@@ -393,14 +336,3 @@ def _profile_of(settings: ApplianceSettings) -> AnalysisSettings:
 
 def _of(channels: list[Channel], machine: Machine) -> list[Channel]:
     return [channel for channel in channels if channel.asset_id == machine.asset_id]
-
-
-def _tls_files(web: WebSettings, folder: Path) -> TlsFiles | None:
-    """Certificate and key where HTTPS is spoken."""
-    if web.certificate_file is not None and web.key_file is not None:
-        files = TlsFiles(web.certificate_file, web.key_file)
-        files.check()
-        return files
-    if web.tls == "on" or not is_loopback(web.host):
-        return own_tls_files(folder, web.host)
-    return None
