@@ -65,6 +65,7 @@ PROFILES: dict[ProfileName, AnalysisSettings] = {
     ),
     "snapshots": AnalysisSettings(
         LearningSettings(learn_s=48 * 3600.0, min_windows=144, longest_step_s=LONGEST_STEP_S),
+        diagnosis=replace(DiagnosisSettings(), record_s=1.0, record_hop_s=1.0),
         limits_period_s=6 * 3600.0,
     ),
     "recording": AnalysisSettings(
@@ -81,4 +82,6 @@ PROFILES: dict[ProfileName, AnalysisSettings] = {
         diagnosis=_RECORDED_DIAGNOSIS,
     ),
 }
-"""`recording_with_baseline` learns until `AssetAnalysis.end_learning` is called: all healthy files, whole."""
+"""`snapshots`: a record of evidence fits into one snapshot, since none may span two. One second resolves
+races' and elements' lines above some 850 rpm (6205, 1 %); slower shafts need longer snapshots, a cage 17 s.
+`recording_with_baseline` learns until `AssetAnalysis.end_learning` is called: all healthy files, whole."""

@@ -162,7 +162,7 @@ class Diagnoser:
         rising_ns = self._rising.since_ns(called.key) if called is not None else None
         rising_s = None if rising_ns is None else max(0.0, (end_ns - rising_ns) / 1e9)
         if called is not None:
-            text = _fault_text(called, over_baseline_db, rising_s)
+            text = fault_text(called, over_baseline_db, rising_s)
         elif verdict is Verdict.HEALTHY:
             text = "no fault line stands out" + ("" if rises else ", no baseline")
         else:
@@ -189,12 +189,21 @@ def stronger_line(short: FaultLine, joined: FaultLine) -> FaultLine:
     return short if short.resolvable and short.level_db >= joined.level_db else joined
 
 
-def _fault_text(claim: Claim, over_baseline_db: float | None, rising_s: float | None) -> str:
+def fault_text(claim: Claim, over_baseline_db: float | None, rising_s: float | None) -> str:
+    """A called fault as a technician's sentence; levels in dB, `rising_s` None where it does not rise."""
     where = f"{claim.fault}, {claim.sign} at {claim.multiplier:.2f} x shaft speed"
     if over_baseline_db is None:
         return f"{where}, {claim.level_db:.0f} dB above the noise floor, no baseline"
     text = f"{where}, {over_baseline_db:.0f} dB over baseline"
-    return text if rising_s is None or rising_s < 1.0 else f"{text}, rising for {rising_s:.0f} s"
+    return text if rising_s is None or rising_s < 1.0 else f"{text}, rising for {_time_words(rising_s)}"
+
+
+def _time_words(seconds: float) -> str:
+    """A time as a technician says it: "90 s", "25 min", "18 h", "3 days"."""
+    for size_s, unit in ((86_400.0, "days"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= max(2.0 * size_s, 600.0):
+            return f"{seconds / size_s:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _unsure_text(top: Claim | None, evidence: FaultEvidence) -> str:

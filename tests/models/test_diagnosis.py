@@ -11,8 +11,9 @@ import pytest
 
 from dsp.bearing import BearingFault
 from dsp.envelope import FaultEvidence, fault_evidence
-from models.diagnosis import Diagnoser, Diagnosis, DiagnosisSettings, Verdict
+from models.diagnosis import Diagnoser, Diagnosis, DiagnosisSettings, Verdict, fault_text
 from models.errors import ModelStateError
+from models.fault_claims import Claim
 from models.machine import Machine
 from tests.dsp.bearing_signals import (
     BEARING,
@@ -151,6 +152,15 @@ def test_with_a_baseline_a_growing_line_is_called_early_and_told_since_when() ->
     assert since_first_call_s <= rising_s <= 2 * 25 * SETTINGS.record_hop_s
     assert found[19].verdict is Verdict.HEALTHY
     assert found[19].confidence > 0.8
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(90.0, "90 s"), (580.0, "580 s"), (1500.0, "25 min"), (23_400.0, "6 h"), (280_800.0, "3 days")],
+)
+def test_how_long_it_rises_is_said_as_people_say_it(seconds: float, words: str) -> None:
+    claim = Claim("outer race", 1.2, "BPFO", "BPFO", 3.58, 14.0)
+    assert fault_text(claim, 14.0, seconds).endswith(f"14 dB over baseline, rising for {words}")
 
 
 def test_a_steady_faint_line_is_part_of_the_baseline() -> None:

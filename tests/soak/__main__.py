@@ -109,14 +109,15 @@ def report(accounts: list[dict[str, Any]], fault: bool) -> int:
     """The counts of all machines; 1 where the goal is missed."""
     total = {
         name: sum(account[name] for account in accounts)
-        for name in ("decisions", "scored", "at_rest", "learning")
+        for name in ("decisions", "scored", "diagnosed", "at_rest", "learning")
     }
     print("disturbances: " + "; ".join(described(TABLE)))
     learn_weeks = accounts[0]["learn_weeks"]
     print(
         f"{len(accounts)} machines, a decision each {CADENCE_S:g} s, after {learn_weeks:g} weeks of"
-        f" commissioning: {total['decisions']} decisions; {total['scored']} scored, {total['at_rest']} at"
-        f" rest or starting, {total['learning']} in states not learned yet"
+        f" commissioning: {total['decisions']} decisions; {total['scored']} scored, fault lines judged in"
+        f" {total['diagnosed']}, {total['at_rest']} at rest or starting, {total['learning']} in states not"
+        " learned yet"
     )
     alarms = [alarm for account in accounts for alarm in account["alarms"]]
     if fault:
@@ -125,6 +126,10 @@ def report(accounts: list[dict[str, Any]], fault: bool) -> int:
             f"a fault that grows over {FAULT_GROWS_DAYS:g} days: caught in {len(caught)} of {len(accounts)},"
         )
         print(f"on days {', '.join(f'{day:g}' for day in sorted(caught))} of its growth")
+        named = sum(
+            account["alarms"][0]["fault"] == "outer race" for account in accounts if account["alarms"]
+        )
+        print(f"first alarm names the outer race: {named} of {len(caught)}")
         return int(len(caught) < len(accounts))
     weeks = sum(account["weeks"] for account in accounts)
     bound = upper_count(len(alarms)) / weeks

@@ -46,6 +46,7 @@ class Account:
     scored: int = 0
     at_rest: int = 0
     learning: int = 0  # windows in operating states that are not learned yet
+    diagnosed: int = 0  # records whose fault lines were judged
     states: int = 0
     weeks: float = 0.0
     largest: float = 0.0
@@ -91,7 +92,8 @@ async def run_machine(
         for transition in findings.transitions:
             if transition.what in ("raised", "re-raised"):
                 alarm = transition.alarm
-                told = {"day": round((t_s - begins_s) / DAY_S, 2), "rule": alarm.rule, "reason": alarm.reason}
+                day = round((t_s - begins_s) / DAY_S, 2)
+                told = {"day": day, "rule": alarm.rule, "reason": alarm.reason, "fault": alarm.fault}
                 (account.alarms if counts else account.early).append(told)
         for advisory in findings.advisories:
             if advisory.forecast is not None and counts:
@@ -100,6 +102,7 @@ async def run_machine(
         if not counts or not findings.features:
             return
         account.scored += len(findings.scores)
+        account.diagnosed += len(findings.diagnoses)
         account.largest = max([account.largest, *(score.value for score in findings.scores)])
         if not findings.scores:
             resting = findings.operating_state in ("stopped", "transient")
