@@ -9,6 +9,7 @@ nothing about machines; keeps nothing itself.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from collections import deque
@@ -30,6 +31,7 @@ from appliance.capture_group import (
     capture_groups,
     part_of,
 )
+from appliance.capture_ring import MOST_SHIFT_NS
 from appliance.capture_segment import SUFFIX, SegmentHead, Stretch, encode_segment
 from appliance.clock import Clock
 from appliance.counters import Counter, Counters
@@ -38,6 +40,7 @@ from appliance.journal.capture_files import CaptureFiles
 from appliance.journal.capture_record import (
     CUT_BY_DISK,
     CUT_BY_SOURCE,
+    CUT_BY_STOP,
     capture_record,
 )
 from appliance.journal.capture_trimming import waveform_channel
@@ -49,6 +52,7 @@ logger = logging.getLogger(__name__)
 TRIGGERS = frozenset({"raised", "re-raised"})
 MOST_TRIGGERS = 20  # of one capture; more of them are counted, not named
 LOOK_S = 1.0
+FINISH_WAIT_S = 3.0
 LATE_NS = 10_000_000_000  # a sensor that delivers nothing for so long after a trigger ends the capture
 SPARE_BYTES = 64 * 1024 * 1024  # must stay free on the disk beside a capture
 HOUR_NS = 3_600_000_000_000
@@ -161,15 +165,21 @@ class CaptureDesk:
         """What is begun is stored as far as it has come: before an orderly stop."""
         for group in self._groups:
             if group.open is not None:
-                self._end(group, "", self._clock.monotonic_ns())
-        await self._store_all()
+                self._end(group, CUT_BY_STOP, self._clock.monotonic_ns())
+        with contextlib.suppress(TimeoutError):  # a disk that hangs holds no stop up
+            async with asyncio.timeout(FINISH_WAIT_S):
+                await self._store_all()
 
     # ---- inside ----
 
     async def _store_all(self) -> None:
         while self._jobs:
             job = self._jobs[0]  # it leaves when it is stored: what a stop cuts short is stored once more
-            await self._store(job)
+            try:
+                await self._store(job)
+            except Exception:
+                self.failed += 1  # a fault of ours must not keep the others from the disk
+                logger.exception("capture not stored capture=%s", job.head.capture_id)
             self._jobs.popleft()
             self._waiting_bytes -= job.size_bytes
 
@@ -219,13 +229,14 @@ class CaptureDesk:
             after_s=self._timing.after_s,
             triggers=({**why, "offset_ns": 0},),
             last=False,
+            joins=False,
         )
         newest_ns = group.ring.newest_ns or trigger_ns
         end_ns = trigger_ns + round(min(self._timing.after_s, group.ring.keep_s) * 1e9)
         told_ns = min(newest_ns, end_ns)
         before = group.ring.cut(trigger_ns - round(self._timing.before_s * 1e9), told_ns, trigger_ns)
         expires_ns = max(end_ns, self._clock.monotonic_ns()) + LATE_NS
-        group.open = GrowingCapture(head, end_ns, told_ns, expires_ns, 1)
+        group.open = GrowingCapture(head, end_ns, told_ns, group.ring.newest_frame_ns(), expires_ns, 1)
         self._put(group, PartJob(head, tuple(before), ""))
         self._counters.add(Counter.CAPTURES, group.asset_id)
         logger.info("capture begun capture=%s", head.capture_id)
@@ -247,11 +258,14 @@ class CaptureDesk:
         stretches: list[Stretch] = []
         trigger_ns = growing.head.trigger_monotonic_ns
         if pressure is None:
-            stretches = group.ring.cut(growing.told_ns, min(growing.end_ns, upto_ns), trigger_ns)
+            if growing.told_frame_ns is not None and growing.told_ns < growing.end_ns:
+                begin_ns, end_ns = growing.told_ns - MOST_SHIFT_NS, min(growing.end_ns, upto_ns)
+                stretches = group.ring.cut(begin_ns, end_ns, trigger_ns, growing.told_frame_ns)
         elif growing.told_ns < growing.end_ns:
             ended = pressure.ended
             self._enter_gap(group, growing.told_ns, growing.end_ns, pressure)
-        head = replace(growing.head, part=growing.parts, last=True)
+        joins = bool(stretches) and group.ring.goes_on_after(growing.told_frame_ns or 0)
+        head = replace(growing.head, part=growing.parts, last=True, joins=joins)
         self._put(group, PartJob(head, tuple(stretches), ended))
 
     def _expire(self) -> None:
@@ -278,9 +292,7 @@ class CaptureDesk:
             content = await asyncio.to_thread(encode_segment, job.head, job.stretches)
             name = f"{job.head.capture_id}.{job.head.part}{SUFFIX}"
             try:
-                if self._journal.reserve.free_bytes() < len(content) + SPARE_BYTES:
-                    raise OSError(28, "no room on the disk beside what alarms need")
-                await asyncio.to_thread(self.files.write, name, content)
+                await asyncio.to_thread(self._write, name, content)
                 size_bytes = len(content)
             except OSError as error:
                 name, ended = "", CUT_BY_DISK
@@ -293,6 +305,12 @@ class CaptureDesk:
             logger.error("capture not noted capture=%s reason=%s", part.capture_id, error)
             return
         self.stored += bool(name)
+
+    def _write(self, name: str, content: bytes) -> None:
+        """In a thread: the disk may hang."""
+        if self._journal.reserve.free_bytes() < len(content) + SPARE_BYTES:
+            raise OSError(28, "no room on the disk beside what alarms need")
+        self.files.write(name, content)
 
     def _lost(self, job: PartJob, reason: str) -> None:
         group = self._of_channel[job.head.asset_id, job.head.channels[0]]

@@ -48,6 +48,7 @@ class GrowingCapture:
     head: SegmentHead
     end_ns: int  # monotonic
     told_ns: int  # up to here it is cut already
+    told_frame_ns: int | None  # when the last block began that is cut already
     expires_ns: int
     parts: int
 

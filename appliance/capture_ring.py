@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from dsp.samples import Channel, Gap, SampleBlock, SourceItem
 
 MOST_GAPS = 1_000
 MEET_NS = 5_000_000  # a clock that is fitted anew moves times a little; what is lost is told as a gap
+MOST_SHIFT_NS = 100_000_000  # ... or much, when a sensor's clock is fitted first, between frames in sequence
 
 
 class CaptureRing:
@@ -61,14 +63,20 @@ class CaptureRing:
             while len(blocks) > 1 and blocks[0].end_ns <= from_ns:
                 blocks.popleft()
 
-    def cut(self, start_ns: int, end_ns: int, origin_ns: int) -> list[Stretch]:
+    def cut(
+        self, start_ns: int, end_ns: int, origin_ns: int, after_frame_ns: int | None = None
+    ) -> list[Stretch]:
         """The samples taken from `start_ns` up to `end_ns`, where all channels have them; times count from
-        `origin_ns`. Where a block is missing a new stretch begins."""
+        `origin_ns`. Where a block is missing a new stretch begins. `after_frame_ns`: only blocks that
+        began later than this one, all of each, however the clock was fitted in between.
+        """
         first, *others = (self._blocks[channel.channel_id] for channel in self.channels)
         by_time = [{block.start_ns: block for block in blocks} for blocks in others]
         runs: list[tuple[SampleBlock, list[np.ndarray]]] = []  # (its last block, rows)
         starts: list[int] = []
         for block in first:
+            if after_frame_ns is not None and block.start_ns <= after_frame_ns:
+                continue
             if block.end_ns <= start_ns or block.start_ns >= end_ns:
                 continue
             row = [block, *(known.get(block.start_ns) for known in by_time)]
@@ -91,10 +99,29 @@ class CaptureRing:
             for start, (last, rows) in zip(starts, runs, strict=True)
         ]
 
+    def newest_frame_ns(self) -> int | None:
+        """When the newest block began that all channels have."""
+        newest_ns = self.newest_ns
+        blocks = self._blocks[self.channels[0].channel_id]
+        return (
+            None
+            if newest_ns is None
+            else max((block.start_ns for block in blocks if block.end_ns <= newest_ns), default=None)
+        )
+
+    def goes_on_after(self, frame_ns: int) -> bool:
+        """Whether nothing is missing between the block that began then and the one after it."""
+        blocks = list(self._blocks[self.channels[0].channel_id])
+        return any(
+            earlier.start_ns == frame_ns and self._follows(earlier, later)
+            for earlier, later in pairwise(blocks)
+        )
+
     def _follows(self, earlier: SampleBlock, later: SampleBlock) -> bool:
         """Whether nothing is missing between two blocks."""
-        apart = max(MEET_NS, round(1.5e9 / later.sample_rate_hz))
+        in_sequence = later.sequence == earlier.sequence + 1
+        apart = max(MOST_SHIFT_NS if in_sequence else MEET_NS, round(1.5e9 / later.sample_rate_hz))
         if abs(later.start_ns - earlier.end_ns) > apart:
             return False
-        between = (earlier.end_ns - apart, later.start_ns + apart)
-        return not any(between[0] <= start and end <= between[1] for start, end in self._gaps)
+        begin_ns, end_ns = earlier.end_ns - MEET_NS, max(earlier.end_ns, later.start_ns) + MEET_NS
+        return not any(begin_ns <= start and end <= end_ns for start, end in self._gaps)

@@ -68,6 +68,7 @@ class SegmentHead:
     after_s: float
     triggers: tuple[dict[str, Any], ...]  # JSON-ready: why it was captured
     last: bool  # no part follows
+    joins: bool  # its first sample comes right after the last one of the part before
 
 
 @dataclass(frozen=True, slots=True)

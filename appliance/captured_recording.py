@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from appliance.capture_ring import MOST_SHIFT_NS
 from appliance.capture_segment import SegmentError, Stretch
 from appliance.errors import Rejected
 from appliance.journal.capture_files import CaptureFiles
@@ -32,8 +33,9 @@ def captured_stretches(files: CaptureFiles, capture: Capture) -> tuple[list[Stre
             remarks.append(f"{part.file} cannot be read: {error}")
             continue
         remarks += [f"{part.file}: {what} damaged" for what in segment.damaged]
-        for stretch in segment.stretches:
-            if stretches and abs(stretch.start_ns - stretches[-1].end_ns) <= MEET_NS:
+        for number, stretch in enumerate(segment.stretches):
+            apart_ns = MEET_NS if number or segment.damaged or not segment.head.joins else MOST_SHIFT_NS
+            if stretches and abs(stretch.start_ns - stretches[-1].end_ns) <= apart_ns:
                 joined = np.concatenate([stretches[-1].samples, stretch.samples])
                 stretches[-1] = Stretch(stretches[-1].start_ns, stretch.sample_rate_hz, joined)
             else:

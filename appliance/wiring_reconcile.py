@@ -101,6 +101,7 @@ class Reconciliation:
             wall_ns=wall_ns,
             plan=AuditPlan(days=settings.audit_days, every_s=settings.audit_every_min * 60.0),
             figures=lambda: (reader.questions, reader.answer_bytes),
+            may_send=may_send,
         )
 
     def view(self) -> ReconciliationView:

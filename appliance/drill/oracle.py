@@ -96,7 +96,7 @@ def of_steps(
 
 
 def of_deeds(deeds: int, raised: int) -> Outcome:
-    """Alarms that nobody told: so many deeds must have raised one each, so many are `raised` there."""
+    """Alarms that nobody told: so many deeds must have raised one each, so many were `raised`."""
     missing = max(0, deeds - raised)
     return Outcome(produced=missing, lost=missing)
 

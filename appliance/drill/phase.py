@@ -154,7 +154,9 @@ def _held_together(rig: Rig, window: Window, mine: set[Step], deeds: Deeds, show
     told = {step: rig.seen_s[step] for step in mine}
     alarms = oracle.of_steps(told, steps, sequences, window.healed_s, mine - rig.told_durable)
     raised = {
-        one.step for one in steps if one.step.alarm_id == SOURCE_LOST and one.step.what.endswith("raised")
+        step
+        for step in mine | {one.step for one in steps}  # one that was told and is lost is counted above
+        if step.alarm_id == SOURCE_LOST and step.what.endswith("raised")
     }
     old = {step for step in rig.seen_s if step not in mine}
     sent = rig.samples_sent()

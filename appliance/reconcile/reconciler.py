@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 SECOND_NS = 1_000_000_000
 START, RECONNECT, INTERVAL, RECHECK, ASKED = "start", "reconnect", "interval", "recheck", "asked for"
+AUDITED = frozenset(KIND_CLASS.values())
 TOLD_ALWAYS = frozenset({START, RECONNECT, ASKED})
 _REMEDY = (
     "See the runbook: find who else writes there, or why the centre keeps nothing, then run `stethos resend`."
@@ -129,16 +130,19 @@ class Reconciler:
         plan: AuditPlan | None = None,
         parts: Sequence[Part] = (),
         figures: Callable[[], tuple[int, int]] = lambda: (0, 0),
+        may_send: Callable[[RecordClass], bool] = lambda _: True,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """`refused`: sequences of dead letters, asked in a thread. `wall_ns`: UTC, None while nobody knows.
-        `figures`: questions asked so far, and bytes of their answers."""
+        `figures`: questions asked so far, and bytes of their answers. `may_send`: whether today's budget of a
+        class has room."""
         self._auditor, self._store, self._courier, self._told = auditor, store, courier, told
         self._last_sequence, self._refused, self._wall_ns = last_sequence, refused, wall_ns
         self._plan = plan or AuditPlan()
         self._parts = list(parts)
         self._figures = figures
+        self._may_send = may_send
         self._sleep, self._monotonic_s = sleep, monotonic_s
         self._outage_from_ns = 0
         self._cause = START
@@ -179,8 +183,7 @@ class Reconciler:
                 self._outage_from_ns = now_ns or 1
                 self._cause, self._due_s = RECONNECT, 0.0
             return
-        backlog = any(lane.stretches for lane in self._courier.lanes.values())
-        if backlog or report.waiting > self._plan.waiting_records or now_ns is None:
+        if now_ns is None or self._has_backlog():
             return
         try:
             request = await asyncio.to_thread(self._store.next_request)
@@ -194,6 +197,17 @@ class Reconciler:
             logger.warning("reconciliation ended early cause=%s reason=%s", self._cause, error)
         finally:
             self.status.running = False
+
+    def _has_backlog(self) -> bool:
+        """Whether the courier has more to send, now, than comes in anyway. What waits for tomorrow's budget
+        of bytes waits long: the other classes are looked at meanwhile."""
+        head = self._last_sequence()
+        lanes = [
+            lane
+            for record_class, lane in self._courier.lanes.items()
+            if record_class in AUDITED and self._may_send(record_class)
+        ]
+        return any(lane.stretches or head - lane.live > self._plan.waiting_records for lane in lanes)
 
     async def _round(self, now_ns: int) -> None:
         self.status.running = True
@@ -282,7 +296,7 @@ class Reconciler:
         held = [lane.held_from for lane in self._courier.lanes.values() if lane.held_from]
         await self._auditor.take_up(upto, min(held, default=0))
         for _ in range(10):
-            if all(self._courier.lanes[one].sent >= upto for one in set(KIND_CLASS.values())):
+            if all(self._courier.lanes[one].sent >= upto for one in AUDITED if self._may_send(one)):
                 break
             await self._sleep(self._plan.look_s)
         dead = await asyncio.to_thread(self._refused)

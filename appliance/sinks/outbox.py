@@ -235,7 +235,8 @@ class Outbox:
                 outbox_dead.put(self._connection, refused)
                 execute("COMMIT")
             except BaseException:
-                execute("ROLLBACK")
+                if self._connection.in_transaction:  # a disk that fails may have rolled back already
+                    execute("ROLLBACK")
                 raise
 
     def dead_letters(self, limit: int = MOST_DEAD_LETTERS, *, again: bool = False) -> list[DeadLetter]:

@@ -15,7 +15,13 @@ from appliance.captured_recording import captured_stretches
 from appliance.clock import ReplayClock
 from appliance.counters import Counter
 from appliance.errors import Rejected
-from appliance.journal.capture_record import CUT_BY_OVERLOAD, CUT_BY_SOURCE, Capture, capture_part
+from appliance.journal.capture_record import (
+    CUT_BY_OVERLOAD,
+    CUT_BY_SOURCE,
+    CUT_BY_STOP,
+    Capture,
+    capture_part,
+)
 from appliance.journal.record import RecordClass, RecordKind
 from dsp.samples import GapCause
 from tests.appliance.capture_rig import ASSET, RATE_HZ, TIMING, CaptureRig, blocks, capture_rig, raised
@@ -200,3 +206,19 @@ async def test_an_orderly_stop_stores_what_is_begun(tmp_path: Path) -> None:
         (capture,) = await rig.stored()
         assert capture.complete
         assert capture.duration_s == pytest.approx(2.5)
+        assert capture.ended == CUT_BY_STOP
+
+
+async def test_a_fault_of_ours_keeps_no_other_capture_from_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with capture_rig(tmp_path) as rig:
+        rig.deliver(3.0, raised(3.0))
+        rig.deliver(5.0)
+        odd = replace(rig.desk._jobs[0].head, channels=("only one",))
+        rig.desk._jobs[0] = replace(rig.desk._jobs[0], head=odd)
+        rig.deliver(10.0, raised(10.0))
+        rig.deliver(12.0)
+        captures = await rig.stored()
+        assert rig.desk.failed == 1
+        assert [len(one.parts) for one in captures] == [2, 1]

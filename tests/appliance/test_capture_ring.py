@@ -82,6 +82,27 @@ def test_a_clock_that_is_fitted_anew_parts_nothing() -> None:
     assert len(cut.samples) == 600
 
 
+def test_what_follows_a_cut_is_whole_however_the_clock_is_fitted_in_between() -> None:
+    """A sensor's clock that is fitted for the first time moves times by tens of ms; no sample is missing."""
+    for shift_ns in (40_000_000, -40_000_000):
+        ring = CaptureRing(CHANNELS, 5.0, 1 << 20)
+        for number in range(3):
+            for channel in (0, 1):
+                ring.add(block(channel, number))
+        frame_ns = ring.newest_frame_ns()
+        assert frame_ns == 200_000_000
+        for number in range(3, 6):
+            for channel in (0, 1):
+                ring.add(block(channel, number, shift_ns))
+        (after,) = ring.cut(0, S, 0, frame_ns)
+        np.testing.assert_array_equal(after.samples[:, 0], np.arange(300, 600))
+        assert ring.goes_on_after(frame_ns)
+        (whole,) = ring.cut(0, S, 0)
+        assert len(whole.samples) == 600
+        ring.add(Gap("m.x", 300_000_000, 300_000_000 + max(0, shift_ns), GapCause.SEQUENCE_GAP, 7))
+        assert not ring.goes_on_after(frame_ns)
+
+
 def test_nothing_is_known_before_all_channels_have_come() -> None:
     ring = CaptureRing(CHANNELS, 5.0, 1 << 20)
     ring.add(block(0, 0))

@@ -34,6 +34,7 @@ HEAD = SegmentHead(
     after_s=5.0,
     triggers=({"alarm_id": "motor-1.machine-condition", "text": "ünïcode"},),
     last=False,
+    joins=False,
 )
 
 

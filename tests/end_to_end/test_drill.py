@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(300)]
 
-FAULTS = ("reset", "unavailable+process-kill", "server-kill")
+FAULTS = ("reset", "unavailable+process-kill", "server-kill", "forget")
 
 
 @pytest.fixture(scope="module")

@@ -87,6 +87,7 @@ class Side:
             wall_ns=lambda: self.now_ns,
             plan=AuditPlan(look_s=0.01),
             figures=lambda: (self.reader.questions, self.reader.answer_bytes),
+            may_send=lambda _: self.may_send,
             monotonic_s=lambda: self.monotonic_s,
         )
 

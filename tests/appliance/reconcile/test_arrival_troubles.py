@@ -8,12 +8,13 @@ from pathlib import Path
 
 from appliance.clock import ReplayClock
 from appliance.demo_central import LocalInflux
-from appliance.journal.record import RecordKind
+from appliance.journal.record import RecordClass, RecordKind
 from appliance.reconcile.audit import KIND_CLASS, MOST_REPAIRS, SlotState
 from appliance.reconcile.audit_book import FAILED, ask_for_resend, read_request
 from appliance.reconcile.reconciler import ASKED, START
+from appliance.sinks.outbox import Stretch
 from tests.appliance.journal.builders import SECOND_NS, START_NS
-from tests.appliance.reconcile.side import HOUR_NS, ask, side
+from tests.appliance.reconcile.side import ALL, HOUR_NS, ask, side
 from tests.appliance.sinks.way import alarms, at_centre, everything, flushed, stored, telemetry, until
 
 
@@ -188,3 +189,23 @@ async def test_a_wish_that_waits_at_the_start_takes_no_report_away(
         await edge.reconciler.look()
         assert [report.cause for report in edge.told.reports] == [START, ASKED]
         assert edge.told.reports[-1].agrees
+
+
+async def test_a_backlog_is_waited_for_and_one_for_tomorrow_is_not(
+    tmp_path: Path, influxd: LocalInflux
+) -> None:
+    clock = ReplayClock(START_NS)
+    async with side(tmp_path, influxd, clock=clock) as edge:
+        await everything(edge.journal, clock)
+        await edge.way.drained()
+        lane = edge.way.courier.lanes[RecordClass.TELEMETRY]
+        lane.stretches.append(Stretch(0, 1))
+        edge.way.task.cancel()  # nobody drains it
+        await edge.reconciler.look()
+        assert edge.reconciler.status.rounds == 0
+        edge.may_send = False
+        await edge.reconciler.look()
+        assert edge.reconciler.status.rounds == 1
+        audited = {slot.kind for slot in edge.store.slots(ALL, 0, 1 << 62) if slot.points}
+        assert RecordKind.ALARM_TRANSITION in audited
+        assert RecordKind.FEATURES not in audited, "what was not sent yet was missed"
