@@ -20,7 +20,8 @@ from appliance.config_file import load_settings
 from appliance.errors import Fatal
 from appliance.kernel_watch import KernelWatch, now_and_then
 from appliance.service_notifier import service_notifier
-from appliance.wiring import Address, Appliance, build_supervisor
+from appliance.wiring import Appliance, build_supervisor
+from appliance.wiring_web import Address
 
 QUIET_LOGGERS = {
     "asyncua": logging.CRITICAL,  # what it says is translated into link states

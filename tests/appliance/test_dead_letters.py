@@ -26,8 +26,9 @@ from appliance.sinks.outbox_dead import read_dead_letters
 from appliance.sinks.webhook_queue import Schedule
 from appliance.station_views import dead_letter_page
 from appliance.supervisor import Supervisor
-from appliance.wiring import Address, Appliance
+from appliance.wiring import Appliance
 from appliance.wiring_central import outbox_path
+from appliance.wiring_web import Address
 from tests.appliance.journal.builders import QUICK, SECOND_NS, SMALL, START_NS
 from tests.appliance.sinks.influx_server import local_influx
 from tests.appliance.sinks.receiver import Plant, answers, receiver, sending
