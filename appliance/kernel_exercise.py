@@ -28,7 +28,9 @@ from firmware_bridge.simulated_machine import (
     VibrationStream,
 )
 from models.channel_report import channel_report
+from models.detectors.catalogue import detectors
 from models.machine import Foundation, Machine
+from models.one_class_judge import SCALE
 
 # What the service calls outside of the analysis and what has kernels of its own.
 ALSO_USED = ("firmware_bridge.burst_deframer",)
@@ -59,6 +61,7 @@ _CHANNELS = (
 def exercise_all() -> int:
     """All profiles and a recording, then each `warm_up()` below; how many windows were judged."""
     windows = sum(exercise(profile) for profile in SECONDS) + exercise_recording()
+    exercise_detectors()
     for name in ALSO_USED:
         importlib.import_module(name)
     for name, module in sorted(sys.modules.items()):
@@ -66,6 +69,13 @@ def exercise_all() -> int:
         if callable(warm_up):
             warm_up()
     return windows
+
+
+def exercise_detectors() -> None:
+    """Every detector that a person may choose, fitted to rows and asked for scores."""
+    rows = np.random.default_rng(3).normal(size=(64, 6))
+    for detector in detectors(SCALE).values():
+        detector.fit(rows).score(rows[:1])
 
 
 def exercise_recording(seconds: float = 4.0) -> int:

@@ -80,7 +80,7 @@ def cut_everywhere(
     Blocking. What a cut leaves lies in memory while it is looked at: this is about its content.
     """
     report = PowerReport()
-    disk, promised, cut_s = Disk(FILES), Promised(), 0.0
+    disk, promised = Disk(FILES), Promised()
     places = deque(chosen(calls, seeds, cuts))
     with tempfile.TemporaryDirectory(
         dir=MEMORY if MEMORY.is_dir() else folder, prefix="stethos-cut-"
@@ -89,7 +89,6 @@ def cut_everywhere(
             disk.take(call)
             if isinstance(call, Said):
                 promised.hear(call)
-                cut_s = call.at_s
             while places and places[0].after_call == number:
                 place = places.popleft()
                 report.points += 1
@@ -97,7 +96,7 @@ def cut_everywhere(
                 turn = list(Loss)[report.points % len(Loss)]
                 for loss in Loss if every_loss else [turn]:
                     try:
-                        report.add(_looked_at(Path(after), disk.leaves(loss, chance), promised, cut_s))
+                        report.add(_looked_at(Path(after), disk.leaves(loss, chance), promised))
                     except (sqlite3.Error, StethosError) as error:
                         report.damaged.append(f"{loss} after call {number}: {error}")
     return report
@@ -126,10 +125,10 @@ def chosen(calls: Sequence[Call], seeds: int, cuts: int) -> list[Place]:
     return sorted(places)
 
 
-def _looked_at(folder: Path, files: Mapping[str, bytes], promised: Promised, cut_s: float) -> AfterCut:
+def _looked_at(folder: Path, files: Mapping[str, bytes], promised: Promised) -> AfterCut:
     """Write a disk's files, and let them be opened."""
     for old in folder.iterdir():
         old.unlink()
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    return asyncio.run(after_cut(folder, promised, cut_s))
+    return asyncio.run(after_cut(folder, promised))

@@ -44,9 +44,7 @@ class Promised:
     acknowledged: dict[str, list[str]] = field(
         default_factory=lambda: defaultdict(list)
     )  # by class, in order
-    handed_over: list[tuple[int, float]] = field(
-        default_factory=list
-    )  # telemetry: (monotonic ns, said at UTC s)
+    handed_over: list[int] = field(default_factory=list)  # telemetry: monotonic ns
     took: set[int] = field(default_factory=set)  # messages that must be there
     offered: set[int] = field(default_factory=set)  # messages that may be there
     saving: dict[str, set[int]] = field(
@@ -59,7 +57,7 @@ class Promised:
             case ("ack", record_class, key):
                 self.acknowledged[record_class].append(key)
             case ("sent", start_ns):
-                self.handed_over.append((int(start_ns), said.at_s))
+                self.handed_over.append(int(start_ns))
             case ("took", sequence):
                 self.took.add(int(sequence))
                 self.offered.add(int(sequence))
@@ -78,7 +76,7 @@ class AfterCut:
     damaged: tuple[str, ...]
 
 
-async def after_cut(folder: Path, promised: Promised, cut_s: float) -> AfterCut:
+async def after_cut(folder: Path, promised: Promised) -> AfterCut:
     """Open what a cut left in `folder` and count. Raises sqlite3.Error, StethosError."""
     damaged: list[str] = []
     clock = SystemClock(discipline=lambda: Discipline(True))
@@ -92,7 +90,7 @@ async def after_cut(folder: Path, promised: Promised, cut_s: float) -> AfterCut:
             for one in (RecordClass.ALARM, RecordClass.COUNTER, RecordClass.LIMIT)
         }
         windows = Counter(record.monotonic_ns for record in records if record.kind is RecordKind.FEATURES)
-        telemetry, lost_s = await _telemetry(journal, windows, promised, cut_s)
+        telemetry, lost_s = await _telemetry(journal, windows, promised)
         outcomes[str(RecordClass.TELEMETRY)] = telemetry
     finally:
         await journal.close()
@@ -113,18 +111,17 @@ def _kept(acknowledged: list[str], stored: list[str]) -> Outcome:
     )
 
 
-async def _telemetry(
-    journal: Journal, windows: Counter[int], promised: Promised, cut_s: float
-) -> tuple[Outcome, float]:
-    """Windows handed over that are gone; those that the gap of the next start covers are declared."""
-    lost = [(start_ns, at_s) for start_ns, at_s in promised.handed_over if start_ns not in windows]
+async def _telemetry(journal: Journal, windows: Counter[int], promised: Promised) -> tuple[Outcome, float]:
+    """Windows handed over that are gone, and how long they were together; those that the gap of the next
+    start covers are declared. (The time since the first would count the stalls of the machine, too.)"""
+    lost = [start_ns for start_ns in promised.handed_over if start_ns not in windows]
     outcome = Outcome(
         produced=len(promised.handed_over),
         lost=len(lost),
-        declared=await _declared(journal, [start_ns for start_ns, _ in lost]) if lost and windows else 0,
+        declared=await _declared(journal, lost) if lost and windows else 0,
         doubled=sum(number - 1 for number in windows.values()),
     )
-    return outcome, max((cut_s - at_s for _, at_s in lost), default=0.0)
+    return outcome, len(lost) * WINDOW_S
 
 
 async def _declared(journal: Journal, lost_ns: list[int]) -> int:
