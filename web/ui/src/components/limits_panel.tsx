@@ -170,7 +170,7 @@ function LimitRow({ limit, nowMs, onPick }: { limit: LimitView; nowMs: number; o
   const [open, setOpen] = useState(false);
   const isFirst = limit.kind === "drift";
   return (
-    <div class="limit-row" data-testid={`limit-${slug(limit.channel_id)}`}>
+    <div class="limit-row" data-testid={`${isFirst ? "first-baseline" : "limit"}-${slug(limit.channel_id)}`}>
       <div class="limit-words">
         <p>
           <strong>{limit.channel_name}</strong>: <span data-testid="limit-standing">{isFirst ? firstStanding(limit) : standing(limit)}</span>{" "}
