@@ -7,7 +7,7 @@ Duty: what is compared, not how. Two descriptions:
   level means nothing (no unit: recordings may be normalised one by one) only their difference is kept: how
   far lines stand out of the noise.
 - `coarse_row`: per axis the level and the levels of three bands, and how the axes correlate: what moves
-  smoothly with speed, while single lines jump from band to band.
+  smoothly with speed, while single lines jump from band to band; and all that few healthy rows can teach.
 
 The mean is never used: it is gravity and mounting.
 """
@@ -51,6 +51,9 @@ class RowRules:
 
 
 MIN_SAMPLES = 32
+# Healthy rows of one operating state from which on a fine row, of 150 columns and more, can be learned. From
+# fewer its spreads are chance and its covariance little but shrinkage; a coarse row of three axes has 15.
+LEARNS_FINE = 24
 
 
 def fine_row(

@@ -2,7 +2,8 @@
 
 Duty: per speed, learn the first 6 healthy windows and rank the last 6 against every faulty one; then the same
 windows with that speed left out of learning, where the product reads a curve over speed and every other
-detector takes the nearest learned speed.
+detector takes the nearest learned speed. At a learned speed the product describes windows coarsely where few
+were learned (`LEARNS_FINE`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from models.detectors import speed_model
 from models.detectors.catalogue import DEFAULT, detectors
 from models.detectors.columns import ScaleRules
 from models.detectors.one_class import OneClassDetector
-from models.detectors.representation import RowRules
+from models.detectors.representation import LEARNS_FINE, RowRules
 from models.detectors.speed_model import fit_speed_model
 from models.evaluation.one_class_protocol import RULES, variants
 from models.evaluation.one_class_rows import (
@@ -68,7 +69,7 @@ class OneClassBySpeedProtocol:
             "rows": repr(asdict(self._rules)),
             "detectors": {name: repr(part) for name, part in detectors(self._rules.level_scale).items()},
             "default": DEFAULT,
-            "windows": [WINDOW, LEARNED, OVERLAP],
+            "windows": [WINDOW, LEARNED, OVERLAP, LEARNS_FINE],
             "speed_model": [speed_model.NEIGHBOURS, speed_model.DEGREE],
         }
 
@@ -104,14 +105,16 @@ class OneClassBySpeedProtocol:
         }
         for variant, (detector, describe) in table.items():
             rows, coarse_rows = described[describe], described[coarse]
-            at = _healthy(runs, speeds, rows)
-            curve = _healthy(runs, speeds, coarse_rows)
+            at, coarse_at = _healthy(runs, speeds, rows), _healthy(runs, speeds, coarse_rows)
             folds = {speed: _folds(detector, at, speed) for speed in dict.fromkeys(speeds)}
             for index, ((unit, _), speed) in enumerate(zip(runs, speeds, strict=True)):
                 scores = {name: score(rows[index].judged) for name, score in folds[speed].items()}
+                judged = coarse_rows[index].judged
                 if variant == RULES and "unseen" in scores:
-                    score = _curve(curve, speed, self._rules.scale(stretches.level_known))
-                    scores["unseen"] = score(coarse_rows[index].judged)
+                    curve = _curve(coarse_at, speed, self._rules.scale(stretches.level_known))
+                    scores["unseen"] = curve(judged)
+                if variant == RULES and "within" in scores and len(at[speed].learned) < LEARNS_FINE:
+                    scores["within"] = detector.fit(coarse_at[speed].learned).score(judged)
                 unit.sealed.write(variant, scores)
         states = []
         for unit, _ in runs:

@@ -51,5 +51,5 @@ def test_a_fan_of_bursts(data_dir: Path) -> None:
 @pytest.mark.realdata
 def test_a_fan_at_learned_and_unseen_speeds(data_dir: Path) -> None:
     metrics = judged(data_dir, "uci_cooler_fan").metrics
-    assert (metrics["auroc_worst"] or 0.0) >= 0.90  # the goal is 0.98: README says what stands in the way
+    assert (metrics["auroc_worst"] or 0.0) >= 0.98
     assert (metrics["lgo_auroc"] or 0.0) >= 0.90
