@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from appliance.analysis_cadence import SeldomFramer
 from appliance.analysis_settings import AnalysisSettings
 from dsp.framing import Framer, Window, trend_window_samples
 from dsp.samples import Channel, Gap, Measurand, Quality, SampleBlock, SourceItem
@@ -76,8 +77,8 @@ class _Framers:
     """The two framings of one channel, and whether a whole window ever came out."""
 
     channel: Channel
-    windows: Framer
-    records: Framer
+    windows: Framer | SeldomFramer
+    records: Framer | SeldomFramer
     framed: bool = False
 
     def interrupt(self) -> None:
@@ -237,12 +238,13 @@ def end_ns_of(window: Window) -> int:
 
 def _framers(channel: Channel, settings: AnalysisSettings, diagnosis: DiagnosisSettings) -> _Framers:
     window_samples = window_samples_of(channel, settings)
-    return _Framers(
-        channel,
-        Framer(channel.channel_id, window_samples, max(1, window_samples // 2)),
-        Framer(
-            channel.channel_id,
-            max(1, round(diagnosis.record_s * channel.sample_rate_hz)),
-            max(1, round(diagnosis.record_hop_s * channel.sample_rate_hz)),
-        ),
+    windows = Framer(channel.channel_id, window_samples, max(1, window_samples // 2))
+    records = Framer(
+        channel.channel_id,
+        max(1, round(diagnosis.record_s * channel.sample_rate_hz)),
+        max(1, round(diagnosis.record_hop_s * channel.sample_rate_hz)),
     )
+    if settings.cadence_s <= 0.0:
+        return _Framers(channel, windows, records)
+    cadence_s = settings.cadence_s
+    return _Framers(channel, SeldomFramer(windows, cadence_s), SeldomFramer(records, cadence_s))

@@ -1,8 +1,8 @@
 """How one machine's data are judged: the figures of a profile, frozen.
 
 Duty: the profiles. `default` is for a plant, `demo` shows in minutes what takes hours there, `snapshots` is
-for sensors that deliver a second of waveform each ten minutes, `recording` is for files without healthy
-running of the same machine, `recording_with_baseline` for files that follow some.
+for a second of waveform each ten minutes (`at_cadence`), `recording` is for files without healthy running of
+the same machine, `recording_with_baseline` for files that follow some.
 """
 
 from __future__ import annotations
@@ -45,9 +45,11 @@ class AnalysisSettings:
     engine: Engine = Engine.LANES  # what computes the figures of a window's hops
     limits_period_s: float = 600.0  # how often half-learned baselines are handed out for the journal
     watch: WatchSettings = field(default_factory=WatchSettings)
+    cadence_s: float = 0.0  # one window, and one record of evidence, each so long; 0: every one
 
 
-LONGEST_STEP_S = 900.0  # snapshots: one that is late stands for its time too, one after a gap does not
+CADENCE_S = 600.0  # the usual one, where decisions are to be seldom
+_LONGEST_STEP = 1.5  # cadences: a window that is late stands for its time too, one after a gap does not
 _DEMO_LEARNING = LearningSettings(learn_s=40.0, min_windows=40)
 # A recording's one speed stands for all of it.
 _RECORDED = OperatingStateSettings(stale_after_s=math.inf)
@@ -64,7 +66,7 @@ PROFILES: dict[ProfileName, AnalysisSettings] = {
         _DEMO_LEARNING, operating_state=OperatingStateSettings(stale_after_s=10.0), limits_period_s=5.0
     ),
     "snapshots": AnalysisSettings(
-        LearningSettings(learn_s=48 * 3600.0, min_windows=144, longest_step_s=LONGEST_STEP_S),
+        LearningSettings(learn_s=48 * 3600.0, min_windows=144, longest_step_s=_LONGEST_STEP * CADENCE_S),
         diagnosis=replace(DiagnosisSettings(), record_s=1.0, record_hop_s=1.0),
         limits_period_s=6 * 3600.0,
     ),
@@ -85,3 +87,23 @@ PROFILES: dict[ProfileName, AnalysisSettings] = {
 """`snapshots`: a record of evidence fits into one snapshot, since none may span two. One second resolves
 races' and elements' lines above some 850 rpm (6205, 1 %); slower shafts need longer snapshots, a cage 17 s.
 `recording_with_baseline` learns until `AssetAnalysis.end_learning` is called: all healthy files, whole."""
+
+
+def at_cadence(cadence_s: float) -> AnalysisSettings:
+    """How a machine is judged by a second of waveform each `cadence_s`; 0: every window (`default`).
+
+    Each decision stands for the time since the one before it, of whatever source the samples are: one that
+    never pauses, or one that delivers snapshots.
+    """
+    if cadence_s <= 0.0:
+        return PROFILES["default"]
+    settings = PROFILES["snapshots"]
+    step_s = _LONGEST_STEP * cadence_s
+    learning = replace(
+        settings.learning,
+        longest_step_s=step_s,
+        min_windows=min(settings.learning.min_windows, round(settings.learning.learn_s / cadence_s / 2.0)),
+    )
+    drift = replace(settings.watch.drift, longest_step_s=step_s)
+    watch = replace(settings.watch, drift=drift)
+    return replace(settings, cadence_s=cadence_s, learning=learning, watch=watch)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from appliance.analysis_settings import PROFILES, AnalysisSettings
+from appliance.analysis_settings import AnalysisSettings
 from appliance.bearing_catalogue import find_bearing
 from appliance.config import ApplianceSettings, AssetSettings, SerialSettings, TagSettings
-from appliance.machine_facts import build_machine
+from appliance.machine_facts import build_analysis, build_machine
 from dsp.bearing import FaultMultipliers
 from dsp.severity import rate_severity, velocity_statable
 from dsp.severity_limits import ZONE_LIMITS, Support
@@ -48,7 +48,7 @@ def prospects(settings: ApplianceSettings, asset: AssetSettings) -> list[Prospec
     if watched.rate_hz is None:
         shown = "no accelerometer is on it" + ("" if process else ": only its process values are shown")
         return [Prospect("vibration", False, shown), *process]
-    profile = PROFILES[settings.station.profile]
+    profile = build_analysis(settings.station)
     of_vibration = [_zones(watched), _fault_lines(watched, profile), *_gear(watched)]
     return [*of_vibration, _learning(watched, profile), *process]
 

@@ -33,6 +33,8 @@ Id = Annotated[
     ),
 ]
 Name = Annotated[str, Field(min_length=1, max_length=80)]
+LONGEST_CADENCE_S = 3600.0  # an hour is a block of the watch of limits
+SHORTEST_CADENCE_S = 10.0
 PositiveMultiplier = Annotated[float, Field(gt=0, le=60)]
 
 
@@ -50,6 +52,17 @@ class StationSettings(Settings):
         Literal["default", "demo"],
         Field(description="how long a baseline is learned: default for a plant, demo for a minute's show"),
     ] = "default"
+    decision_cadence_s: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=LONGEST_CADENCE_S,
+            description=(
+                "judge a second of waveform each so many seconds, 10 to 3600 (600 is usual where sensors"
+                " sleep); 0: all of it"
+            ),
+        ),
+    ] = 0.0
     detector: Annotated[
         JudgeName,
         Field(description="what scores a learned state; robust is best on what was tried (models/README.md)"),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from appliance.bearing_catalogue import find_bearing
 from appliance.config import (
+    SHORTEST_CADENCE_S,
     UNITS,
     ApplianceSettings,
     AssetSettings,
@@ -22,6 +23,7 @@ from appliance.config import (
     BearingSettings,
     OpcUaSettings,
     SerialSettings,
+    StationSettings,
     TagSettings,
     WebSettings,
     ZoneLimitsSettings,
@@ -51,6 +53,7 @@ class Finding:
 def findings(settings: ApplianceSettings) -> list[Finding]:
     """Every broken rule, in the order of the file."""
     return [
+        *_station(settings.station),
         *_web(settings.web),
         *_central(settings),
         *_object_store(settings),
@@ -62,6 +65,16 @@ def findings(settings: ApplianceSettings) -> list[Finding]:
         *_channels(settings),
         *_process(settings),
     ]
+
+
+def _station(station: StationSettings) -> Iterator[Finding]:
+    key, cadence_s = "station.decision_cadence_s", station.decision_cadence_s
+    if 0.0 < cadence_s < SHORTEST_CADENCE_S:
+        remedy = f"Write 0 to judge all of the waveform, or {SHORTEST_CADENCE_S:g} s or more."
+        yield Finding(key, f"{cadence_s:g} s leaves nothing out that would matter", remedy)
+    elif cadence_s > 0.0 and station.profile == "demo":
+        remedy = 'Write 0, or profile = "default".'
+        yield Finding(key, 'profile "demo" learns in a minute, from all of the waveform', remedy)
 
 
 def is_loopback(host: str) -> bool:

@@ -1,23 +1,35 @@
 """Settings of a machine as the facts that analysis needs.
 
-Duty: units (rpm to Hz) and the bearing's multipliers from what the maker or a caliper says. Pure.
+Duty: units (rpm to Hz), the bearing's multipliers from what the maker or a caliper says, and the figures by
+which all machines of a station are judged. Pure.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from appliance.analysis_process import ProcessWatches
 from appliance.analysis_process_group import ProcessGroup
+from appliance.analysis_settings import PROFILES, AnalysisSettings, at_cadence
 from appliance.analysis_slow_tag import SlowTag
 from appliance.bearing_catalogue import find_bearing
-from appliance.config import AssetSettings, BearingSettings, ZoneLimitsSettings
+from appliance.config import AssetSettings, BearingSettings, StationSettings, ZoneLimitsSettings
 from appliance.config_process import learn_rows, learn_values
 from appliance.errors import Fatal
 from dsp.bearing import FaultMultipliers, consistent_multipliers, fault_multipliers
 from dsp.errors import DspError
 from dsp.severity_limits import ZoneLimits
+from dsp.window_extractor import Engine
 from models.machine import Foundation, Machine
 from models.process_detector import SURE, ProcessRules
 from models.slow_tag import SlowTagRules
+
+
+def build_analysis(station: StationSettings) -> AnalysisSettings:
+    """How the machines of a station are judged: all of the waveform, or a second of it each cadence."""
+    seldom = station.decision_cadence_s > 0.0
+    settings = at_cadence(station.decision_cadence_s) if seldom else PROFILES[station.profile]
+    return replace(settings, engine=Engine(station.engine), detector=station.detector)
 
 
 def build_machine(asset: AssetSettings) -> Machine:

@@ -9,14 +9,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from importlib.metadata import version
 from typing import TypeVar
 
 from appliance.alarm_desk import AlarmDesk
 from appliance.alarms.clock_rule import ClockRule
 from appliance.analysis import AssetAnalysis
-from appliance.analysis_settings import PROFILES, AnalysisSettings
 from appliance.appliance_view import ApplianceFigures, Identity
 from appliance.asset_line import AssetLine
 from appliance.backoff import Backoff
@@ -27,7 +25,7 @@ from appliance.dead_letters import DeadLetters
 from appliance.errors import Fatal
 from appliance.journal.journal import Journal
 from appliance.limit_desk import LimitDesk
-from appliance.machine_facts import build_machine, build_watches
+from appliance.machine_facts import build_analysis, build_machine, build_watches
 from appliance.machine_status import MachineStatus
 from appliance.pipeline import Pipeline
 from appliance.service_notifier import ServiceNotifier
@@ -48,7 +46,6 @@ from appliance.wiring_telemetry import Telemetry
 from appliance.wiring_web import Address, WebDoor, tls_files
 from appliance.wiring_webhooks import Webhooks
 from dsp.samples import Channel
-from dsp.window_extractor import Engine
 from firmware_bridge import burst_deframer
 from models.machine import Machine
 from web.auth import AuthStore
@@ -81,7 +78,7 @@ class Appliance:
         self._watch = SystemWatch(self.desk, journal, clock, ClockRule(grace_s))
         counters = Counters(journal.incarnation, journal.boot_id)
         machines = [build_machine(asset) for asset in settings.assets]
-        profile = _profile_of(settings)
+        profile = build_analysis(settings.station)
         channels = [channel for source in self.sources for channel in source.channels]
         self._lines = [
             AssetLine(
@@ -296,7 +293,7 @@ class Appliance:
             sources=self.sources,
             desk=self.desk,
             clock=clock,
-            profile=_profile_of(self.settings),
+            profile=build_analysis(self.settings.station),
             process_alarms={line.asset_id: line.analysis.process_alarms for line in self._lines},
         )
 
@@ -327,11 +324,6 @@ def _bound(
     function: Callable[[_Argument], Awaitable[None]], argument: _Argument
 ) -> Callable[[], Awaitable[None]]:
     return lambda: function(argument)
-
-
-def _profile_of(settings: ApplianceSettings) -> AnalysisSettings:
-    station = settings.station
-    return replace(PROFILES[station.profile], engine=Engine(station.engine), detector=station.detector)
 
 
 def _of(channels: list[Channel], machine: Machine) -> list[Channel]:

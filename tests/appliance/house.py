@@ -13,7 +13,7 @@ from pathlib import Path
 
 from appliance.alarm_desk import AlarmDesk
 from appliance.analysis import AssetAnalysis
-from appliance.analysis_settings import PROFILES
+from appliance.analysis_settings import PROFILES, AnalysisSettings
 from appliance.appliance_view import ApplianceFigures, Identity
 from appliance.asset_line import AssetLine
 from appliance.clock import ReplayClock
@@ -60,7 +60,7 @@ class ScriptedSource:
 class House:
     """One life of an appliance on a folder; `open` it again for the next life."""
 
-    def __init__(self, journal: Journal, clock: ReplayClock) -> None:
+    def __init__(self, journal: Journal, clock: ReplayClock, judged_by: AnalysisSettings) -> None:
         self.journal, self.clock = journal, clock
         self.meters = Meters()
         self.desk = AlarmDesk(journal, clock, self.meters.alarm_commit)
@@ -68,7 +68,7 @@ class House:
         self.counters = Counters(journal.incarnation, journal.boot_id)
         self.source = ScriptedSource([])
         own = self.meters.of(MOTOR.asset_id)
-        self.analysis = AssetAnalysis(MOTOR, self.source.channels, PROFILES["demo"], own.score)
+        self.analysis = AssetAnalysis(MOTOR, self.source.channels, judged_by, own.score)
         self.line = AssetLine(self.analysis, 0.0, own)
         self.status = MachineStatus(MOTOR, self.source.channels)
         self.telemetry = Telemetry(
@@ -149,11 +149,13 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def house(folder: Path, clock: ReplayClock | None = None) -> AsyncIterator[House]:
+async def house(
+    folder: Path, clock: ReplayClock | None = None, judged_by: AnalysisSettings = PROFILES["demo"]
+) -> AsyncIterator[House]:
     """An appliance in `folder`, ended whatever happens."""
     set_clock = clock or ReplayClock(START_NS)
     journal = await Journal.open(folder / "journal", SMALL, set_clock, QUICK)
-    one = House(journal, set_clock)
+    one = House(journal, set_clock, judged_by)
     try:
         yield one
     finally:

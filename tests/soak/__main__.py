@@ -19,10 +19,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from appliance.analysis_settings import CADENCE_S
 from models.extreme_limit import upper_count
 from tests.soak.disturbances import DAY_S, TABLE, WEEK_S, described
 from tests.soak.machine import Growth, SoakMachine
-from tests.soak.running import CADENCE_S, run_machine
+from tests.soak.running import run_machine
 
 ROOT = Path(__file__).resolve().parents[2]
 WEEKS_PER_YEAR = 365.25 / 7.0

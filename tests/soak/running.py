@@ -7,19 +7,17 @@ the transitions say that the desk was given.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from appliance.analysis import PROFILES, AssetAnalysis, Findings
-from appliance.analysis_settings import AnalysisSettings
+from appliance.analysis import AssetAnalysis, Findings
+from appliance.analysis_settings import CADENCE_S, at_cadence
 from appliance.sources.source import LinkReport, LinkState
 from appliance.wiring_replay import recording_pipeline
 from dsp.samples import Channel, SourceItem
 from tests.fakes.machine_items import MOTOR
 from tests.soak.disturbances import DAY_S, WEEK_S
 from tests.soak.machine import SoakMachine
-
-CADENCE_S = 600.0
 
 
 class _Snapshot:
@@ -59,18 +57,6 @@ class Account:
         return asdict(self)
 
 
-def at_cadence(settings: AnalysisSettings, cadence_s: float) -> AnalysisSettings:
-    """The settings for decisions that come this seldom: each stands for the time since the one before it."""
-    step_s = 1.5 * cadence_s
-    learning = replace(
-        settings.learning,
-        longest_step_s=step_s,
-        min_windows=min(settings.learning.min_windows, round(settings.learning.learn_s / cadence_s / 2.0)),
-    )
-    drift = replace(settings.watch.drift, longest_step_s=step_s)
-    return replace(settings, learning=learning, watch=replace(settings.watch, drift=drift))
-
-
 async def run_machine(
     machine: SoakMachine,
     learn_weeks: float,
@@ -83,7 +69,7 @@ async def run_machine(
     """`learn_weeks` of commissioning and `weeks` that count, a decision each `cadence_s`."""
     account = Account(weeks=weeks)
     source = _Snapshot(machine.channels())
-    analysis = AssetAnalysis(MOTOR, source.channels, at_cadence(PROFILES["snapshots"], cadence_s))
+    analysis = AssetAnalysis(MOTOR, source.channels, at_cadence(cadence_s))
     total_s, begins_s = (learn_weeks + weeks) * WEEK_S, learn_weeks * WEEK_S
     t_s = 0.0
 
