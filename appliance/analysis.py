@@ -34,6 +34,7 @@ from dsp.spectrum import Spectrum, SpectrumKind
 from models.detector import AnomalyScore, LearningProgress
 from models.errors import ModelStateError
 from models.machine import Machine
+from models.record_length import unlooked_text
 
 __all__ = ["PROFILES", "AnalysisSettings", "AnalysisState", "AssetAnalysis", "Findings", "SensorVerdict"]
 
@@ -70,7 +71,8 @@ class AssetAnalysis:
         }
         self._axes = AxisWatch(channels, self._channels)
         self._register = AlarmRegister()
-        self._condition = MachineConditionRule(machine.asset_id, settings.rules)
+        unlooked = unlooked_text(machine, settings.diagnosis)
+        self._condition = MachineConditionRule(machine.asset_id, settings.rules, unlooked)
         self._sensors = {
             channel_id: CheckSensorRule(machine.asset_id, channel_id, settings.rules)
             for channel_id in self._channels

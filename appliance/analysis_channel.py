@@ -150,6 +150,7 @@ class ChannelAnalysis:
                 self._machine.bearing,
                 due.shaft.tolerance,
                 gear_teeth=self._machine.gear_teeth,
+                line_frequency_hz=self._machine.line_frequency_hz,
             )
         except DspError:
             return None, None

@@ -17,7 +17,8 @@ from dsp.envelope_spectrum import envelope_spectrum
 from dsp.errors import DspError
 from dsp.fault_comb import LINE_TOLERANCE, MAINS_HZ, FaultLine, fault_lines, highest_order
 from dsp.framing import Window
-from dsp.plain_spectrum import plain_spectrum
+from dsp.motors import MotorLines, motor_lines
+from dsp.plain_spectrum import PlainSpectrum, plain_spectrum
 from dsp.shaft_lines import ShaftLines, shaft_lines
 from dsp.shaft_speed import refined_shaft_speed
 from dsp.spectrum import Spectrum, SpectrumKind
@@ -42,6 +43,7 @@ class FaultEvidence:
     tolerance: float  # how far a line may stand from its multiplier, relative
     shaft: ShaftLines
     cage: FaultLine | None = None  # of a longer record than this one (`dsp.envelope_history`)
+    motor: MotorLines | None = None  # where a line frequency is known and the shaft turns as a motor on it
 
 
 def fault_evidence(
@@ -52,6 +54,7 @@ def fault_evidence(
     *,
     mains_hz: Sequence[float] = MAINS_HZ,
     gear_teeth: int | None = None,
+    line_frequency_hz: float | None = None,
 ) -> FaultEvidence:
     """Evidence for each bearing fault in one record, at `shaft_hz` within +- `speed_tolerance` (relative).
 
@@ -97,7 +100,23 @@ def fault_evidence(
         speed_refined=refined,
         tolerance=tolerance,
         shaft=shaft_lines(plain, speed_hz, gear_teeth),
+        motor=_motor(plain, speed_hz, line_frequency_hz, 0.0 if refined else speed_tolerance * speed_hz),
     )
+
+
+def _motor(
+    plain: PlainSpectrum, shaft_hz: float, line_frequency_hz: float | None, speed_doubt_hz: float
+) -> MotorLines | None:
+    """Electric lines; None without a line frequency and for a shaft that no induction motor on it turns.
+
+    A gear behind the motor, or a converter, makes such a shaft.
+    """
+    if line_frequency_hz is None:
+        return None
+    try:
+        return motor_lines(plain, shaft_hz, line_frequency_hz, speed_doubt_hz=speed_doubt_hz)
+    except DspError:
+        return None
 
 
 def line_tolerance(speed_tolerance: float, refined: bool) -> float:

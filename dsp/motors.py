@@ -14,15 +14,18 @@ approach to solving motor vibration problems", IEEE Trans. Industry Applications
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from dsp.errors import DspError
+from dsp.line_floor import floor_between_lines
 from dsp.plain_spectrum import PlainSpectrum
 
 # A Hann line is two bins wide on either side: lines nearer than this times the resolution are one line.
 RESOLVED_BINS = 3.0
+_OWN_LINE = 8.0  # times the floor: 1x so strong says where it stands, to a twentieth of a bin
 MAX_SLIP = 0.1  # more than a tenth behind the field is no running induction motor
 
 
@@ -33,6 +36,8 @@ class MotorLines:
     `remarks` says which lines cannot be told, and how long a record could.
     """
 
+    shaft_hz: float
+    twice_line_hz: float
     slip_hz: float
     pole_pass_hz: float
     twice_line: float
@@ -41,6 +46,54 @@ class MotorLines:
     bar_pass: float  # NaN where the number of bars is not known
     bar_pass_sidebands: float  # mean of bar pass +- 2 f
     remarks: tuple[str, ...]
+    # How far they stand out: amplitude over the median beside them; of the sidebands the lesser one.
+    twice_line_standing: float = math.nan
+    pole_pass_standing: float = math.nan
+
+
+def median_motor_lines(records: Sequence[MotorLines]) -> MotorLines:
+    """Median of each figure over records, so that one odd record says nothing; remarks of the last.
+
+    NaN where one of them cannot tell the line. Raises DspError if none is given.
+    """
+    if not records:
+        raise DspError("median_motor_lines: no record given; at least one is needed")
+    rows = np.array(
+        [
+            (
+                lines.shaft_hz,
+                lines.twice_line_hz,
+                lines.slip_hz,
+                lines.pole_pass_hz,
+                lines.twice_line,
+                lines.pole_pass_sidebands,
+                lines.pole_pass_sidebands_db,
+                lines.bar_pass,
+                lines.bar_pass_sidebands,
+                lines.twice_line_standing,
+                lines.pole_pass_standing,
+            )
+            for lines in records
+        ]
+    )
+    shaft_hz, twice_line_hz, slip_hz, pole_pass_hz, *amplitudes = (
+        float(value) for value in np.median(rows, axis=0)
+    )
+    twice_line, sidebands, sidebands_db, bar_pass, bar_sidebands, twice_standing, pole_standing = amplitudes
+    return MotorLines(
+        shaft_hz=shaft_hz,
+        twice_line_hz=twice_line_hz,
+        slip_hz=slip_hz,
+        pole_pass_hz=pole_pass_hz,
+        twice_line=twice_line,
+        pole_pass_sidebands=sidebands,
+        pole_pass_sidebands_db=sidebands_db,
+        bar_pass=bar_pass,
+        bar_pass_sidebands=bar_sidebands,
+        remarks=records[-1].remarks,
+        twice_line_standing=twice_standing,
+        pole_pass_standing=pole_standing,
+    )
 
 
 def motor_lines(
@@ -49,12 +102,24 @@ def motor_lines(
     line_frequency_hz: float,
     poles: int | None = None,
     rotor_bars: int | None = None,
+    *,
+    speed_doubt_hz: float = 0.0,
 ) -> MotorLines:
     """Electric lines in one record's Hann spectrum, each the largest within half a line's width.
 
-    `poles` is found from the two speeds where it is not given. Raises DspError for a motor that cannot be: a
-    shaft faster than its field, or more than 10 % behind it.
+    `poles` is found from the two speeds where it is not given. The shaft may turn faster or slower by
+    `speed_doubt_hz`, unless its own line says how fast: lines that may then be another's, or stand elsewhere,
+    are not stated. Raises DspError for a motor that cannot be: a shaft faster than its field, or more than
+    10 % behind it.
     """
+    if speed_doubt_hz > 0.0:
+        slowest_hz = max(shaft_hz - speed_doubt_hz, 0.5 * shaft_hz)
+        poles = _poles(slowest_hz, line_frequency_hz, poles)
+        shaft_hz, speed_doubt_hz = _speed_by_own_line(spectrum, shaft_hz, speed_doubt_hz)
+        # At no load a shaft seems to pass its field by what it is not known to.
+        field_hz = 2.0 * line_frequency_hz / poles
+        if field_hz < shaft_hz <= field_hz + max(speed_doubt_hz, spectrum.step_hz):
+            shaft_hz = field_hz
     poles = _poles(shaft_hz, line_frequency_hz, poles)
     slip_hz = 2.0 * line_frequency_hz / poles - shaft_hz
     pole_pass_hz = poles * slip_hz
@@ -64,17 +129,30 @@ def motor_lines(
     twice_hz = 2.0 * line_frequency_hz
     nearest_hz = round(twice_hz / shaft_hz) * shaft_hz
     twice_line = _amplitude(spectrum, twice_hz)
-    if abs(twice_hz - nearest_hz) < resolution_hz:
+    beside_twice = floor_between_lines(spectrum, twice_hz, 0.5 * shaft_hz, shaft_hz)
+    nearest = max(1, round(nearest_hz / shaft_hz))
+    distance_hz = abs(twice_hz - nearest_hz) - nearest * speed_doubt_hz
+    if distance_hz < resolution_hz:
         twice_line = math.nan
-        remarks.append(_needed("2 x line", f"{nearest_hz / shaft_hz:.0f}x shaft", twice_hz - nearest_hz))
+        remarks.append(_needed("2 x line", f"{nearest}x shaft", distance_hz))
 
-    sidebands = math.nan
+    sidebands = lesser = math.nan
     first = _amplitude(spectrum, shaft_hz)
-    if pole_pass_hz >= resolution_hz:
+    placed = poles * speed_doubt_hz <= 0.5 * resolution_hz
+    if not placed:
+        remarks.append(
+            "pole-pass sidebands not looked for: the speed must be known to "
+            f"{0.5 * resolution_hz / poles:.2f} Hz"
+        )
+    elif pole_pass_hz >= resolution_hz:
         lower, upper = (_amplitude(spectrum, shaft_hz + side * pole_pass_hz) for side in (-1.0, 1.0))
-        sidebands = 0.5 * (lower + upper)
+        sidebands, lesser = 0.5 * (lower + upper), min(lower, upper)
     else:
         remarks.append(_needed("pole-pass sidebands", "1x shaft", pole_pass_hz))
+    # A speed that wanders smears 1x over its sidebands, and over what lies between them too.
+    reach_hz = min(3.5 * pole_pass_hz, 0.45 * shaft_hz)
+    resolved = pole_pass_hz >= resolution_hz
+    beside_first = floor_between_lines(spectrum, shaft_hz, reach_hz, pole_pass_hz) if resolved else math.nan
     ratio = sidebands / first if first > 0.0 else math.nan
 
     bar_pass = bar_sidebands = math.nan
@@ -83,6 +161,8 @@ def motor_lines(
         bar_pass = _amplitude(spectrum, bar_hz)
         bar_sidebands = 0.5 * sum(_amplitude(spectrum, bar_hz + side * twice_hz) for side in (-1.0, 1.0))
     return MotorLines(
+        shaft_hz=shaft_hz,
+        twice_line_hz=twice_hz,
         slip_hz=slip_hz,
         pole_pass_hz=pole_pass_hz,
         twice_line=twice_line,
@@ -91,6 +171,8 @@ def motor_lines(
         bar_pass=bar_pass,
         bar_pass_sidebands=bar_sidebands,
         remarks=tuple(remarks),
+        twice_line_standing=twice_line / beside_twice if beside_twice > 0.0 else math.nan,
+        pole_pass_standing=lesser / beside_first if beside_first > 0.0 else math.nan,
     )
 
 
@@ -112,10 +194,30 @@ def _poles(shaft_hz: float, line_frequency_hz: float, poles: int | None) -> int:
     return poles
 
 
+def _speed_by_own_line(spectrum: PlainSpectrum, shaft_hz: float, doubt_hz: float) -> tuple[float, float]:
+    """Speed at the crest of 1x, and what doubt is left; as given where 1x does not stand out in the range."""
+    step_hz = spectrum.step_hz
+    first, last = math.floor((shaft_hz - doubt_hz) / step_hz), math.ceil((shaft_hz + doubt_hz) / step_hz)
+    if first < 1 or last + 1 >= len(spectrum.amplitude):
+        return shaft_hz, doubt_hz
+    around = spectrum.amplitude[first - 1 : last + 2].astype(np.float64)
+    at = int(around[1:-1].argmax()) + 1
+    below, crest, above = around[at - 1 : at + 2]
+    floor = floor_between_lines(spectrum, shaft_hz, 0.5 * shaft_hz, 0.5 * shaft_hz)
+    if not crest >= max(below, above) or not crest >= _OWN_LINE * floor:
+        return shaft_hz, doubt_hz
+    if min(below, above) <= 0.0:
+        return (first - 1 + at) * step_hz, step_hz
+    left, middle, right = np.log((below, crest, above))
+    bend = left - 2.0 * middle + right
+    shift = 0.5 * (left - right) / bend if bend < 0.0 else 0.0
+    return (first - 1 + at + float(shift)) * step_hz, 0.05 * step_hz
+
+
 def _needed(what: str, other: str, distance_hz: float) -> str:
-    if abs(distance_hz) < 1e-9:
+    if distance_hz < 1e-9:
         return f"{what} not resolvable: it stands on {other}"
-    needed_s = RESOLVED_BINS / abs(distance_hz)
+    needed_s = RESOLVED_BINS / distance_hz
     return f"{what} not resolvable from {other}: a record of {needed_s:.1f} s or more is needed"
 
 

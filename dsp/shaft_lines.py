@@ -1,6 +1,7 @@
-"""The shaft's own lines in the plain spectrum: 1x, 2x, 3x, and the gear mesh where there is a gear.
+"""The shaft's own lines in the plain spectrum: harmonics, half orders, the gear mesh where there is a gear.
 
-Duty: how strong they are. Whether they rose, and what that means, is `models.diagnosis`' question.
+Duty: how strong they are, and what stands between them. Whether they rose, and what that means, is
+`models.diagnosis`' question.
 """
 
 from __future__ import annotations
@@ -11,7 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from dsp.errors import DspError
+from dsp.line_floor import floor_between_lines
 from dsp.plain_spectrum import PlainSpectrum
+
+# What looseness lifts: whole harmonics beyond those of unbalance and misalignment, and half orders.
+SERIES_ORDERS = (0.5, 1.5, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
+_NONE = (float("nan"),) * len(SERIES_ORDERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +27,8 @@ class ShaftLines:
     harmonics: tuple[float, float, float]  # 1x, 2x, 3x
     mesh: float  # gear mesh: teeth x shaft
     mesh_sidebands: float  # mean of mesh -1x and mesh +1x
+    series: tuple[float, ...] = _NONE  # at `SERIES_ORDERS`
+    series_floor: tuple[float, ...] = _NONE  # median between the shaft's lines around each
 
     def velocity_share(self, harmonic: int) -> float:
         """Part of one harmonic (1..3) in the vibration velocity of all three, by energy, 0..1."""
@@ -33,14 +41,21 @@ def median_shaft_lines(records: Sequence[ShaftLines]) -> ShaftLines:
     """Median of each line over records, so that one odd record says nothing. Raises DspError if none."""
     if not records:
         raise DspError("median_shaft_lines: no record given; at least one is needed")
-    rows = np.array([(*lines.harmonics, lines.mesh, lines.mesh_sidebands) for lines in records])
-    first, second, third, mesh, sidebands = (float(value) for value in np.median(rows, axis=0))
-    return ShaftLines((first, second, third), mesh, sidebands)
+    rows = np.array(
+        [
+            (*lines.harmonics, lines.mesh, lines.mesh_sidebands, *lines.series, *lines.series_floor)
+            for lines in records
+        ]
+    )
+    first, second, third, mesh, sidebands, *series = (float(value) for value in np.median(rows, axis=0))
+    orders = len(SERIES_ORDERS)
+    return ShaftLines((first, second, third), mesh, sidebands, tuple(series[:orders]), tuple(series[orders:]))
 
 
 def shaft_lines(spectrum: PlainSpectrum, shaft_hz: float, gear_teeth: int | None = None) -> ShaftLines:
     """Amplitudes of the shaft's lines in one record, each the largest within a Hann line's main lobe.
 
+    Half orders need some 16 revolutions: a shorter record shows no floor between them, and none is stated.
     Raises DspError if the speed is not above 0 or the record shorter than four revolutions.
     """
     if not (np.isfinite(shaft_hz) and shaft_hz > 0.0):
@@ -57,7 +72,15 @@ def shaft_lines(spectrum: PlainSpectrum, shaft_hz: float, gear_teeth: int | None
         return float(around.max()) if at + reach < len(amplitudes) else float("nan")
 
     first, second, third = (amplitude(order * shaft_hz) for order in (1, 2, 3))
+    floors = tuple(
+        floor_between_lines(spectrum, order * shaft_hz, 0.5 * shaft_hz, 0.5 * shaft_hz)
+        for order in SERIES_ORDERS
+    )
+    series = tuple(
+        amplitude(order * shaft_hz) if np.isfinite(floor) else float("nan")
+        for order, floor in zip(SERIES_ORDERS, floors, strict=True)
+    )
     if gear_teeth is None:
-        return ShaftLines((first, second, third), float("nan"), float("nan"))
+        return ShaftLines((first, second, third), float("nan"), float("nan"), series, floors)
     below, mesh, above = (amplitude((gear_teeth + offset) * shaft_hz) for offset in (-1, 0, 1))
-    return ShaftLines((first, second, third), mesh, 0.5 * (below + above))
+    return ShaftLines((first, second, third), mesh, 0.5 * (below + above), series, floors)

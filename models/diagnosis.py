@@ -5,11 +5,13 @@ records, what was learned goes out as `state` and comes back as `restore`. Takes
 
 With a baseline a fault is called when its line rose over the baseline and passes the decoy guard; without
 one by absolute evidence alone, which is stricter, since healthy bearings show faint lines too. Unbalance,
-misalignment and gear wear are never called without a baseline: every machine has those lines.
+misalignment, looseness, gear wear and a motor's electrical faults are never called without a baseline: every
+machine has those lines.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,11 +20,20 @@ from typing import Any
 from dsp.bearing import BearingFault
 from dsp.envelope import FaultEvidence
 from dsp.envelope_orders import OrderSpectrum, mean_order_spectrum
-from dsp.fault_comb import FaultLine, fault_lines
+from dsp.fault_comb import HARMONICS, FaultLine, fault_lines
+from dsp.motors import MotorLines, median_motor_lines
 from dsp.shaft_lines import ShaftLines, median_shaft_lines
 from models.diagnosis_settings import DiagnosisSettings
 from models.errors import ModelStateError
-from models.fault_claims import Claim, bearing_claims, line_levels, shaft_claims
+from models.fault_claims import (
+    SERIES,
+    Claim,
+    bearing_claims,
+    electric_claims,
+    line_levels,
+    series_rise,
+    shaft_claims,
+)
 from models.line_baseline import LineBaselines, RisingSince
 from models.machine import Machine
 
@@ -41,7 +52,7 @@ class Verdict(StrEnum):
 class RankedFault:
     """One possible cause and how much speaks for it."""
 
-    fault: str  # "outer race", "inner race", "rolling element", "cage", "unbalance", "misalignment", ...
+    fault: str  # "outer race", "inner race", "rolling element", "cage", "unbalance", "looseness", ...
     evidence: float  # 1.0 = limit of calling it
 
 
@@ -62,6 +73,7 @@ class Diagnosis:
     line: str | None = None  # whose level a fault is called by: "BPFO", "1x"; None where none is called
     rising_since_ns: int | None = None  # that line, without a break; None: not risen, or no baseline
     rising_s: float | None = None  # the same, until the end of the record
+    not_looked_for: str | None = None  # why no bearing fault could be looked for, and what would be needed
 
 
 class Diagnoser:
@@ -72,6 +84,7 @@ class Diagnoser:
         self.channel_id = channel_id
         self.settings = settings or DiagnosisSettings()
         self._recent: deque[OrderSpectrum] = deque(maxlen=self.settings.averaged_records)
+        self._recent_motor: deque[MotorLines | None] = deque(maxlen=self.settings.averaged_records)
         self._recent_shaft: deque[ShaftLines] = deque(maxlen=self.settings.averaged_records)
         self._recent_state = ""
         self.orders: OrderSpectrum | None = None  # averaged, behind the latest diagnosis
@@ -89,20 +102,27 @@ class Diagnoser:
         if operating_state != self._recent_state:
             self._recent.clear()
             self._recent_shaft.clear()
+            self._recent_motor.clear()
             self._recent_state = operating_state
         # The short rest at the end of a recording would blur what full records resolve.
         if all(evidence.orders.resolution_orders < 1.5 * known.resolution_orders for known in self._recent):
             self._recent.append(evidence.orders)
             self._recent_shaft.append(evidence.shaft)
+            self._recent_motor.append(evidence.motor)
         mean = mean_order_spectrum(list(self._recent))
         shaft = median_shaft_lines(list(self._recent_shaft))
+        motors = [motor for motor in self._recent_motor if motor is not None]
+        motor = median_motor_lines(motors) if motors else None
         lines = fault_lines(mean, evidence.multipliers, evidence.tolerance)
         self.orders, self.lines = mean, lines
-        levels = line_levels(lines, shaft)
+        levels = line_levels(lines, shaft, motor)
         end_ns = evidence.start_ns + round(evidence.duration_s * 1e9)
         if evidence.cage is not None:
             levels[evidence.cage.key] = evidence.cage.level_db
         self.rises = rises = self._baselines.rises(operating_state, levels)
+        series = series_rise(shaft, rises, self.machine.gear_teeth, self.settings)
+        if series is not None:
+            rises[SERIES] = series[0]
         # A cage that slips irregularly smears in joined records: both count, guarded each on its own. Where
         # other lines have a baseline and the joined one has none yet, it does not.
         if evidence.cage is not None and (not rises or evidence.cage.key in rises):
@@ -111,7 +131,10 @@ class Diagnoser:
         for key, rise in rises.items():
             self._rising.update(key, rise >= self.settings.rising_db, end_ns)
         claims = bearing_claims(lines, rises, mean.impulsiveness, self.settings)
-        claims += shaft_claims(shaft, rises, self.machine.gear_teeth, self.settings)
+        bearing = any(claim.evidence >= 1.0 for claim in claims)
+        teeth = self.machine.gear_teeth
+        claims += shaft_claims(shaft, rises, teeth, self.settings, motor=motor, bearing=bearing)
+        claims += electric_claims(motor, shaft, lines, rises, self.settings)
         claims.sort(key=lambda claim: claim.evidence, reverse=True)
         verdict = self._verdict(claims, lines, mean.impulsiveness, bool(rises))
         if learning and verdict is not Verdict.FAULT:
@@ -164,7 +187,7 @@ class Diagnoser:
         if called is not None:
             text = fault_text(called, over_baseline_db, rising_s)
         elif verdict is Verdict.HEALTHY:
-            text = "no fault line stands out" + ("" if rises else ", no baseline")
+            text = "no fault line stands out" + _blind_words(evidence) + ("" if rises else ", no baseline")
         else:
             text = _unsure_text(top, evidence) + ("" if rises else ", no baseline")
         return Diagnosis(
@@ -181,6 +204,7 @@ class Diagnoser:
             line=called.key if called is not None else None,
             rising_since_ns=rising_ns,
             rising_s=rising_s,
+            not_looked_for=too_short_text(evidence),
         )
 
 
@@ -191,7 +215,9 @@ def stronger_line(short: FaultLine, joined: FaultLine) -> FaultLine:
 
 def fault_text(claim: Claim, over_baseline_db: float | None, rising_s: float | None) -> str:
     """A called fault as a technician's sentence; levels in dB, `rising_s` None where it does not rise."""
-    where = f"{claim.fault}, {claim.sign} at {claim.multiplier:.2f} x shaft speed"
+    where = f"{claim.fault}, {claim.sign}"
+    if claim.sited:
+        where += f" at {claim.multiplier:.2f} x shaft speed"
     if over_baseline_db is None:
         return f"{where}, {claim.level_db:.0f} dB above the noise floor, no baseline"
     text = f"{where}, {over_baseline_db:.0f} dB over baseline"
@@ -207,15 +233,39 @@ def _time_words(seconds: float) -> str:
 
 
 def _unsure_text(top: Claim | None, evidence: FaultEvidence) -> str:
-    if all(not line.resolvable for line in evidence.lines):
-        needed_s = min(line.needed_s for line in evidence.lines)
-        return (
-            f"a record of {evidence.duration_s:.1f} s is too short for the fault lines at this speed: not "
-            f"resolvable below {needed_s:.1f} s"
-        )
+    too_short = too_short_text(evidence)
+    if too_short is not None:
+        return f"the cause could not be looked for: {too_short}"
     if top is None or top.evidence < 0.3:
-        return "impacts without a fault line" if evidence.orders.impulsiveness > 0.0 else "not clear"
-    return f"perhaps {top.fault}, {top.sign} at {top.multiplier:.2f} x shaft speed, too weak to call"
+        said = "impacts without a fault line" if evidence.orders.impulsiveness > 0.0 else "not clear"
+        return said + _blind_words(evidence)
+    where = f" at {top.multiplier:.2f} x shaft speed" if top.sited else ""
+    return f"perhaps {top.fault}, {top.sign}{where}, too weak to call{_blind_words(evidence)}"
+
+
+def _blind_words(evidence: FaultEvidence) -> str:
+    """The races and elements whose lines these records cannot resolve, where they can resolve others."""
+    blind = [line for line in evidence.lines if not line.resolvable and line.fault is not BearingFault.CAGE]
+    return f"; {', '.join(line.fault.value for line in blind)} could not be looked for" if blind else ""
+
+
+def too_short_text(evidence: FaultEvidence) -> str | None:
+    """Why no race's or element's line can be resolved, and what would do; None where one can."""
+    lines = [line for line in evidence.lines if line.fault is not BearingFault.CAGE]
+    if any(line.resolvable for line in lines):
+        return None
+    lowest = min(lines, key=lambda line: line.multiplier)
+    if evidence.orders.max_order < 2.0 * lowest.multiplier:
+        return "the channel is sampled too slowly for the bearing's lines at this speed"
+    harmonics = min(HARMONICS, int(evidence.orders.max_order / lowest.multiplier))
+    needed_s = min(line.needed_s for line in lines) / harmonics
+    needed_s = max(needed_s, 1.01 * evidence.duration_s)
+    rpm = 60.0 * evidence.shaft_hz
+    faster_rpm = 10.0 * math.ceil(0.1 * rpm * needed_s / evidence.duration_s)
+    return (
+        f"records of {evidence.duration_s:.1f} s are too short for the bearing's lines at {rpm:.0f} r/min; "
+        f"{0.1 * math.ceil(10.0 * needed_s):.1f} s would do, or {faster_rpm:.0f} r/min"
+    )
 
 
 def _confidence(verdict: Verdict, claims: list[Claim], baseline: bool) -> float:

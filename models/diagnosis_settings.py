@@ -32,3 +32,7 @@ class DiagnosisSettings:
     baseline_records: int = 8  # learned before a baseline is used
     quiet_db: float = 4.5  # no comb above it and no impacts: healthy
     shaft_rise_db: float = 10.0  # 1x, 2x, gear mesh over their baseline
+    standing: float = 4.0  # amplitude of a line over what stands beside it; noise alone reaches 3
+    series_lines: int = 4  # of the shaft's harmonics from 3x on and half orders, risen together: looseness
+    series_share: float = 0.1  # of 1x, which such a line must have: a sensor's distortion stays below
+    electric_share: float = 0.2  # of 1x in velocity, which twice the line frequency must have

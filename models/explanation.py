@@ -196,6 +196,8 @@ def _reasons(found: RecordingDiagnosis, faults: tuple[ExplainedFault, ...]) -> t
         )
         return ("Healthy as far as a recording without a baseline can say: many faults show no line.",
                 quiet, said)  # fmt: skip
+    if diagnosis.not_looked_for is not None:
+        return (f"Abstained: {diagnosis.text}.", "That is not to say that none was found.", said)
     return (f"Abstained: {diagnosis.text}.", *_in_the_way(top), said)
 
 

@@ -8,11 +8,13 @@ needs less than one. Cage lines need several times that: records are joined for 
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from dsp.bearing import FaultMultipliers
 from dsp.fault_comb import HARMONICS, LINE_TOLERANCE, needed_record_s
 from models.diagnosis_settings import DiagnosisSettings
+from models.machine import Machine
 
 LONGEST_RECORD_S = 60.0
 _MARGIN = 1.1  # a shaft a little slower than nominal must still do
@@ -37,3 +39,19 @@ def settings_at_speed(
         record_s=record_s,
         record_hop_s=settings.record_hop_s * record_s / settings.record_s,
     )
+
+
+def unlooked_text(machine: Machine, settings: DiagnosisSettings) -> str:
+    """Why no cause could be looked for as long as no record of evidence came, and what would be needed.
+
+    `settings` are those of all machines, before `settings_at_speed`.
+    """
+    if machine.bearing is None:
+        return "the machine's bearing is not given"
+    record_s = settings_at_speed(settings, machine.bearing, machine.nominal_shaft_hz).record_s
+    needed_s = 0.1 * math.ceil(10.0 * record_s - 1e-9)
+    text = f"it takes a record of {needed_s:.1f} s without a break at a steady, known speed, and none came"
+    if machine.nominal_shaft_hz is None or record_s <= settings.record_s:
+        return text
+    rpm = 60.0 * machine.nominal_shaft_hz * record_s / settings.record_s
+    return f"{text}; from {10.0 * math.ceil(0.1 * rpm):.0f} r/min on {settings.record_s:.1f} s would do"

@@ -72,7 +72,12 @@ def diagnosed_recording(
             continue
         try:
             evidence = fault_evidence(
-                record, shaft_hz, machine.bearing, settings.speed_tolerance, gear_teeth=machine.gear_teeth
+                record,
+                shaft_hz,
+                machine.bearing,
+                settings.speed_tolerance,
+                gear_teeth=machine.gear_teeth,
+                line_frequency_hz=machine.line_frequency_hz,
             )
         except DspError as error:
             refused.append(str(error))

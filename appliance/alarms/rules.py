@@ -94,7 +94,9 @@ class _Standing:
 class MachineConditionRule:
     """One machine's alarm "machine condition": changed, severe, or a fault named, on whichever channel."""
 
-    def __init__(self, asset_id: str, settings: RuleSettings) -> None:
+    def __init__(self, asset_id: str, settings: RuleSettings, unlooked: str = "") -> None:
+        """`unlooked` says why no cause could be looked for as long as a channel has no diagnosis at all."""
+        self._unlooked = unlooked
         self.alarm_id = alarm_id_of(asset_id, MACHINE_CONDITION)
         self._asset_id = asset_id
         self._settings = settings
@@ -237,7 +239,8 @@ class MachineConditionRule:
             )
         elif window is not None and (window.score or 0.0) >= self._settings.score.reference:
             sentences.append(
-                f"vibration changed: {window.explanation} ({_score_words(window)}), cause not identified"
+                f"vibration changed: {window.explanation} ({_score_words(window)}), "
+                f"{self._cause_words(window)}"
             )
         sentences += self._rating_sentences()
         return replace(
@@ -245,6 +248,12 @@ class MachineConditionRule:
             reason="; ".join(sentences) or (present.reason if present else "vibration changed"),
             evidence=evidence,
         )
+
+    def _cause_words(self, window: WindowJudgement) -> str:
+        """That no cause was found, or why none could be looked for; by the channel's latest diagnosis."""
+        diagnosed = self._standing(window.channel_id).diagnosed
+        missing = self._unlooked if diagnosed is None else diagnosed[0].not_looked_for
+        return f"cause could not be looked for: {missing}" if missing else "cause not identified"
 
     def _rating_sentences(self) -> list[str]:
         """What stands of the velocities' ratings, the worst one of all channels."""

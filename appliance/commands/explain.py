@@ -25,6 +25,7 @@ from appliance.commands.replay_plan import PlannedFile, add_machine_options, loa
 from appliance.config_file import load_settings
 from appliance.errors import Fatal, Rejected
 from dsp.errors import DspError
+from dsp.fault_comb import HARMONICS
 from models.channel_report import ChannelReport
 from models.diagnosis import Verdict
 from models.errors import ModelError
@@ -268,7 +269,8 @@ def _print_fault(console: Console, one: ExplainedFault) -> None:
     where = f"{line.label} {line.multiplier:.3f} x shaft, {line.frequency_hz:.2f} Hz"
     if not line.resolvable:
         console.print(
-            f"  [bold]{one.fault}[/bold]: {where}: not resolvable, records of {line.needed_s:.1f} s show it"
+            f"  [bold]{one.fault}[/bold]: {where}: could not be looked for; records of "
+            f"{line.needed_s / HARMONICS:.1f} s resolve its harmonics, {line.needed_s:.1f} s the line itself"
         )
         return
     console.print(f"  [bold]{one.fault}[/bold]: evidence {one.evidence:.2f} (1 = called), {where}")

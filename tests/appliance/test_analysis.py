@@ -265,7 +265,7 @@ def test_a_machine_of_which_nothing_is_known_is_still_watched() -> None:
     (raised,) = [t for t in found.transitions if t.what == "raised"]
     assert raised.alarm.fault is None
     assert raised.alarm.severity is Severity.WATCH
-    assert "cause not identified" in raised.alarm.reason
+    assert "cause could not be looked for: the machine's bearing is not given" in raised.alarm.reason
     assert "+12 dB" in raised.alarm.reason
 
 

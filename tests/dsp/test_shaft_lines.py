@@ -54,7 +54,8 @@ def test_what_cannot_be_is_refused() -> None:
 
 
 def test_one_odd_record_does_not_move_the_median() -> None:
-    usual, odd = ShaftLines((1.0, 2.0, 3.0), 4.0, 5.0), ShaftLines((9.0, 9.0, 9.0), 9.0, 9.0)
+    usual = ShaftLines((1.0, 2.0, 3.0), 4.0, 5.0, (0.5,) * 9, (0.1,) * 9)
+    odd = ShaftLines((9.0, 9.0, 9.0), 9.0, 9.0, (9.0,) * 9, (9.0,) * 9)
     assert median_shaft_lines([usual, odd, usual]) == usual
     with pytest.raises(DspError):
         median_shaft_lines([])

@@ -17,8 +17,13 @@ HOP_NS = 640_000_000
 class Plant:
     """A rule with its register and a clock that the test moves."""
 
-    def __init__(self, register: AlarmRegister | None = None, settings: RuleSettings | None = None) -> None:
-        self.rule = MachineConditionRule("pump-1", settings or RuleSettings())
+    def __init__(
+        self,
+        register: AlarmRegister | None = None,
+        settings: RuleSettings | None = None,
+        unlooked: str = "",
+    ) -> None:
+        self.rule = MachineConditionRule("pump-1", settings or RuleSettings(), unlooked)
         self.register = register or AlarmRegister()
         self.now_ns = 0
         self.told: list[AlarmTransition] = []
@@ -97,6 +102,16 @@ def test_windows_over_the_limit_raise_it_and_a_few_loud_ones_do_not() -> None:
         "vibration changed: band 2-4 kHz +11 dB (1.5 x the provisional limit), cause not identified"
     )
     assert plant.rule.severity(rated=False) is Severity.WATCH
+
+
+def test_a_cause_that_could_not_be_looked_for_is_not_said_to_be_unidentified() -> None:
+    plant = Plant(unlooked="it takes a record of 1.5 s")
+    plant.windows(4, 1.5)
+    assert plant.told[-1].alarm.reason.endswith(", cause could not be looked for: it takes a record of 1.5 s")
+    looked = Plant(unlooked="it takes a record of 1.5 s")
+    looked.diagnoses(1, None)
+    looked.windows(4, 1.5)
+    assert looked.told[-1].alarm.reason.endswith(", cause not identified")
 
 
 def test_what_stays_just_below_the_limit_is_told_as_such() -> None:
