@@ -335,7 +335,8 @@ class AssetAnalysis:
         if evidence is None:
             return
         findings.evidence.append(evidence)
-        diagnosis = channel.diagnose(evidence, due.label, may_learn=due.state.learnable and self._may_learn())
+        healthy = self._may_learn()
+        diagnosis = channel.diagnose(evidence, due.label, due.state.learnable and healthy, healthy)
         findings.diagnoses.append(diagnosis)
         self._condition.observe_diagnosis(diagnosis, evidence.shaft_hz)
 

@@ -156,25 +156,34 @@ class ChannelAnalysis:
             return None, None
         return self._envelopes.extended(due.record, found), decimated(found.envelope)
 
-    def diagnose(self, evidence: FaultEvidence, label: str, may_learn: bool) -> Diagnosis:
-        """Diagnosis after one more record, which is learned from while the state's baseline is not whole."""
+    def diagnose(self, evidence: FaultEvidence, label: str, may_learn: bool, healthy: bool) -> Diagnosis:
+        """Diagnosis after one more record, which is learned from while the state's baseline is not whole.
+
+        `healthy` False while an alarm of the machine stands.
+        """
         learned = self._records_learned.get(label, 0)
         whole = learned >= self._settings.diagnosis.baseline_records and self._scored(label)
         may_learn = may_learn and self._settings.baseline and self._detector.learning and not whole
         diagnosis = self._diagnoser.observe(evidence, label, may_learn)
         if may_learn and diagnosis.verdict is not Verdict.FAULT:
             self._records_learned[label] = learned + 1
-        return diagnosis
+        if not self._settings.baseline:
+            return diagnosis
+        compared = bool(self._diagnoser.rises) and not may_learn
+        return self.watch.diagnosed(diagnosis, evidence.start_ns, compared, healthy)
 
     def progress(self) -> list[LearningProgress]:
         """How much is learned per operating state; complete when windows and fault lines both are."""
         needed = self._settings.diagnosis.baseline_records
         statement = self.watch.statement
+        text = statement.text
+        if self._machine.bearing is not None:
+            text += f"; fault lines: {self.watch.fault_statement.text}"
         return [
             replace(
                 progress,
                 provisional=progress.provisional or statement.provisional,
-                limit_text=statement.text,
+                limit_text=text,
                 complete=progress.complete
                 and self._records_learned.get(progress.operating_state, needed) >= needed,
             )
@@ -239,7 +248,7 @@ class ChannelAnalysis:
         self._records_learned = {}
         self._sensor = SensorBaseline()
         self.watch = ChannelWatch(
-            self.channel.channel_id, self._settings.watch, self._sharers, self._settings.rules.score
+            self.channel.channel_id, self._settings.watch, self._sharers, self._settings.rules
         )
 
     def _learned_velocities(self, features: FeatureVector) -> list[float]:

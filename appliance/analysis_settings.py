@@ -11,11 +11,13 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from appliance.alarms.budget import FALSE_ALARMS_PER_YEAR
 from appliance.alarms.rules import RuleSettings
 from dsp.window_extractor import Engine
 from models.detector import LearningSettings
 from models.diagnosis_settings import DiagnosisSettings
 from models.drift import DriftSettings
+from models.fault_confirmation import ConfirmationRules
 from models.one_class_judge import ROBUST, JudgeName
 from models.operating_state import OperatingStateSettings
 
@@ -26,7 +28,7 @@ ProfileName = Literal["default", "demo", "snapshots", "recording", "recording_wi
 class WatchSettings:
     """What is watched of a channel once it is scored: budget of false alarms, drift, forecasts."""
 
-    false_alarms_per_year: float = 1.0  # of one machine, over all its rules
+    false_alarms_per_year: float = FALSE_ALARMS_PER_YEAR  # of one machine, over all its rules
     drift: DriftSettings = field(default_factory=DriftSettings)
     forecast_block_s: float = 4 * 3600.0
 
@@ -57,8 +59,9 @@ _RECORDED = OperatingStateSettings(stale_after_s=math.inf)
 _RECORDED_DIAGNOSIS = replace(
     DiagnosisSettings(), measured_speed_tolerance=DiagnosisSettings().speed_tolerance
 )
-# A recording may be shorter than a second sensor check; what it shows is all that there will ever be.
-_RECORDED_RULES = RuleSettings(sensor_needed=1, sensor_of=1)
+# A recording may be shorter than a second sensor check, or a third record of evidence; what it shows is all
+# that there will ever be, and no year of it comes in which it could be wrong.
+_RECORDED_RULES = RuleSettings(sensor_needed=1, sensor_of=1, confirmation=ConfirmationRules(2, 3))
 
 PROFILES: dict[ProfileName, AnalysisSettings] = {
     "default": AnalysisSettings(LearningSettings(learn_s=4 * 3600.0, min_windows=2000)),

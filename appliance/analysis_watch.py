@@ -1,7 +1,7 @@
-"""What is kept of one channel for months: whether its limit keeps its promise, what drifts, where it leads.
+"""What is kept of one channel for months: whether its limits keep their promise, what drifts, where it leads.
 
-Duty: feeds scored windows to the watch of the limit, to the drift monitor and to the histories that forecasts
-are made of, and keeps the first baseline. Learns no baseline and raises no alarm.
+Duty: feeds scored windows and diagnoses to the watches of their limits, to the drift monitor and to the
+histories that forecasts are made of, and keeps the first baseline. Learns no baseline and raises no alarm.
 """
 
 from __future__ import annotations
@@ -13,22 +13,23 @@ from typing import Any
 
 import numpy as np
 
+from appliance.alarms.budget import FAULT_LINES, SCORES, per_year
+from appliance.alarms.rules import RuleSettings
 from appliance.analysis_settings import WatchSettings
 from dsp.extractor import FeatureVector
 from dsp.samples import Float64Array
 from dsp.severity_limits import ZoneLimits
 from models.baseline import Baseline
-from models.cumulative_sum import CumulativeSumRules
 from models.detector import AnomalyScore
+from models.diagnosis import Diagnosis
 from models.drift import Drift, DriftMonitor, figures_of_rises
 from models.errors import ModelStateError
-from models.extreme_limit import share_of_budget
+from models.fault_confirmation import ConfirmedLevel, at_limit
 from models.learned_limit import LimitSettings, LimitStatement, LimitWatch
 from models.prognosis import Abstention, Forecast, forecast
 from models.trend_history import TrendHistory
 
 LEARNED_LIMIT = "the learned limit"
-_RULES_PER_CHANNEL = 2  # learned limit and drift share the machine's budget of false alarms
 _MOST_STATES = 64
 _SAME_CENTRE = 0.01  # dB: what rounding may make of a centre that was stored
 _FIRST_EVER = "first"  # of limits that were stored before first baselines had names
@@ -62,15 +63,20 @@ class FirstBaseline:
 class ChannelWatch:
     """The long memory of one channel."""
 
-    def __init__(
-        self, channel_id: str, settings: WatchSettings, channels: int, test: CumulativeSumRules
-    ) -> None:
-        """`channels` is how many share the machine's budget; `test` makes alarms of this channel's scores."""
+    def __init__(self, channel_id: str, settings: WatchSettings, channels: int, rules: RuleSettings) -> None:
+        """`channels` is how many share the machine's budget; `rules` make alarms of what this one shows."""
         self._channel_id = channel_id
         self._settings = settings
-        share = share_of_budget(settings.false_alarms_per_year, _RULES_PER_CHANNEL * channels)
-        self._promise = LimitSettings(share, longest_step_s=settings.drift.longest_step_s, test=test)
+        budget, step_s = settings.false_alarms_per_year, settings.drift.longest_step_s
+        self._promise = LimitSettings(
+            per_year(SCORES, channels, budget), longest_step_s=step_s, test=rules.score
+        )
         self._limit = LimitWatch(self._promise)
+        self._fault_promise = LimitSettings(
+            per_year(FAULT_LINES, channels, budget), longest_step_s=step_s, test=rules.confirmation
+        )
+        self._fault_limit = LimitWatch(self._fault_promise)
+        self._confirmed = ConfirmedLevel(rules.confirmation)
         self._drift = DriftMonitor(settings.drift)
         self._first: dict[str, tuple[tuple[str, ...], Float64Array]] = {}  # centres per operating state
         self._first_name = ""  # tells one first baseline from another
@@ -107,6 +113,25 @@ class ChannelWatch:
     def statement(self) -> LimitStatement:
         """What can be said of the limit."""
         return self._limit.statement()
+
+    @property
+    def fault_statement(self) -> LimitStatement:
+        """What can be said of the limit from which on a fault's lines are called."""
+        return self._fault_limit.statement()
+
+    def diagnosed(self, diagnosis: Diagnosis, time_ns: int, compared: bool, healthy: bool) -> Diagnosis:
+        """A diagnosis by the limit in service, after it was noted.
+
+        `compared`: with a learned baseline; one without says nothing of how learned ones behave. `healthy`
+        False while an alarm of the machine stands.
+        """
+        judged = at_limit(diagnosis, self._fault_limit.factor)
+        if not (healthy and not self.drifts):
+            self._fault_limit.interrupt()
+            self._confirmed.clear()
+        elif compared and self._fault_limit.observe_level(time_ns, self._confirmed.observe(judged)):
+            self._confirmed.clear()
+        return judged
 
     def score(
         self,
@@ -151,6 +176,7 @@ class ChannelWatch:
         """What a restart needs, JSON-ready."""
         return {
             "limit": self._limit.state(),
+            "fault_limit": self._fault_limit.state(),
             **self.first_state(),
             "firsts": self._firsts,
             "histories": {name: history.state() for name, history in self._histories.items()},
@@ -196,6 +222,8 @@ class ChannelWatch:
         try:
             self._firsts = int(state.get("firsts", len(self._first) > 0))
             self._limit.restore(state["limit"])
+            if "fault_limit" in state:  # fault lines were not watched always
+                self._fault_limit.restore(state["fault_limit"])
             for name, history in self._histories.items():
                 history.restore(state["histories"][name])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -234,6 +262,8 @@ class ChannelWatch:
         """A person had the channel learned anew: the promise and the scores' history begin again, too."""
         self._drift.rebaselined()
         self._limit = LimitWatch(self._promise)
+        self._fault_limit = LimitWatch(self._fault_promise)
+        self._confirmed.clear()
         self._histories["score"] = self._new_history()
 
     def _new_history(self) -> TrendHistory:

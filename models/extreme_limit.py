@@ -124,11 +124,6 @@ def span_for(rate_per_year: float) -> float:
     return HOURS_PER_YEAR / (EXTRAPOLATION * rate_per_year)
 
 
-def share_of_budget(per_machine_year: float, rules: int) -> float:
-    """What each of a machine's rules may raise falsely, per year: the machine's budget in equal parts."""
-    return per_machine_year / max(1, rules)
-
-
 def fit_tail(peaks: Peaks) -> Tail | None:
     """The tail of declustered peaks; None below 8 of them, or where they do not differ.
 

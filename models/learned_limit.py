@@ -4,7 +4,8 @@ Duty: watch healthy scores after the baseline was learned, say for which rate th
 settle it once when enough running stands behind it. Raises no alarm, and lowers no limit.
 
 What is watched is the statistic that an alarm needs: the limit at which the sequential test would just stand
-in alarm (`cumulative_sum.AlarmLevel`). The limit is settled once, upward, at most by half, never while an
+in alarm (`cumulative_sum.AlarmLevel`), or a fault's lines would be confirmed
+(`fault_confirmation.ConfirmedLevel`). The limit is settled once, upward, at most by half, never while an
 alarm or a drift stands or the peaks rise: a slow fault must not become the limit. From then on only a person
 changes it. What was watched by another test vouches for nothing: the watch then begins anew.
 """
@@ -18,6 +19,7 @@ from typing import Any
 from models.cumulative_sum import AlarmLevel, CumulativeSumRules
 from models.errors import ModelStateError
 from models.extreme_limit import RateEstimate, Tail, fit_tail, least_rate_per_year, span_for
+from models.fault_confirmation import ConfirmationRules
 from models.peak_stream import PeakStream
 
 MOST_RAISE = 1.5  # times the limit that was learned: 3.5 dB of a score made of levels
@@ -32,7 +34,8 @@ class LimitSettings:
     rate_per_year: float  # false alarms: this limit's share of its machine's budget
     block_s: float = 3600.0
     longest_step_s: float = 1200.0
-    test: CumulativeSumRules = field(default_factory=CumulativeSumRules)  # of the alarm that is promised
+    # of the alarm that is promised
+    test: CumulativeSumRules | ConfirmationRules = field(default_factory=CumulativeSumRules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,10 @@ class LimitStatement:
             said = "too little healthy running to state a rate of false alarms"
         else:
             said = f"vouches for at most {_rate_words(self.rate.upper_per_year)}"
+        share = f"its share is {_rate_words(self.wanted_per_year)}"
         if not self.provisional:
-            return f"{said}, from {self.span_h:.0f} h and {self.peaks} peaks"
-        return f"{said}; watched {self.span_h:.0f} of {self.needed_h:.0f} h"
+            return f"{said}, from {self.span_h:.0f} h and {self.peaks} peaks; {share}"
+        return f"{said}; watched {self.span_h:.0f} of {self.needed_h:.0f} h; {share}"
 
 
 class LimitWatch:
@@ -71,7 +75,7 @@ class LimitWatch:
     def __init__(self, settings: LimitSettings) -> None:
         self._settings = settings
         self._stream = self._new_stream()
-        self._level = AlarmLevel(settings.test)
+        self._level = AlarmLevel(settings.test) if isinstance(settings.test, CumulativeSumRules) else None
         self.factor = 1.0
         self.settled = False
         self._looked_h = 0.0
@@ -89,12 +93,25 @@ class LimitWatch:
         `healthy` False (an alarm or a drift stands): the time does not count, and nothing is learned.
         `fresh` is the share of the window's samples that no window before has shown.
         """
+        assert self._level is not None
         if not healthy or not math.isfinite(score):
-            self._level.clear()
-            self._stream.interrupt()
+            self.interrupt()
             return False
         # At most 1: what reaches the limit is an alarm's to judge, not the limit's to learn.
-        self._stream.observe(time_ns, self._level.observe(score, fresh))
+        return self.observe_level(time_ns, self._level.observe(score, fresh))
+
+    def interrupt(self) -> None:
+        """What comes next does not follow: an alarm or a drift stands, and the time does not count."""
+        if self._level is not None:
+            self._level.clear()
+        self._stream.interrupt()
+
+    def observe_level(self, time_ns: int, level: float) -> bool:
+        """Take the level at which the alarm would just stand, 1.0 = limit; whether it settled the limit.
+
+        For a test whose levels are made elsewhere. Once the limit is settled, they begin anew in its units.
+        """
+        self._stream.observe(time_ns, level)
         span_h = self._stream.span_h
         if span_h - self._looked_h < _LOOK_EVERY_BLOCKS * self._settings.block_s / 3600.0:
             return False
@@ -140,7 +157,8 @@ class LimitWatch:
             raise ModelStateError(f"the limit's watch cannot be read: {error}") from error
         self._stream = stream if same else self._new_stream()
         self.factor, self.settled, self._looked_h = factor, settled and same, self._stream.span_h
-        self._level.clear()
+        if self._level is not None:
+            self._level.clear()
         self._fit()
 
     def _new_stream(self) -> PeakStream:
@@ -161,7 +179,8 @@ class LimitWatch:
         self.factor *= raised
         if raised > 1.0:
             self._stream.rescale(1.0 / raised)
-            self._level.clear()
+            if self._level is not None:
+                self._level.clear()
             self._fit()
         return True
 

@@ -18,6 +18,7 @@ from appliance.alarms.lifecycle import Alarm, AlarmTransition, Condition, Severi
 from appliance.alarms.register import AlarmRegister, alarm_id_of
 from models.cumulative_sum import CumulativeSum, CumulativeSumRules
 from models.diagnosis import Diagnosis, Verdict
+from models.fault_confirmation import ConfirmationRules
 
 MACHINE_CONDITION = "machine condition"
 CHECK_SENSOR = "check sensor"
@@ -35,8 +36,7 @@ class RuleSettings:
     windows_needed: int = 5  # in an ISO 20816 zone
     windows_of: int = 6
     windows_off: int = 45
-    diagnoses_needed: int = 2
-    diagnoses_of: int = 3
+    confirmation: ConfirmationRules = field(default_factory=ConfirmationRules)  # of a named fault
     diagnoses_off: int = 8
     sensor_needed: int = 2
     sensor_of: int = 3
@@ -184,7 +184,7 @@ class MachineConditionRule:
 
     def _fault_debounce(self) -> Debounce:
         s = self._settings
-        return Debounce(s.diagnoses_needed, s.diagnoses_of, s.diagnoses_off)
+        return Debounce(s.confirmation.needed, s.confirmation.of, s.diagnoses_off)
 
     def _standing_severity(self) -> Severity:
         return max((s.severity() for s in self._channels.values()), key=_rank, default=Severity.NOT_RATED)

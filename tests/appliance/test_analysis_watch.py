@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from appliance.alarms.rules import RuleSettings
 from appliance.analysis import Findings
 from appliance.analysis_settings import WatchSettings
 from appliance.analysis_watch import Advisory, ChannelWatch
@@ -15,7 +16,6 @@ from appliance.machine_status import MachineStatus
 from dsp.extractor import EXTRACTOR_VERSION, FeatureVector
 from dsp.samples import Quality
 from dsp.severity_limits import ZoneLimits
-from models.cumulative_sum import CumulativeSumRules
 from models.detector import AnomalyScore, BaselineDetector, LearningProgress, LearningSettings
 from models.drift import DriftSettings
 from models.errors import ModelStateError
@@ -36,7 +36,7 @@ class Box:
     def __init__(self, settings: WatchSettings = SHORT) -> None:
         self._settings = settings
         self.detector = BaselineDetector(LearningSettings(2 * 86_400.0, 144, longest_step_s=900.0))
-        self.watch = ChannelWatch("pump.x", settings, 1, CumulativeSumRules())
+        self.watch = ChannelWatch("pump.x", settings, 1, RuleSettings())
         self.scores: list[float] = []
         self.told: list[str] = []
         self._rng = np.random.default_rng(1)
@@ -136,7 +136,7 @@ def test_damaged_states_are_refused() -> None:
     first: dict[str, Any] = {STATE: {"names": ["a"], "centre": [1.0, 2.0]}}
     for damage in ({"first": first}, {"first": None}, {"limit": {}}, {"drift": {}}, {"histories": {}}):
         with pytest.raises(ModelStateError):
-            ChannelWatch("pump.x", WatchSettings(), 1, CumulativeSumRules()).restore({**state, **damage})
+            ChannelWatch("pump.x", WatchSettings(), 1, RuleSettings()).restore({**state, **damage})
 
 
 def test_the_nearest_forecast_is_the_headline_until_it_is_withdrawn() -> None:

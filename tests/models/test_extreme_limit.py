@@ -14,7 +14,6 @@ from models.extreme_limit import (
     empirical_rate,
     fit_tail,
     least_rate_per_year,
-    share_of_budget,
     span_for,
     upper_count,
 )
@@ -89,7 +88,7 @@ def test_no_rate_is_stated_beyond_thirty_times_the_span() -> None:
     assert tail.rate(1e9).upper_per_year == tail.least_rate_per_year
     assert least_rate_per_year(0.0) == np.inf
     assert span_for(1.0) == pytest.approx(292.2)  # hours for once a year
-    assert span_for(share_of_budget(1.0, 6)) == pytest.approx(6 * 292.2)
+    assert span_for(1.0 / 6.0) == pytest.approx(6 * 292.2)
 
 
 def test_too_few_peaks_or_equal_ones_are_not_fitted() -> None:
