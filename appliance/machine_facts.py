@@ -21,7 +21,7 @@ from dsp.errors import DspError
 from dsp.severity_limits import ZoneLimits
 from dsp.window_extractor import Engine
 from models.machine import Foundation, Machine
-from models.process_detector import SURE, ProcessRules
+from models.process_detector import ProcessRules
 from models.slow_tag import SlowTagRules
 
 
@@ -55,7 +55,7 @@ def build_watches(asset: AssetSettings) -> ProcessWatches:
                 group.id,
                 tuple(group.channels),
                 group.row_s,
-                ProcessRules(learn_rows=learn_rows(group), limit=group.limit_spreads, excursion=SURE),
+                ProcessRules(learn_rows=learn_rows(group), limit=group.limit_spreads),
                 group.settle_s,
             )
             for group in asset.process_groups or ()

@@ -6,8 +6,9 @@ learning, and 72 rows afterwards. Tags of hours and days are `models.slow_tag`'s
 beyond those it puts into a judgement.
 
 A row's deviation is the largest, over the tags, of |mean of the last rows - learned level| in units of the
-limit (`models.process_learning` says what the spread is); `models.excursion` makes the alarm of it. A change
-point is a row where a tag's last rows differ from those before them, since the latest change.
+limit (`models.process_learning` says what the spread is), and at most twice that of their median, so that one
+loud row is none; `models.excursion` makes the alarm of it. A change point is a row where a tag's last rows
+differ from those before them, since the latest change.
 """
 
 from __future__ import annotations
@@ -25,8 +26,7 @@ from models.excursion import ExcursionAlarm, ExcursionRules
 from models.process_learning import LearnedTags, learn_tags, listed, unlisted
 
 STATE_FORMAT = "process-detector-state-1"
-SURE = ExcursionRules(confirm_rows=12, end_share=0.5, quiet_rows=30, settle_rows=200)
-"""For a running service: longer than a window, so that one loud row, which lifts 8 means, is no alarm."""
+_MEDIAN_SHARE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,8 @@ class ProcessRules:
     change: float = 3.5  # learned spreads between the window and the rows before it
     reference_rows: int = 64  # before the window, at most, since the latest change
     merge_rows: int = 30  # changes closer together are one
-    excursion: ExcursionRules = field(default_factory=lambda: ExcursionRules(8, 0.5, 30, 200))
+    # confirmed by one row more than a window holds: no row is in all of the means
+    excursion: ExcursionRules = field(default_factory=lambda: ExcursionRules(9, 0.5, 30, 200))
 
     def to_json(self) -> dict[str, Any]:
         """Every figure, JSON-ready."""
@@ -115,7 +116,10 @@ class ProcessDetector:
         kept = np.array(self._rows)
         recent = _means(kept[-self.rules.window_rows :], self.rules.window_rows)
         shifts = recent - self.learned.level
-        deviations = np.abs(shifts) / (self.limit_factor * self.rules.limit * self.learned.spread)
+        middle = np.abs(_medians(kept[-self.rules.window_rows :]) - self.learned.level)
+        # Half of the rows must show half of it: what one loud row alone lifts is no deviation.
+        shown = np.minimum(np.abs(shifts), _MEDIAN_SHARE * middle)
+        deviations = shown / (self.limit_factor * self.rules.limit * self.learned.spread)
         changed = self._changed(kept, recent, self.learned.spread)
         if not np.isfinite(deviations).any():
             return ProcessJudgement(math.nan, self._alarm.observe(math.nan), changed, "", math.nan)
@@ -185,6 +189,16 @@ class ProcessDetector:
             raise ModelStateError(f"the state holds {len(rows)} rows; expected at most {most}")
         self.learned, self._rows, self._alarm = tags, rows, alarm
         self._since_change, self._since_told = since_change, since_told
+
+
+def _medians(rows: Float64Array) -> Float64Array:
+    """`(n_tags,)` medians of stated cells; NaN where none is."""
+    ordered = np.sort(rows, axis=0)  # NaN last
+    count = np.isfinite(rows).sum(axis=0)
+    at = np.arange(rows.shape[1])
+    lower, upper = ordered[np.maximum(count - 1, 0) // 2, at], ordered[count // 2 % len(rows), at]
+    medians: Float64Array = np.where(count > 0, 0.5 * (lower + upper), np.nan)
+    return medians
 
 
 def _means(rows: Float64Array, expected: int) -> Float64Array:

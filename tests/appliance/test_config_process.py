@@ -12,7 +12,7 @@ from appliance.asset_prospects import prospects
 from appliance.config_file import load_settings
 from appliance.config_process import ProcessGroupSettings, SlowTagSettings
 from appliance.machine_facts import build_watches
-from models.process_detector import SURE, ProcessRules
+from models.process_detector import ProcessRules
 from models.slow_tag import SlowTagRules
 from tests.appliance.test_config import GOOD, SAMPLE, one_problem
 
@@ -43,7 +43,7 @@ def test_several_process_values_of_a_machine_are_judged_with_the_product_s_figur
     watches = build_watches(settings.assets[0])
     (group,), (slow,) = watches.groups, watches.slow_tags
     assert group.channel_ids == ("pump-flow", "pump-pressure")
-    assert group.rules == ProcessRules(learn_rows=2880, excursion=SURE)
+    assert group.rules == ProcessRules(learn_rows=2880)
     assert group.rules.excursion.confirm_rows > group.rules.window_rows
     assert (slow.value_s, slow.learn_values, slow.rules) == (3600.0, 336, SlowTagRules())
     said = {prospect.what: prospect.text for prospect in prospects(settings, settings.assets[0])}
