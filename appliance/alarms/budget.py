@@ -45,7 +45,7 @@ PROCESS_VALUES = Share(
     " that it was learned from",
 )
 SLOW_TAGS = Share(
-    "slow tags",
+    "slow tag",
     0.05,
     False,
     "not estimated: a value lasts minutes to hours, so a year holds too few that are independent",
