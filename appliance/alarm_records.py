@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -28,10 +29,11 @@ from appliance.alarms.acts import (
     mark_of,
 )
 from appliance.alarms.lifecycle import Alarm, AlarmState, AlarmTransition, Severity
-from appliance.clock import Clock
+from appliance.clock import Clock, WallTime
 from appliance.errors import Rejected
 from appliance.journal.record import NewRecord, Record, RecordClass, RecordKind
 from appliance.reconcile.hybrid_clock import HybridClock
+from models.diagnosis import that_lasts
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class AlarmRecords:
         elif transition.what == "acknowledged":  # who came second does not change when it was seen first
             self._acknowledged.setdefault(alarm.alarm_id, self._clock.wall(alarm.changed_ns).time_ns)
         self._made += 1
-        rising_ns = alarm.rising_since_ns
+        rising = None if alarm.rising_since_ns is None else self._clock.wall(alarm.rising_since_ns)
         payload = {
             "what": transition.what,
             "actor": transition.actor,
@@ -89,8 +91,8 @@ class AlarmRecords:
             "raised_mark": dataclasses.asdict(known[1]),
             "raised_time_ns": known[0].raised_time_ns,
             "acknowledged_time_ns": self._acknowledged.get(alarm.alarm_id),
-            "rising_since_time_ns": None if rising_ns is None else self._clock.wall(rising_ns).time_ns,
-            "alarm": dataclasses.asdict(alarm),
+            "rising_since_time_ns": None if rising is None else rising.time_ns,
+            "alarm": _that_lasts(dataclasses.asdict(alarm), rising),
         }
         return NewRecord(
             RecordClass.ALARM,
@@ -148,6 +150,19 @@ class AlarmRecords:
                 dataclasses.replace(stored, transition=dataclasses.replace(stored.transition, alarm=alarm))
             )
         return restored
+
+
+def _that_lasts(alarm: dict[str, Any], rising: WallTime | None) -> dict[str, Any]:
+    """An alarm's fields as people see them while it stands: since when a line rises, not for how long."""
+    if rising is None:
+        return alarm
+    since = None
+    evidence = dict(alarm["evidence"])
+    if rising.trusted:
+        since = f"{datetime.fromtimestamp(rising.time_ns // 1_000_000_000, UTC):%Y-%m-%d %H:%M} UTC"
+        evidence.pop("rising_s", None)
+        evidence["rising_since"] = since
+    return alarm | {"reason": that_lasts(alarm["reason"], since), "evidence": evidence}
 
 
 def stored_transition(record: Record) -> StoredTransition:

@@ -12,6 +12,7 @@ machine has those lines.
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
@@ -38,6 +39,9 @@ from models.line_baseline import LineBaselines, RisingSince
 from models.machine import Machine
 
 __all__ = ["Diagnoser", "Diagnosis", "DiagnosisSettings", "RankedFault", "Verdict"]
+
+
+_RISING_FOR = re.compile(r", rising for \d+ (?:s|min|h|days)\b(?! when)")
 
 
 class Verdict(StrEnum):
@@ -222,6 +226,15 @@ def fault_text(claim: Claim, over_baseline_db: float | None, rising_s: float | N
         return f"{where}, {claim.level_db:.0f} dB above the noise floor, no baseline"
     text = f"{where}, {over_baseline_db:.0f} dB over baseline"
     return text if rising_s is None or rising_s < 1.0 else f"{text}, rising for {_time_words(rising_s)}"
+
+
+def that_lasts(text: str, since: str | None) -> str:
+    """A called fault's sentence for something that stands for long: "rising for 90 s" would not stay true.
+
+    `since` is the moment in words, None where no clock can be trusted to tell it.
+    """
+    lasting = r"\g<0> when this was told" if since is None else f", rising since {since}"
+    return _RISING_FOR.sub(lasting, text)
 
 
 def _time_words(seconds: float) -> str:

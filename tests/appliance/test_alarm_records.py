@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import orjson
 
 from appliance.alarm_records import AlarmRecords, stored_transition
 from appliance.alarms.acts import Act, ActivationId, ActKind, EventMark, HybridStamp
-from appliance.alarms.lifecycle import Condition, Severity, acknowledge, raise_alarm, update
+from appliance.alarms.lifecycle import Alarm, Condition, Severity, acknowledge, raise_alarm, update
 from appliance.clock import ReplayClock
 from appliance.journal.record import NewRecord, Record, RecordClass, RecordKind
 from appliance.reconcile.alarm_merge import with_act
@@ -43,6 +44,30 @@ def test_an_alarm_keeps_its_times_over_a_reboot() -> None:
     assert alarm.raised_ns == (100 - 1000) * SECOND_NS
     assert alarm.changed_ns == alarm.raised_ns
     assert alarm.rising_since_ns == (40 - 1000) * SECOND_NS
+
+
+def test_what_is_kept_says_since_when_a_line_rises_not_for_how_long() -> None:
+    told = replace(
+        CONDITION,
+        reason="outer race, BPFO at 3.58 x, 14 dB over baseline, rising for 25 min; velocity 3 mm/s",
+        evidence={"line": "BPFO", "rising_s": 1500.0},
+        rising_since_ns=40 * SECOND_NS,
+    )
+    raised = raise_alarm(None, told, 1540 * SECOND_NS)
+
+    def kept(records: AlarmRecords) -> Alarm:
+        return stored_transition(stored(records.record(raised), START_NS)).transition.alarm
+
+    known = kept(AlarmRecords(ReplayClock(START_NS), "boot-1"))
+    since = f"{datetime.fromtimestamp(START_NS // SECOND_NS + 40, UTC):%Y-%m-%d %H:%M} UTC"
+    assert known.reason == told.reason.replace("for 25 min", f"since {since}")
+    assert known.evidence == {"line": "BPFO", "rising_since": since}
+    unset = AlarmRecords(ReplayClock(START_NS, trusted=False), "boot-1")
+    doubted = kept(unset)
+    assert doubted.reason == told.reason.replace("for 25 min", "for 25 min when this was told")
+    assert doubted.evidence == told.evidence
+    again = unset.record(replace(raised, alarm=replace(doubted, rising_since_ns=40 * SECOND_NS)))
+    assert stored_transition(stored(again, START_NS)).transition.alarm.reason == doubted.reason
 
 
 def test_a_clock_that_was_set_back_makes_no_future() -> None:

@@ -29,7 +29,7 @@ STORY_S = 240.0  # from the start of the demo to the alarm on the page
 LEARNING_S = 60.0
 SENTENCE = re.compile(
     r"outer race, BPFO at (?P<multiple>\d\.\d+) x shaft speed, (?P<over_db>\d+) dB over baseline, "
-    r"rising for (?P<rising_s>\d+) s"
+    r"rising (?P<rising>since \d{4}-\d\d-\d\d \d\d:\d\d UTC|for \d+ (s|min) when this was told)"
 )
 
 # -- chapter 1: the door --
@@ -72,7 +72,6 @@ def test_alarm_names_the_part_in_a_technicians_words(alarmed: Alarmed) -> None:
     assert told, alarmed.sentence
     assert 3.5 <= float(told["multiple"]) <= 3.65
     assert int(told["over_db"]) >= 3
-    assert int(told["rising_s"]) < STORY_S
 
 
 def test_no_alarm_came_before_the_fault(demo: DemoRun, alarmed: Alarmed) -> None:
@@ -86,7 +85,8 @@ def test_alarm_grows_with_the_fault(alarm_card: Locator, alarmed: Alarmed) -> No
     now, first = SENTENCE.search(alarm_card.inner_text()), SENTENCE.search(alarmed.sentence)
     assert now and first
     assert int(now["over_db"]) > int(first["over_db"])
-    assert int(now["rising_s"]) > int(first["rising_s"])
+    since = [told["rising"] for told in (first, now) if told["rising"].startswith("since")]
+    assert len(set(since)) <= 1, "what lasts does not move"
 
 
 # -- chapter 4: why --
