@@ -14,7 +14,7 @@ from dsp.bearing import BearingFault
 from dsp.fault_comb import FaultLine
 from models.diagnosis import Verdict
 from models.diagnosis_settings import DiagnosisSettings
-from models.fault_claims import needed_cage_db, race_leads
+from models.fault_claims import SERIES, needed_cage_db, race_leads
 from models.recording_diagnosis import RecordingDiagnosis
 
 
@@ -93,7 +93,7 @@ def explained(found: RecordingDiagnosis) -> Explanation:
         for line in found.lines
     ]
     faults.sort(key=lambda one: -math.inf if math.isnan(one.evidence) else one.evidence, reverse=True)
-    return Explanation(_reasons(found, tuple(faults)), tuple(faults))
+    return Explanation((*_reasons(found, tuple(faults)), *_not_looked_for(found)), tuple(faults))
 
 
 def _signs(line: FaultLine, cage: FaultLine | None, found: RecordingDiagnosis) -> tuple[Sign, ...]:
@@ -215,3 +215,23 @@ def _in_the_way(top: ExplainedFault | None) -> tuple[str, ...]:
     nearest = max(top.signs, key=lambda sign: sign.reached)
     missing = "; ".join(condition.text for condition in nearest.missing)
     return (f"Most speaks for {top.fault}; {nearest.name} lacks: {missing}.",) if missing else ()
+
+
+def _not_looked_for(found: RecordingDiagnosis) -> tuple[str, ...]:
+    """Which of the machine's other faults could not be looked for, and what that would take."""
+    if found.evidence is None:
+        return ()
+    if not found.rises:
+        return (
+            "Unbalance, misalignment, looseness, a gear's and a motor's faults were not looked for: every "
+            "machine shows their lines, and only a baseline says which have risen.",
+        )
+    said = []
+    if SERIES not in found.rises:
+        said.append(
+            "Looseness could not be looked for: it takes records of some 16 revolutions, four or more of the "
+            "shaft's higher harmonics and half orders within the channel, and a baseline that knows them."
+        )
+    if found.evidence.motor is not None:
+        said += [f"Electrical: {remark}." for remark in found.evidence.motor.remarks]
+    return tuple(said)

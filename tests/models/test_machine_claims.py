@@ -13,7 +13,9 @@ from dsp.envelope import FaultEvidence, fault_evidence
 from dsp.framing import Window
 from dsp.samples import Quality, TimeQuality
 from models.diagnosis import Diagnoser, Diagnosis, DiagnosisSettings, Verdict
+from models.explanation import explained
 from models.machine import Machine
+from models.recording_diagnosis import diagnosed_recording
 from tests.dsp.bearing_signals import BEARING
 
 RATE_HZ = 5_120.0
@@ -183,3 +185,27 @@ def test_twice_the_line_on_a_bearing_s_line_is_the_bearing_s() -> None:
     shaft_hz = 2 * LINE_HZ / BEARING.bpfo
     found = after_a_change(HEALTHY, shaft_hz=shaft_hz, hum=0.8)
     assert found.fault != "electrical"
+
+
+def test_an_explanation_says_what_could_not_be_looked_for() -> None:
+    """Without a baseline none of it; with one, what these records or the motor's speed do not resolve."""
+    machine = Machine("m", "M", bearing=BEARING, line_frequency_hz=LINE_HZ)
+    learned = Diagnoser(machine, "m.x", SETTINGS)
+    for seed in range(SETTINGS.baseline_records):
+        learned.observe(evidence(seed, HEALTHY, shaft_hz=TWO_POLES_HZ), "", learning=True)
+    rng = np.random.default_rng(5)
+    turn = 2 * np.pi * TWO_POLES_HZ * np.arange(round(8 * RATE_HZ)) / RATE_HZ
+    samples = (0.5 * np.sin(turn) + 0.3 * rng.standard_normal(len(turn))).astype(np.float32)
+
+    def reasons(document: dict[str, object] | None, part: int) -> str:
+        found = diagnosed_recording([samples[:part]], RATE_HZ, machine, TWO_POLES_HZ, learned=document)
+        return " ".join(explained(found).reasons)
+
+    assert "only a baseline says which have risen" in reasons(None, len(samples))
+    whole = reasons(learned.state(), len(samples))
+    assert "Electrical: 2 x line not resolvable from 2x shaft" in whole
+    assert "Looseness could not be looked for" not in whole
+    old = learned.state()
+    for key in ("0.5x", "1.5x", "2.5x", "4x", "5x", "6x", "7x", "8x"):
+        del old["baselines"][""][key]
+    assert "Looseness could not be looked for" in reasons(old, len(samples))
