@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from appliance.alarms import budget
 from appliance.alarms.process_rule import PROCESS_VALUES, ProcessFinding, ProcessRule
 from appliance.analysis_rows import LATE_S, Row, RowFormer
 from appliance.limit_versions import LimitFacts, LimitKey
@@ -28,8 +29,8 @@ FORMAT = "process-group-1"
 MOST_STATES = 16
 MOST_KEPT_CELLS = 60_000  # of half-learned rows in a document: a journal's record has its bound
 _LONG_AGO_NS = 1 << 60
+_NO_PROMISE = budget.set_aside(budget.PROCESS_VALUES)
 _BREAK_ROWS = 3  # missing in a row: what comes then does not follow
-NO_PROMISE = "no rate of false alarms can be promised for process values"
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,11 +255,11 @@ class GroupWatch:
             rests_on_s=seconds,
             windows=detector.rows_learned,
             provisional=True,
-            text=_words_of(learned.slow, self._names) if learned is not None else NO_PROMISE,
+            text=_words_of(learned.slow, self._names) if learned is not None else _NO_PROMISE,
             kind="process",
         )
 
 
 def _words_of(slow: Sequence[bool], names: Sequence[str]) -> str:
     known = [name for name, is_slow in zip(names, slow, strict=True) if is_slow]
-    return NO_PROMISE + (f"; too slow to know their range yet: {', '.join(known)}" if known else "")
+    return _NO_PROMISE + (f"; too slow to know their range yet: {', '.join(known)}" if known else "")

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from appliance.alarms import budget
 from appliance.alarms.process_rule import SLOW_TAG, ProcessFinding, ProcessRule
-from appliance.analysis_process_group import NO_PROMISE, fingerprint, own_name, shown_unit
+from appliance.analysis_process_group import fingerprint, own_name, shown_unit
 from appliance.analysis_rows import LATE_S, RowFormer
 from appliance.limit_versions import LimitFacts, LimitKey
 from dsp.samples import Channel, SampleBlock
@@ -23,6 +24,7 @@ from models.slow_tag import SlowTagDetector, SlowTagRules
 Document = dict[str, Any]
 FORMAT = "slow-tag-watch-1"
 ALWAYS, RUNNING = "always", "running"
+_NO_PROMISE = budget.set_aside(budget.SLOW_TAGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,6 @@ class SlowTagWatch:
             rests_on_s=seconds,
             windows=detector.values_learned,
             provisional=True,
-            text=NO_PROMISE,
+            text=_NO_PROMISE,
             kind="process",
         )

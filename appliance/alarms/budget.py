@@ -76,3 +76,12 @@ SHARES = (SCORES, FAULT_LINES, PROCESS_VALUES, SLOW_TAGS, ZONES, DRIFT, SENSOR)
 def per_year(share: Share, sharers: int = 1, budget: float = FALSE_ALARMS_PER_YEAR) -> float:
     """What one of `sharers` (channels, as a rule) may raise falsely by this rule, per year of running."""
     return budget * share.part / max(1, sharers)
+
+
+def set_aside(share: Share) -> str:
+    """What can be said of a rule whose rate is not estimated, in words."""
+    rules = f"{share.rule.removesuffix('s')}s"
+    return (
+        f"no rate of false alarms can be promised for {rules};"
+        f" {share.part:g} a year of the machine's budget is set aside for them"
+    )

@@ -17,6 +17,7 @@ from dsp.extractor import EXTRACTOR_VERSION, FeatureVector
 from dsp.samples import Quality
 from dsp.severity_limits import ZoneLimits
 from models.detector import AnomalyScore, BaselineDetector, LearningProgress, LearningSettings
+from models.diagnosis import Diagnosis, RankedFault, Verdict
 from models.drift import DriftSettings
 from models.errors import ModelStateError
 from models.prognosis import Forecast
@@ -129,12 +130,67 @@ def test_a_forecast_of_before_a_restart_is_withdrawn_when_it_ends() -> None:
     assert all("no forecast any more" in text for text in box.told)
 
 
+def diagnosis(n: int, evidence: float) -> Diagnosis:
+    verdict = Verdict.FAULT if evidence >= 1.0 else Verdict.HEALTHY
+    fault = "outer race" if evidence >= 1.0 else None
+    ranking = (RankedFault("outer race", evidence),)
+    text = "outer race, 6 dB over baseline"
+    return Diagnosis("pump", "pump.x", n, verdict, fault, 0.8, text, ranking, 6.0, 100.0)
+
+
+def diagnosed(watch: ChannelWatch, first: int, evidence: np.ndarray, healthy: bool = True) -> list[Diagnosis]:
+    return [
+        watch.diagnosed(diagnosis(i, value), i * STEP_NS, compared=True, healthy=healthy)
+        for i, value in enumerate(evidence.tolist(), first)
+    ]
+
+
+def test_the_limit_of_fault_lines_is_settled_for_its_share_by_healthy_running_alone() -> None:
+    rng = np.random.default_rng(2)
+    n = round(70 * DAY)  # 1680 h, where 1461 h are needed
+    low = 0.2 * np.exp(0.2 * rng.standard_normal(n))
+    quiet = ChannelWatch("pump.x", WatchSettings(), 1, RuleSettings())
+    assert not [d for d in diagnosed(quiet, 0, low) if d.verdict is Verdict.FAULT]
+    assert quiet.fault_statement.factor == 1.0
+    assert not quiet.fault_statement.provisional
+    assert quiet.fault_statement.vouched_per_year <= 0.2
+    # evidence comes in bouts of half an hour, now and then so near to a call that some would be confirmed
+    bouts = np.repeat(np.exp(0.3 * rng.standard_normal(n // 3)), 3)
+    near = np.minimum(0.42 * bouts, 0.95)
+    watch = ChannelWatch("pump.x", WatchSettings(), 1, RuleSettings())
+    diagnosed(watch, 0, near[: n // 2])
+    assert watch.fault_statement.factor == 1.0  # not before its span vouches for the share
+    again = ChannelWatch("pump.x", WatchSettings(), 1, RuleSettings())
+    again.restore(json.loads(json.dumps(watch.state())))
+    diagnosed(again, n // 2, near[n // 2 :])
+    factor = again.fault_statement.factor
+    assert 1.0 < factor <= 1.5
+    print(f"limit of fault lines settled at {factor:.2f}: {again.fault_statement.text}")
+    (weak,) = diagnosed(again, n, np.array([factor - 0.01]))
+    assert weak.verdict is Verdict.ABSTAIN
+    (strong,) = diagnosed(again, n + 1, np.array([factor + 0.01]))
+    assert (strong.verdict, strong.fault) == (Verdict.FAULT, "outer race")
+    after = ChannelWatch("pump.x", WatchSettings(), 1, RuleSettings())
+    after.restore(json.loads(json.dumps(again.state())))
+    assert after.fault_statement.factor == factor
+    # while an alarm stands nothing is learned, and the time does not count
+    sick = ChannelWatch("pump.x", WatchSettings(), 1, RuleSettings())
+    diagnosed(sick, 0, near, healthy=False)
+    assert sick.fault_statement.span_h == 0.0
+    # what was stored before fault lines were watched is taken over
+    older = {name: value for name, value in again.state().items() if name != "fault_limit"}
+    before = ChannelWatch("pump.x", WatchSettings(), 1, RuleSettings())
+    before.restore(older)
+    assert before.fault_statement.span_h == 0.0
+
+
 def test_damaged_states_are_refused() -> None:
     box = Box()
     box.days(0, 8)
     state = box.watch.state()
     first: dict[str, Any] = {STATE: {"names": ["a"], "centre": [1.0, 2.0]}}
-    for damage in ({"first": first}, {"first": None}, {"limit": {}}, {"drift": {}}, {"histories": {}}):
+    parts = ("limit", "fault_limit", "drift", "histories")
+    for damage in ({"first": first}, {"first": None}, *({part: {}} for part in parts)):
         with pytest.raises(ModelStateError):
             ChannelWatch("pump.x", WatchSettings(), 1, RuleSettings()).restore({**state, **damage})
 

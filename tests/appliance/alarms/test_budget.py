@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 
 from appliance.alarms import process_rule, rules
-from appliance.alarms.budget import FALSE_ALARMS_PER_YEAR, FAULT_LINES, SCORES, SHARES, ZONES, per_year
+from appliance.alarms.budget import (
+    FALSE_ALARMS_PER_YEAR,
+    FAULT_LINES,
+    PROCESS_VALUES,
+    SCORES,
+    SHARES,
+    SLOW_TAGS,
+    ZONES,
+    per_year,
+    set_aside,
+)
 from appliance.alarms.rules import RuleSettings
 from appliance.analysis_settings import PROFILES, WatchSettings
 from appliance.analysis_watch import ChannelWatch
@@ -43,6 +53,9 @@ def test_every_rule_that_can_alarm_of_a_machine_has_a_row() -> None:
 def test_what_is_not_learned_says_why_and_promises_nothing() -> None:
     for share in SHARES:
         assert share.why.startswith("not estimated: ") is not share.learned, share.rule
+    said = "can be promised for {}; {} a year of the machine's budget is set aside for them"
+    assert said.format("process values", "0.1") in set_aside(PROCESS_VALUES)
+    assert said.format("slow tags", "0.05") in set_aside(SLOW_TAGS)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
