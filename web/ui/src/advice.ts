@@ -12,6 +12,8 @@ const BY_FAULT: Record<string, string> = {
   unbalance: "Look for build-up, wear or a lost part on the rotor; clean it, then balance.",
   misalignment: "Check the alignment of the coupling and the tightness of the feet, cold and warm.",
   looseness: "Check foundation bolts, feet and bearing seats for looseness.",
+  electrical:
+    "Have an electrician measure the currents of the phases under load. Twice the supply frequency: check soft foot, air gap and loose iron. Sidebands of the shaft's line: check the rotor's bars.",
   gear: "Check the gearbox's oil level and look for metal in the oil; inspect the teeth.",
 };
 
