@@ -142,6 +142,8 @@ def _learning(watched: _Watched, profile: AnalysisSettings) -> Prospect:
     needed_s = profile.learning.learn_s
     needed = f"{needed_s / 3600.0:g} h" if needed_s >= 3600.0 else f"{needed_s:g} s"
     text = f"after {needed} of steady, healthy running in {_states(watched)}"
+    if profile.cadence_s > 0.0:
+        text += f"; a second of waveform is judged each {profile.cadence_s:g} s"
     return Prospect("learned limits", True, text)
 
 

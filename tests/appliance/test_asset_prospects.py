@@ -41,6 +41,14 @@ def test_a_whole_plate_is_judged_by_all_means(tmp_path: Path) -> None:
     )
 
 
+def test_a_cadence_says_how_much_longer_it_learns(tmp_path: Path) -> None:
+    found = judged(tmp_path, ("decision_cadence_s = 0.0", "decision_cadence_s = 600"))
+    assert found["learned limits"].text == (
+        "after 48 h of steady, healthy running in each operating state (by speed and load);"
+        " a second of waveform is judged each 600 s"
+    )
+
+
 @pytest.mark.parametrize(
     ("what", "changes", "why"),
     [
