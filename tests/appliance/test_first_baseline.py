@@ -19,24 +19,27 @@ from models.errors import ModelStateError
 from tests.appliance.house import House, house, running
 from tests.appliance.journal.builders import START_NS
 from tests.appliance.test_analysis_watch import Box
-from tests.appliance.test_limits import CHANNEL, LEARNS_S, change
+from tests.appliance.test_limits import CHANNEL, change
 from tests.appliance.test_pipeline import feed_all
 from web.limit_schemas import LimitView
 from web.station_view import LimitRefusedError
 
 
 @pytest.fixture(scope="module")
-def one_scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
-    """A journal of a machine that was learned, and scored for a while."""
-    folder = tmp_path_factory.mktemp("scored")
+def one_scored(one_learned: tuple[Path, int], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    """A journal of a machine that was learned, and scored for a while since."""
+    folder = tmp_path_factory.mktemp("scored") / "state"
+    shutil.copytree(one_learned[0], folder)
+    learned = ReplayClock(START_NS)
+    learned.set(one_learned[1])
 
-    async def learn() -> int:
-        async with house(folder) as one:
+    async def score() -> int:
+        async with house(folder, learned) as one:
             one.start()
-            await feed_all(one, running(LEARNS_S + 20.0))
+            await feed_all(one, running(20.0, 9))
             return one.clock.monotonic_ns()
 
-    return folder, asyncio.run(learn())
+    return folder, asyncio.run(score())
 
 
 @pytest.fixture
