@@ -29,6 +29,7 @@ class ShaftLines:
     mesh_sidebands: float  # mean of mesh -1x and mesh +1x
     series: tuple[float, ...] = _NONE  # at `SERIES_ORDERS`
     series_floor: tuple[float, ...] = _NONE  # median between the shaft's lines around each
+    mesh_floor: float = float("nan")  # the same around the mesh and its sidebands
 
     def velocity_share(self, harmonic: int) -> float:
         """Part of one harmonic (1..3) in the vibration velocity of all three, by energy, 0..1."""
@@ -43,13 +44,21 @@ def median_shaft_lines(records: Sequence[ShaftLines]) -> ShaftLines:
         raise DspError("median_shaft_lines: no record given; at least one is needed")
     rows = np.array(
         [
-            (*lines.harmonics, lines.mesh, lines.mesh_sidebands, *lines.series, *lines.series_floor)
+            (
+                *lines.harmonics,
+                lines.mesh,
+                lines.mesh_sidebands,
+                lines.mesh_floor,
+                *lines.series,
+                *lines.series_floor,
+            )
             for lines in records
         ]
     )
-    first, second, third, mesh, sidebands, *series = (float(value) for value in np.median(rows, axis=0))
-    orders = len(SERIES_ORDERS)
-    return ShaftLines((first, second, third), mesh, sidebands, tuple(series[:orders]), tuple(series[orders:]))
+    medians = [float(value) for value in np.median(rows, axis=0)]
+    first, second, third, mesh, sidebands, mesh_floor, *series = medians
+    of, floors = tuple(series[: len(SERIES_ORDERS)]), tuple(series[len(SERIES_ORDERS) :])
+    return ShaftLines((first, second, third), mesh, sidebands, of, floors, mesh_floor)
 
 
 def shaft_lines(spectrum: PlainSpectrum, shaft_hz: float, gear_teeth: int | None = None) -> ShaftLines:
@@ -83,4 +92,5 @@ def shaft_lines(spectrum: PlainSpectrum, shaft_hz: float, gear_teeth: int | None
     if gear_teeth is None:
         return ShaftLines((first, second, third), float("nan"), float("nan"), series, floors)
     below, mesh, above = (amplitude((gear_teeth + offset) * shaft_hz) for offset in (-1, 0, 1))
-    return ShaftLines((first, second, third), mesh, 0.5 * (below + above), series, floors)
+    mesh_floor = floor_between_lines(spectrum, gear_teeth * shaft_hz, 1.5 * shaft_hz, shaft_hz)
+    return ShaftLines((first, second, third), mesh, 0.5 * (below + above), series, floors, mesh_floor)

@@ -48,7 +48,8 @@ def line_levels(
     amplitudes = {f"{order:g}x": value for order, value in zip(SERIES_ORDERS, shaft.series, strict=True)}
     amplitudes |= dict(zip(("1x", "2x", "3x"), shaft.harmonics, strict=True))
     amplitudes |= {"mesh": shaft.mesh, "mesh sidebands": shaft.mesh_sidebands}
-    amplitudes[FLOOR] = median(shaft.series_floor)
+    floors = [floor for floor in shaft.series_floor if math.isfinite(floor)]
+    amplitudes[FLOOR] = median(floors) if floors else math.nan
     if motor is not None:
         amplitudes |= {TWICE_LINE: motor.twice_line, BROKEN_BARS: motor.pole_pass_sidebands}
     for key, amplitude in amplitudes.items():
@@ -226,7 +227,9 @@ def electric_rises(
 ) -> dict[str, float]:
     """Rises of the motor's electric lines, dB, by key; 0 where a line does not stand out or hardly matters.
 
-    Lines that the records cannot tell from a mechanical one are left out.
+    They are over what the noise rose by, and over what the shaft's line beside them did: whatever lifts that
+    lifts what its speed's wander puts around it. Lines that the records cannot tell from a mechanical one
+    are left out.
     """
     found = {}
     floor_rise = max(0.0, rises.get(FLOOR, 0.0))
@@ -235,9 +238,9 @@ def electric_rises(
         velocity = motor.twice_line / motor.twice_line_hz
         stands = motor.twice_line_standing >= settings.standing
         matters = velocity >= settings.electric_share * shaft.harmonics[0] / motor.shaft_hz
-        found[TWICE_LINE] = twice - floor_rise if stands and matters else 0.0
+        lifted = max(floor_rise, rises.get(f"{round(motor.twice_line_hz / motor.shaft_hz)}x", 0.0))
+        found[TWICE_LINE] = twice - lifted if stands and matters else 0.0
     if sidebands is not None and math.isfinite(motor.pole_pass_standing):
-        # Whatever lifts 1x lifts its sidebands.
         lifted = max(floor_rise, rises.get("1x", 0.0))
         stands = motor.pole_pass_standing >= settings.standing
         found[BROKEN_BARS] = sidebands - lifted if stands else 0.0
@@ -291,7 +294,11 @@ def shaft_claims(
         # A damaged tooth modulates the mesh once per turn; load alone lifts the mesh with its sidebands.
         risen = min(sidebands, sidebands - max(0.0, mesh) + 0.5 * limit_db)
         sign = "sidebands of the gear mesh"
-        claims.append(Claim("gear", max(0.0, risen / limit_db), sign, "mesh sidebands", gear_teeth, risen))
+        evidence = max(0.0, risen / limit_db)
+        # A blow lifts all there is around the mesh alike, and draws no line.
+        if not shaft.mesh_sidebands >= settings.standing * shaft.mesh_floor:
+            evidence = min(_EXPLAINED, evidence)
+        claims.append(Claim("gear", evidence, sign, "mesh sidebands", gear_teeth, risen))
     return claims
 
 

@@ -30,6 +30,7 @@ def test_known_tones_have_their_amplitudes(shaft_hz: float) -> None:
     assert found.harmonics == pytest.approx((2.0, 0.7, 0.2), rel=0.12)
     assert found.mesh == pytest.approx(0.9, rel=0.12)
     assert found.mesh_sidebands == pytest.approx(0.2, rel=0.15)
+    assert 0.0 < found.mesh_floor < 0.02
 
 
 def test_velocity_share_weighs_low_orders() -> None:
@@ -54,8 +55,8 @@ def test_what_cannot_be_is_refused() -> None:
 
 
 def test_one_odd_record_does_not_move_the_median() -> None:
-    usual = ShaftLines((1.0, 2.0, 3.0), 4.0, 5.0, (0.5,) * 9, (0.1,) * 9)
-    odd = ShaftLines((9.0, 9.0, 9.0), 9.0, 9.0, (9.0,) * 9, (9.0,) * 9)
+    usual = ShaftLines((1.0, 2.0, 3.0), 4.0, 5.0, (0.5,) * 9, (0.1,) * 9, 0.3)
+    odd = ShaftLines((9.0, 9.0, 9.0), 9.0, 9.0, (9.0,) * 9, (9.0,) * 9, 9.0)
     assert median_shaft_lines([usual, odd, usual]) == usual
     with pytest.raises(DspError):
         median_shaft_lines([])

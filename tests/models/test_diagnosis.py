@@ -248,6 +248,30 @@ def test_a_gear_that_modulates_its_mesh_needs_a_baseline_and_teeth() -> None:
     assert diagnosed(0.5, 1.1, learn=False).fault is None
 
 
+def test_blows_in_a_new_operating_state_are_no_gear_damage() -> None:
+    """Two of its first three records: their median is no sound one yet."""
+    teeth = 37
+    machine = Machine("gear-1", "Gear 1", bearing=BEARING, gear_teeth=teeth)
+    diagnoser = Diagnoser(machine, "gear.de", SETTINGS)
+    rng = np.random.default_rng(3)
+    t = np.arange(N) / RATE_HZ
+    blow = np.where(t >= 1.0, 300.0 * np.exp(-100.0 * (t - 1.0)) * np.sin(2 * np.pi * 900.0 * t), 0.0)
+
+    def diagnosed(state: str, hit: bool, learn: bool = False) -> Diagnosis:
+        turn = 2 * np.pi * SHAFT_HZ * t + rng.uniform(0, 6)
+        mesh = (1.0 + 0.05 * np.cos(turn)) * np.sin(teeth * turn)
+        window = record(0.1 * background(rng, N) + mesh + (blow if hit else 0.0))
+        evidence = fault_evidence(window, SHAFT_HZ, BEARING, 0.01, gear_teeth=teeth)
+        return diagnoser.observe(evidence, state, learning=learn)
+
+    for _ in range(SETTINGS.baseline_records):
+        diagnosed("loaded", hit=False, learn=True)
+    diagnosed("idle", hit=False)
+    hit = [diagnosed("loaded", hit=one) for one in (True, False, True, True)]
+    assert any(diagnoser.rises["mesh sidebands"] > SETTINGS.shaft_rise_db for _ in hit), "the blows count"
+    assert all(one.fault != "gear" for one in hit)
+
+
 def test_a_record_too_short_for_every_line_abstains() -> None:
     rng = np.random.default_rng(1)
     slow_hz = 3.0
