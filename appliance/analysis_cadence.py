@@ -83,7 +83,8 @@ class SeldomFramer:
     def _take(self, window: Window) -> None:
         due_ns = window.start_ns if self._due_ns is None else self._due_ns
         in_time = abs(window.start_ns - due_ns) < self._cadence_ns // 2
-        self._due_ns = (due_ns if in_time else window.start_ns) + self._cadence_ns
+        # Of what came early the next may, too: else a source whose clock is fast is out of step before long.
+        self._due_ns = (min(due_ns, window.start_ns) if in_time else window.start_ns) + self._cadence_ns
         self._framer.interrupt()
         self._open = False
 

@@ -51,9 +51,6 @@ class RowRules:
 
 
 MIN_SAMPLES = 32
-# Healthy rows of one operating state from which on a fine row, of 150 columns and more, can be learned. From
-# fewer its spreads are chance and its covariance little but shrinkage; a coarse row of three axes has 15.
-LEARNS_FINE = 24
 
 
 def fine_row(

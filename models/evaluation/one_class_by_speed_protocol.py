@@ -2,8 +2,9 @@
 
 Duty: per speed, learn the first 6 healthy windows and rank the last 6 against every faulty one; then the same
 windows with that speed left out of learning, where the product reads a curve over speed and every other
-detector takes the nearest learned speed. At a learned speed the product describes windows coarsely where few
-were learned (`LEARNS_FINE`).
+detector takes the nearest learned speed. The product describes the windows of this protocol coarsely: of the
+eleven rows that six windows make, a fine row's 150 columns and more learn spreads by chance and a covariance
+that is little but shrinkage; a coarse row of three axes has 15.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from models.detectors import speed_model
 from models.detectors.catalogue import DEFAULT, detectors
 from models.detectors.columns import ScaleRules
 from models.detectors.one_class import OneClassDetector
-from models.detectors.representation import LEARNS_FINE, RowRules
+from models.detectors.representation import RowRules
 from models.detectors.speed_model import fit_speed_model
 from models.evaluation.one_class_protocol import RULES, variants
 from models.evaluation.one_class_rows import (
@@ -69,7 +70,8 @@ class OneClassBySpeedProtocol:
             "rows": repr(asdict(self._rules)),
             "detectors": {name: repr(part) for name, part in detectors(self._rules.level_scale).items()},
             "default": DEFAULT,
-            "windows": [WINDOW, LEARNED, OVERLAP, LEARNS_FINE],
+            "windows": [WINDOW, LEARNED, OVERLAP],
+            "rows_within": "coarse",
             "speed_model": [speed_model.NEIGHBOURS, speed_model.DEGREE],
         }
 
@@ -113,7 +115,7 @@ class OneClassBySpeedProtocol:
                 if variant == RULES and "unseen" in scores:
                     curve = _curve(coarse_at, speed, self._rules.scale(stretches.level_known))
                     scores["unseen"] = curve(judged)
-                if variant == RULES and "within" in scores and len(at[speed].learned) < LEARNS_FINE:
+                if variant == RULES and "within" in scores:
                     scores["within"] = detector.fit(coarse_at[speed].learned).score(judged)
                 unit.sealed.write(variant, scores)
         states = []

@@ -76,6 +76,13 @@ def test_snapshots_are_taken_when_they_come() -> None:
     assert starts_s(cut(seldom(600.0), snapshots)) == [1000.0 + at_s for at_s in came]
 
 
+@pytest.mark.parametrize("period_s", [545.0, 570.0, 598.0, 600.0, 605.0, 660.0])
+def test_no_snapshot_is_passed_over_whose_clock_is_a_little_off(period_s: float) -> None:
+    came = [1000.0 + period_s * i for i in range(60)]
+    snapshots = [block for at_s in came for block in stretch(at_s, 1.1, 1.1)]
+    assert len(cut(seldom(600.0), snapshots)) == 60
+
+
 def test_a_source_that_is_away_costs_its_decisions_and_no_other() -> None:
     framer = seldom(60.0)
     blocks = stretch(0.0, 100.5) + stretch(419.0, 150.0)
