@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from appliance.errors import Fatal
 from appliance.journal.features import NameList
 from appliance.journal.record import CENTRAL, Record, RecordClass, RecordKind, SinkClaim
-from appliance.sinks.courier_encoding import BatchEncoder, Encoder
+from appliance.sinks.courier_encoding import BatchEncoder, Encoder, ManyEncoder
 from appliance.sinks.courier_needs import CourierWatch, JournalFeed, Pace
 from appliance.sinks.courier_patience import wait_until_answers
 from appliance.sinks.courier_report import CourierReport, CourierState
@@ -68,6 +68,7 @@ class Courier:
         outbox: Outbox,
         *,
         encode: Encoder,
+        encode_many: ManyEncoder | None = None,
         name_list: Callable[[bytes], Awaitable[NameList | None]],
         watch: CourierWatch,
         where: str,
@@ -80,12 +81,15 @@ class Courier:
     ) -> None:
         """`send_provisional`: records of untrusted time are sent, marked, instead of held back. `answers`:
         whether a peer that was away is there again; without it a back-off is waited for to its end.
+        `encode_many` gives the same lines as `encode`, of many records at once.
 
         `wall_ns` is UTC, for refusals and for the age of what waits. `uplink` says what may still go today;
         the sink keeps its account.
         """
         self._journal, self._sink, self._outbox = journal, sink, outbox
-        self._encoder = BatchEncoder(encode, name_list, wall_ns, send_provisional=send_provisional)
+        self._encoder = BatchEncoder(
+            encode, name_list, wall_ns, send_provisional=send_provisional, encode_many=encode_many
+        )
         self._watch = watch
         self._where = where
         self._pace = pace or Pace()
