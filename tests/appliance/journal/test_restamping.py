@@ -309,3 +309,34 @@ async def test_a_file_of_the_second_schema_is_resolved_too(open_journal: OpenJou
     await until(lambda: journal.resolutions > 0)
     (record,) = await journal.read(0, {RecordKind.ALARM_TRANSITION})
     assert (record.time_ns, record.time_resolved) == (START_NS + SECOND_NS, True)
+
+
+@pytest.mark.parametrize("step_ns", [HOUR_NS, -HOUR_NS, -SECOND_NS], ids=["+1h", "-1h", "-1s"])
+@pytest.mark.parametrize("restart", [False, True], ids=["running", "restarted"])
+async def test_a_clock_set_for_a_while_leaves_no_time_out_of_order(
+    open_journal: OpenJournal, monkeypatch: pytest.MonkeyPatch, step_ns: int, restart: bool
+) -> None:
+    """Trusted, set, put right within the minute: every record lies where monotonic time says."""
+    boot(monkeypatch, "boot-a")
+    host = StandingClock(START_NS)
+    journal = await open_journal(clock=host.clock)
+    seconds(journal, host, 2, 10)
+    await flushed(journal)
+    host.now_ns, host.offset_ns = 14 * SECOND_NS, START_NS + step_ns
+    if restart:
+        await journal.close()
+        host.clock = host.started_anew()
+        journal = await open_journal(clock=host.clock)
+    seconds(journal, host, 15, 20)
+    await journal.commit([alarm(1)])
+    await flushed(journal)
+    assert not (await journal.read(0, {RecordKind.ALARM_TRANSITION}))[0].time_known
+    host.now_ns, host.offset_ns = 40 * SECOND_NS, START_NS
+    seconds(journal, host, 41, 10)
+    await resolved(journal)
+    await flushed(journal)
+    tags = await journal.read(0, {RecordKind.TAG})
+    assert len(tags) == 40
+    alarms = await journal.read(0, {RecordKind.ALARM_TRANSITION})
+    assert all(0 <= one.time_ns - START_NS - one.monotonic_ns < 1_000 for one in (*tags, *alarms))
+    assert all(one.time_known for one in await journal.read(0, None, 1_000))
