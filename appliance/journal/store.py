@@ -164,8 +164,10 @@ class Store:
         self._known_names |= name_lists
         self._sequence = sequence
         with self._lock:
+            superseded = [self._newest[kind].get(subject) for kind, subject in newest]
             for (kind, subject), record in newest.items():
                 self._newest[kind][subject] = record
+        self.books.superseded(superseded)
         for record in added:
             self.books.count(record)
             self._provisional |= not record.time_trusted
@@ -257,6 +259,11 @@ class Store:
         with self._lock:
             return self._newest[kind].get(subject)
 
+    def is_newest(self, kind: RecordKind, subject: str, sequence: int) -> bool:
+        """Whether a record is the newest of its subject."""
+        known = self.newest(kind, subject)
+        return known is not None and known.sequence == sequence
+
     def newest_time_ns(self) -> int | None:
         """The latest UTC time in the journal; None while it is empty."""
         with self._lock:
@@ -305,35 +312,20 @@ class Store:
         kind_code = schema.KIND_CODES[new.kind]
         if class_code == schema.TELEMETRY and new.kind is not RecordKind.GAP:  # a gap is told again and again
             time_ns = self._times.free(kind_code, new.subject, time_ns)
-        crc = schema.crc_of(
-            class_code, kind_code, new.monotonic_ns, subject=new.subject, key=new.key, payload=new.payload
-        )
-        row: schema.Row = (
+        record = Record(
             sequence,
-            class_code,
-            kind_code,
-            self._boot,
+            new.record_class,
+            new.kind,
+            new.key,
+            new.subject,
+            self.boot_id,
             new.monotonic_ns,
             time_ns,
-            int(trusted),
-            crc,
-            new.subject,
-            new.key,
+            trusted,
             new.payload,
         )
-        if self._connection.execute(schema.INSERT_RECORD, row).rowcount == 1:
-            return Record(
-                sequence,
-                new.record_class,
-                new.kind,
-                new.key,
-                new.subject,
-                self.boot_id,
-                new.monotonic_ns,
-                time_ns,
-                trusted,
-                new.payload,
-            )
+        if self._connection.execute(schema.INSERT_RECORD, _row(record, self._boot)).rowcount == 1:
+            return record
         scope = self._boot if class_code == schema.TELEMETRY else 0
         stored = self._connection.execute(
             f"SELECT {schema.RECORD_COLUMNS} FROM record WHERE key=? AND "  # noqa: S608
@@ -342,7 +334,9 @@ class Store:
         ).fetchone()
         known = schema.record_of(stored, self._boots)
         if known is None:
-            raise sqlite3.DatabaseError(f"the stored record with key {new.key} is damaged")
+            damage = sqlite3.DatabaseError(f"the stored record with key {new.key} is damaged")
+            damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT  # to be salvaged, not tried again for ever
+            raise damage
         return known
 
     def set_meta(self, name: str, value: str) -> None:
