@@ -7,6 +7,7 @@ were confirmed. Nothing here has seen the appliance's journal.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,28 +46,53 @@ def of_numbers(  # noqa: PLR0917 - each a witness
     confirmed_s: Mapping[int, float],
     healed_s: float,
     shown_again: Collection[int] = (),
+    made_s: Mapping[int, float] | None = None,
 ) -> Outcome:
     """Telemetry: `produced` number -> monotonic s; `found` (UTC ns, number) at the centre; `gaps` from, to.
 
     A lost number is declared if a gap covers the time that lies between its neighbours' in its place: so the
     appliance's clock may be wrong, and still be held to what it says. `shown_again`: numbers that the plant
-    showed to a new subscriber, who notes them once more.
+    showed to a new subscriber, who notes them once more. `made_s`: when each number was shown, those before
+    and after `produced` included; a busy machine makes them at uneven times.
     """
     times: dict[int, list[int]] = {}
     for time_ns, number in found:
         times.setdefault(number, []).append(time_ns)
     there = sorted(number for number in produced if number in times)
     lost = [number for number in produced if number not in times]
-    known = sorted(times)
+    place = _Places(times, {**(made_s or {}), **produced})
     in_order = [number for _, number in sorted(found) if number in produced and number not in shown_again]
     return Outcome(
         produced=len(produced),
         lost=len(lost),
-        declared=sum(_declared(number, known, times, gaps) for number in lost),
+        declared=sum(place.is_declared(number, gaps) for number in lost),
         doubled=sum(len(times[number]) - 1 for number in there if number not in shown_again),
         late_s=_late_s(((produced[n], confirmed_s.get(n)) for n in there), healed_s),
         out_of_order=sum(later < earlier for earlier, later in pairwise(in_order)),
     )
+
+
+def sentences_of_numbers(
+    produced: Mapping[int, float],
+    found: Sequence[tuple[int, int]],
+    gaps: Sequence[tuple[int, int]],
+    shown_again: Collection[int],
+    made_s: Mapping[int, float],
+) -> list[str]:
+    """What is wrong with single numbers, for whoever looks for the cause."""
+    times: dict[int, list[int]] = {}
+    for time_ns, number in found:
+        times.setdefault(number, []).append(time_ns)
+    place = _Places(times, made_s)
+    told: list[str] = []
+    for number in produced:
+        stands = times.get(number, [])
+        if not stands and not place.is_declared(number, gaps):
+            nearest = min(gaps, key=lambda gap: abs(gap[0] - (place.time_ns(number) or 0)), default=None)
+            told.append(f"number {number} is lost at {place.time_ns(number)}; the nearest gap is {nearest}")
+        elif len(stands) > 1 and number not in shown_again:
+            told.append(f"number {number} stands at {', '.join(map(str, sorted(stands)))}")
+    return told
 
 
 def of_steps(
@@ -145,16 +171,30 @@ def differing_states(what: str, box: Mapping[str, object], centre: Mapping[str, 
     ]
 
 
-def _declared(
-    number: int, known: Sequence[int], times: Mapping[int, Sequence[int]], gaps: Sequence[tuple[int, int]]
-) -> bool:
-    before = max((one for one in known if one < number), default=None)
-    after = min((one for one in known if one > number), default=None)
-    if before is None or after is None:
-        return False
-    from_ns, to_ns = max(times[before]), min(times[after])
-    time_ns = from_ns + (to_ns - from_ns) * (number - before) / (after - before)
-    return any(start - GAP_EDGE_NS <= time_ns <= end + GAP_EDGE_NS for start, end in gaps)
+class _Places:
+    """Where, in the centre's time, a number that it does not have would lie."""
+
+    def __init__(self, times: Mapping[int, Sequence[int]], made_s: Mapping[int, float]) -> None:
+        """`times`: UTC ns at which the centre has a number; `made_s`: when the plant showed it."""
+        self._times, self._made_s = times, made_s
+        self._known = sorted(number for number in times if number in made_s)
+
+    def time_ns(self, number: int) -> float | None:
+        """UTC ns; None without a neighbour on each side."""
+        index = bisect_left(self._known, number)
+        if not 0 < index < len(self._known):
+            return None
+        before, after = self._known[index - 1], self._known[index]
+        from_ns, to_ns = max(self._times[before]), min(self._times[after])
+        from_s, to_s = self._made_s[before], self._made_s[after]
+        return from_ns + (to_ns - from_ns) * (self._made_s[number] - from_s) / max(1e-9, to_s - from_s)
+
+    def is_declared(self, number: int, gaps: Sequence[tuple[int, int]]) -> bool:
+        """Whether a gap covers it."""
+        time_ns = self.time_ns(number)
+        return time_ns is not None and any(
+            start - GAP_EDGE_NS <= time_ns <= end + GAP_EDGE_NS for start, end in gaps
+        )
 
 
 def _late_s(moments: Iterable[tuple[float, float | None]], healed_s: float) -> float:

@@ -10,7 +10,7 @@ import contextlib
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.demo_config import MACHINE_ID
@@ -59,6 +59,7 @@ class Found:
     counters: list[str]  # sentences: what differs
     alarms: list[str]
     limits: list[str]
+    numbers: list[str] = field(default_factory=list)
 
     @property
     def well(self) -> bool:
@@ -138,18 +139,22 @@ async def _look(rig: Rig, window: Window, mine: set[Step], deeds: Deeds) -> Foun
 def _held_together(rig: Rig, window: Window, mine: set[Step], deeds: Deeds, shown: Shown) -> Found:
     """Blocking. Raises OSError, ValueError while the centre does not answer."""
     ask = rig.centre.ask
-    made = {number: at_s for number, at_s in rig.numbers().items() if window.has(at_s)}
+    numbers = rig.numbers()
+    made = {number: at_s for number, at_s in numbers.items() if window.has(at_s)}
+    there, gaps = centre.numbers(ask, COUNTING), [*centre.gaps(ask, COUNTING), *shown.gaps]
+    again = _shown_again(numbers, rig.subscriptions())
     confirmed = rig.proxy.confirmed_s
     at_centre = centre.counters(ask)
     steps = centre.steps(ask)
     sequences = {int(what): at_s for (name, what), at_s in confirmed.items() if name == "alarm"}
     telemetry = oracle.of_numbers(
         made,
-        centre.numbers(ask, COUNTING),
-        [*centre.gaps(ask, COUNTING), *shown.gaps],
+        there,
+        gaps,
         {n: at_s for n in made if (at_s := confirmed.get((COUNTING, repr(value_of(n))))) is not None},
         window.healed_s,
-        _shown_again(made, rig.subscribed_s),
+        again,
+        numbers,
     )
     told = {step: rig.seen_s[step] for step in mine}
     alarms = oracle.of_steps(told, steps, sequences, window.healed_s, mine - rig.told_durable)
@@ -177,17 +182,18 @@ def _held_together(rig: Rig, window: Window, mine: set[Step], deeds: Deeds, show
         oracle.differing_counters(shown.counters, at_centre),
         oracle.differing_states("alarm", shown.alarms, centre.alarm_states(ask)),
         oracle.differing_states("limit", box_limits, centre.limit_states(ask)),
+        oracle.sentences_of_numbers(made, there, gaps, again, numbers),
     )
 
 
 def _shown_again(made: Mapping[int, float], subscribed_s: Sequence[float]) -> set[int]:
-    """Numbers that may rightly stand twice: shown to a new subscriber, or for so long that the appliance
-    notes them again, as it does with a value that stands."""
+    """Numbers that may rightly stand twice: present when somebody subscribed, or shown for so long that the
+    appliance notes them again, as it does with a value that stands."""
     return {
         number
         for number, at_s in made.items()
-        if made.get(number + 1, at_s) - at_s > STANDS_S
-        or any(-EVERY_S < again_s - at_s < 12 * EVERY_S for again_s in subscribed_s)
+        if (until_s := made.get(number + 1, at_s + EVERY_S)) - at_s > STANDS_S
+        or any(at_s - EVERY_S < again_s < until_s + EVERY_S for again_s in subscribed_s)
     }
 
 
@@ -201,5 +207,7 @@ def _report(names: tuple[str, ...], faults: tuple[Fault, ...], found: Found) -> 
         not found.counters,
         not found.alarms,
         not found.limits,
-        differences=tuple(after + one for one in (*found.counters, *found.alarms, *found.limits)),
+        differences=tuple(
+            after + one for one in (*found.counters, *found.alarms, *found.limits, *found.numbers)
+        ),
     )

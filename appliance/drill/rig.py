@@ -21,7 +21,7 @@ from appliance.demo_config import MACHINE_ID, SERIAL_NUMBER, DemoPlaces, demo_co
 from appliance.demo_page import make_accounts
 from appliance.demo_receiver import DemoReceiver
 from appliance.drill.host_clock import HostClock
-from appliance.drill.numbered_plant import read_numbers
+from appliance.drill.numbered_plant import read_numbers, read_subscriptions
 from appliance.drill.oracle import Step
 from appliance.drill.page_client import PageClient
 from appliance.drill.proxy import Proxy
@@ -56,7 +56,6 @@ class Rig:
         self.seen_s: dict[Step, float] = {}  # what receivers were told, monotonic s of the first time
         self.told_durable: set[Step] = set()  # of them, those that were told without a mark
         self.shown: dict[tuple[str, str], float] = {}  # counters: the greatest that was shown
-        self.subscribed_s: list[float] = []  # when the appliance said that it is connected to the plant
         self.starts = 0
         self._sensor_heard_s = self._plugged_s = (
             0.0  # when the appliance said so, when the cable was last plugged
@@ -197,6 +196,10 @@ class Rig:
         """Every number that the plant has shown: monotonic s."""
         return read_numbers(self._account)
 
+    def subscriptions(self) -> list[float]:
+        """When somebody subscribed at the plant, monotonic s."""
+        return read_subscriptions(self._account)
+
     def samples_sent(self) -> float:
         """Samples of each axis that the sensor has put on the line, by its own account."""
         return float(read_truth(self._truth).totals.sent * SAMPLES_PER_FRAME)
@@ -224,7 +227,6 @@ class Rig:
             self.saw(line["alarm_id"], int(line["activation"]), line["what"], durable=line["durable"])
         elif kind == "link" and line["state"] == "connected":
             if line["source_id"] == PLANT:
-                self.subscribed_s.append(time.monotonic())
                 self.up.set()
             elif line["source_id"] == SENSOR:
                 self._sensor_heard_s = time.monotonic()

@@ -13,7 +13,7 @@ import pytest
 from appliance.commands.child_process import ChildProcess
 from appliance.commands.demo_ports import free_port
 from appliance.demo_plant import TEMPERATURE_NODE
-from appliance.drill.numbered_plant import number_of, read_numbers
+from appliance.drill.numbered_plant import number_of, read_numbers, read_subscriptions
 from appliance.sources.opcua_client import OpcUaSource
 from appliance.sources.opcua_values import OpcUaTag
 from dsp.samples import Channel, Measurand, SampleBlock
@@ -60,6 +60,7 @@ async def test_a_reader_that_stalls_notes_no_value_twice_and_misses_none(plant: 
     reading.cancel()
     await asyncio.wait([reading])
     shown = read_numbers(account)
+    assert len(read_subscriptions(account)) == 1
     stood = {one for one in shown if shown.get(one + 1, shown[one]) - shown[one] > 0.8}  # a busy machine
     assert [one for one in got if got.count(one) > 1 and one not in stood] == []
     assert sorted(set(got)) == list(range(got[0], got[-1] + 1))

@@ -33,6 +33,17 @@ def test_a_gap_on_a_wrong_clock_counts_where_its_neighbours_are() -> None:
     assert oracle.of_numbers(MADE, there, [(3 * S, 6 * S)], SURE, 0.0).declared == 0
 
 
+def test_what_was_shown_at_uneven_times_is_looked_for_where_it_was() -> None:
+    made = {1: 1.0, 2: 2.0, 3: 2.1, 4: 9.0}
+    there = [(round(made[n] * S), n) for n in (1, 4)]
+    gap = [(round(1.5 * S), round(2.3 * S))]
+    assert oracle.of_numbers(made, there, gap, {}, 0.0).declared == 2
+    assert oracle.of_numbers({2: 2.0, 3: 2.1}, there, gap, {}, 0.0, (), made).declared == 2
+    assert oracle.sentences_of_numbers(made, there, gap, (), made) == []
+    told = oracle.sentences_of_numbers(made, [*there, (8 * S, 1)], [], (), made)
+    assert [sentence.split()[1] for sentence in told] == ["1", "2", "3"]
+
+
 def test_what_is_lost_at_the_end_is_never_declared() -> None:
     found = oracle.of_numbers(MADE, THERE[:8], [(7 * S, 100 * S)], SURE, 0.0)
     assert (found.lost, found.declared) == (2, 0)
