@@ -17,6 +17,8 @@ from appliance.drill.outcome import Outcome
 
 GAP_EDGE_NS = 300_000_000  # a gap ends at the value after it: a value and a half of the plant on either side
 COUNT_TOLERANCE = 1e-9
+DONE = "done"
+CARRIED_OUT = frozenset({DONE, "conflict"})  # answers to a command that was taken
 REPEATED = frozenset({"updated"})  # steps that an activation may take more than once
 
 
@@ -121,10 +123,44 @@ def of_steps(
     )
 
 
+def sentences_of_steps(
+    seen_s: Mapping[Step, float], found: Sequence[FoundStep], marked: Collection[Step] = ()
+) -> list[str]:
+    """Which transitions are lost or doubled, for whoever looks for the cause."""
+    times = Counter(one.step for one in found)
+    told = [f"{step} is lost" for step in seen_s if step not in times and step not in marked]
+    told += [
+        f"{step} stands {times[step]} times"
+        for step in seen_s
+        if times[step] > 1 and step.what not in REPEATED
+    ]
+    return told
+
+
 def of_deeds(deeds: int, raised: int) -> Outcome:
     """Alarms that nobody told: so many deeds must have raised one each, so many were `raised`."""
     missing = max(0, deeds - raised)
     return Outcome(produced=missing, lost=missing)
+
+
+def of_commands(
+    given: Mapping[str, str],
+    there: Collection[str],
+    answers: Sequence[tuple[str, str]],
+    steps: Sequence[FoundStep],
+) -> Outcome:
+    """Commands of the centre: `given` id -> actor, one of a kind; those that the centre itself has lost again
+    are nobody's fault. Each must be carried out once: answered once, and with one step in an alarm's life
+    where it was done. One that came too late is a conflict, and that is its answer."""
+    mine = {command_id: actor for command_id, actor in given.items() if command_id in there}
+    times = Counter(command_id for command_id, outcome in answers if outcome in CARRIED_OUT)
+    acts = Counter(one.actor for one in steps)
+    done = {command_id for command_id, outcome in answers if outcome == DONE}
+    return Outcome(
+        produced=len(mine),
+        lost=sum(one not in times or (one in done and not acts[actor]) for one, actor in mine.items()),
+        doubled=sum(max(0, times[one] - 1, acts[actor] - 1) for one, actor in mine.items()),
+    )
 
 
 def of_counters(

@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-NEVER_DECLARED = frozenset({"alarm", "counter", "limit"})  # a gap is no excuse for losing one of these
+NEVER_DECLARED = frozenset(
+    {"alarm", "command", "counter", "limit"}
+)  # a gap is no excuse for losing one of these
 
 
 @dataclass(frozen=True, slots=True)

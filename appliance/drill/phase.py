@@ -59,7 +59,7 @@ class Found:
     counters: list[str]  # sentences: what differs
     alarms: list[str]
     limits: list[str]
-    numbers: list[str] = field(default_factory=list)
+    details: list[str] = field(default_factory=list)  # of what the outcomes count
 
     @property
     def well(self) -> bool:
@@ -173,6 +173,12 @@ def _held_together(rig: Rig, window: Window, mine: set[Step], deeds: Deeds, show
     return Found(
         {
             "alarm": alarms + oracle.of_deeds(deeds.pulled, len(raised - old)),
+            "command": oracle.of_commands(
+                {one.command_id: one.actor for one in deeds.commands},
+                centre.commands(ask),
+                centre.answers(ask),
+                steps,
+            ),
             "counter": oracle.of_counters(
                 dict(rig.shown), at_centre, {("samples", axis): sent for axis in AXES}
             ),
@@ -182,7 +188,10 @@ def _held_together(rig: Rig, window: Window, mine: set[Step], deeds: Deeds, show
         oracle.differing_counters(shown.counters, at_centre),
         oracle.differing_states("alarm", shown.alarms, centre.alarm_states(ask)),
         oracle.differing_states("limit", box_limits, centre.limit_states(ask)),
-        oracle.sentences_of_numbers(made, there, gaps, again, numbers),
+        [
+            *oracle.sentences_of_numbers(made, there, gaps, again, numbers),
+            *oracle.sentences_of_steps(told, steps, mine - rig.told_durable),
+        ],
     )
 
 
@@ -208,6 +217,6 @@ def _report(names: tuple[str, ...], faults: tuple[Fault, ...], found: Found) -> 
         not found.alarms,
         not found.limits,
         differences=tuple(
-            after + one for one in (*found.counters, *found.alarms, *found.limits, *found.numbers)
+            after + one for one in (*found.counters, *found.alarms, *found.limits, *found.details)
         ),
     )

@@ -20,6 +20,7 @@ from appliance.demo_central import LocalInflux
 from appliance.demo_config import MACHINE_ID, SERIAL_NUMBER, DemoPlaces, demo_config
 from appliance.demo_page import make_accounts
 from appliance.demo_receiver import DemoReceiver
+from appliance.drill.central_operator import CentralOperator
 from appliance.drill.host_clock import HostClock
 from appliance.drill.numbered_plant import read_numbers, read_subscriptions
 from appliance.drill.oracle import Step
@@ -51,6 +52,7 @@ class Rig:
         self.centre = LocalInflux(influxd, folder / "centre", free_port())
         self.proxy = Proxy(self.centre.url)
         self.clock = HostClock(folder / "clock.json")
+        self.operator = CentralOperator(folder)
         self.receiver = DemoReceiver(folder / "receiver", self._took_message)
         self.page: PageClient
         self.seen_s: dict[Step, float] = {}  # what receivers were told, monotonic s of the first time
@@ -90,7 +92,9 @@ class Rig:
             webhook_url=self.receiver.url,
             webhook_secret=str(self.receiver.secret_file),
         )
-        self._config.write_text(_config_text(places, self.state_dir), encoding="utf-8")
+        self.operator.introduce()
+        text = _config_text(places, self.state_dir, self.operator.keys_file)
+        self._config.write_text(text, encoding="utf-8")
         _, password = await asyncio.to_thread(make_accounts, self.state_dir / "accounts.json")
         self.page = PageClient(f"http://127.0.0.1:{places.web_port}", password)
         start_ns, seed = str(time.monotonic_ns()), str(self.seed)
@@ -248,13 +252,14 @@ class Rig:
             await asyncio.sleep(RESTART_S)
 
 
-def _config_text(places: DemoPlaces, state_dir: Path) -> str:
+def _config_text(places: DemoPlaces, state_dir: Path, keys_file: Path) -> str:
     """The demo's configuration, on a trusted clock, with less patience for the centre."""
     text = demo_config(places)
     changes = {
         'state_dir = "."': f'state_dir = "{state_dir}"',
         "counter_period_s = 2.0": "counter_period_s = 1.0",
-        'provisional_times = "send"': f"timeout_s = {CENTRE_PATIENCE_S}",
+        'provisional_times = "send"': f"timeout_s = {CENTRE_PATIENCE_S}\n"
+        f'command_keys_file = "{keys_file}"\ncommand_poll_s = 1.0',
     }
     for before, after in changes.items():
         if before not in text:

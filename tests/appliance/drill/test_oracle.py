@@ -78,6 +78,14 @@ def test_alarms_lost_doubled_and_in_disorder() -> None:
     assert oracle.of_steps(seen, turned, sure, 0.0).out_of_order == 2
 
 
+def test_the_sentences_name_what_is_lost_or_doubled() -> None:
+    seen = {step(1): 1.0, step(2): 2.0, step(3): 3.0}
+    there = [FoundStep(step(1), 10, 1), FoundStep(step(1), 11, 2)]
+    told = oracle.sentences_of_steps(seen, there, {step(3)})
+    assert len(told) == 2 and "lost" in told[0] and "2 times" in told[1]
+    assert oracle.sentences_of_steps({step(1): 1.0}, there[:1]) == []
+
+
 def test_what_was_marked_as_not_durable_and_is_lost_was_declared() -> None:
     seen = {step(1): 1.0, step(2): 2.0}
     found = oracle.of_steps(seen, [], {}, 0.0, {step(2)})
@@ -89,6 +97,18 @@ def test_what_was_marked_as_not_durable_and_is_lost_was_declared() -> None:
 def test_a_deed_that_raised_nothing_is_a_lost_alarm() -> None:
     assert oracle.of_deeds(3, 3) == oracle.of_deeds(0, 2) == Outcome()
     assert oracle.of_deeds(3, 1) == Outcome(produced=2, lost=2)
+
+
+def test_a_command_is_carried_out_once() -> None:
+    given, shelved = {"a": "eva", "b": "ben"}, step(1, "shelved")
+    answered, acts = [("a", "done"), ("b", "conflict")], [FoundStep(shelved, 1, S, "eva")]
+    assert oracle.of_commands(given, {"a", "b"}, answered, acts) == Outcome(produced=2)
+    assert oracle.of_commands(given, {"a"}, answered[:1], acts) == Outcome(produced=1)  # the centre lost it
+    assert oracle.of_commands(given, {"a", "b"}, [("a", "refused"), ("b", "conflict")], acts).lost == 1
+    assert oracle.of_commands(given, {"a", "b"}, answered, []).lost == 1  # said to be done, and nobody saw it
+    assert oracle.of_commands(given, {"a", "b"}, [*answered, ("a", "done")], acts).doubled == 1
+    twice = [*acts, FoundStep(step(2, "shelved"), 2, S, "eva")]
+    assert oracle.of_commands(given, {"a", "b"}, answered, twice).doubled == 1
 
 
 def test_counters_that_went_back_or_beyond_the_truth() -> None:
