@@ -109,33 +109,35 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _drill(options: argparse.Namespace, folder: Path, tell: Tell) -> Report:
-    names = [name for name in options.faults if name != plan.POWER]
+    lines, names = plan.power_of(options.faults)
     wanted = plan.combinations_of(names) if names or not options.faults else []
     if wanted and options.influxd is None:
         raise Fatal(f"the drill needs a real InfluxDB to take away. {WHERE}")
     if wanted and not options.influxd.is_file():
         raise Fatal(f"there is no program {options.influxd}. {WHERE}")
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True, mode=0o700)
-    reports: list[Report] = []
-    if plan.POWER in options.faults or not options.faults:
-        reports.append(await asyncio.to_thread(power, folder / "power", options.seeds, options.cuts, tell))
+    reports = [
+        await asyncio.to_thread(power, folder / "power", options.seeds, options.cuts, tell, line=line)
+        for line in lines
+    ]
     if wanted:
         reports += await _on_stage(options, folder, wanted, tell)
     return joined(reports)
 
 
-def power(folder: Path, seeds: int, cuts: int, tell: Tell) -> Report:
-    """The power drill's part of the table. Blocking."""
-    tell("power: recording what the stores write and flush ...")
+def power(folder: Path, seeds: int, cuts: int, tell: Tell, *, line: str = "") -> Report:
+    """The power drill's part of the table, alone or with a bad line. Blocking."""
+    names = f"{plan.POWER} + {line}" if line else plan.POWER
+    tell(f"{names}: recording what the stores write and flush ...")
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        calls = fault_power.recorded(folder)
+        calls = fault_power.recorded(folder, line=line)
     except NotTraceable as error:
-        return Report((), None, None, None, not_run=(f"{plan.POWER}: {error}",))
-    tell(f"power: {len(calls):,} calls; cutting ...")
-    found = fault_power.cut_everywhere(calls, folder, seeds, cuts)
+        return Report((), None, None, None, not_run=(f"{names}: {error}",))
+    tell(f"{names}: {len(calls):,} calls; cutting ...")
+    found = fault_power.cut_everywhere(calls, folder, seeds, cuts, line=line)
     tell(
-        f"power: {found.cuts:,} disks of {found.points:,} cuts opened, "
+        f"{names}: {found.cuts:,} disks of {found.points:,} cuts opened, "
         f"telemetry lost {found.telemetry_lost_s:.2f} s at most"
     )
     return Report(found.rows, None, None, None, differences=found.sentences)

@@ -10,6 +10,7 @@ from itertools import combinations
 
 from appliance.drill import fault_clock, fault_disk, fault_network, fault_power, fault_process, fault_server
 from appliance.drill.fault import Fault
+from appliance.drill.power_line import LINES
 from appliance.errors import Fatal
 
 FAULTS: dict[str, Fault] = {
@@ -22,7 +23,31 @@ PAIRED = ("black-hole", "forget", "server-kill", "server-rollback", "process-kil
           "clock-1970", "clock-forward")  # fmt: skip
 """What is also inflicted two at a time: of every family those that take most."""
 
+POWER_PAIRED = ("black-hole", "reset", "late-answer", "busy")
+"""With what the power goes together: what the line does to the courier whose files are recorded."""
+
 Combination = tuple[Fault, ...]
+
+
+def power_of(wanted: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(lines with which the power goes, "" for the power alone; the names that are left). Without names all.
+
+    Raises Fatal for what the power cannot go together with.
+    """
+    if not wanted:
+        return ["", *POWER_PAIRED], []
+    lines: list[str] = []
+    left: list[str] = []
+    for text in wanted:
+        names = text.split("+")
+        if POWER not in names:
+            left.append(text)
+            continue
+        names.remove(POWER)
+        if len(names) > 1 or not set(names) <= set(LINES):
+            raise Fatal(f"{text}: power goes alone, or with one of {', '.join(LINES)}")
+        lines.append("".join(names))
+    return lines, left
 
 
 def combinations_of(wanted: Sequence[str]) -> list[Combination]:
