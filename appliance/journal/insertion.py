@@ -9,14 +9,14 @@ thread, inside its transaction.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from appliance.journal import schema
 from appliance.journal.pending import PendingRecord
 from appliance.journal.record import NewRecord, Record, RecordKind
 from appliance.journal.series_times import SeriesTimes
 
-ROWS_AT_ONCE = 50
+ROWS_AT_ONCE = 100
 _ROW = "(?,?,?,?,?,?,?,?,?,?,?)"
 _INSERT_MANY = schema.INSERT_RECORD + f",{_ROW}" * (ROWS_AT_ONCE - 1)
 
@@ -55,9 +55,14 @@ class Insertion:
             raise damage
         return known
 
-    def many(self, batch: Sequence[PendingRecord], after: int) -> list[Record] | None:
-        """Write all of a batch, with the sequences after this one; None, and nothing is written, if any of
-        its keys is stored already or comes twice. Raises sqlite3.Error."""
+    def many(
+        self, batch: Sequence[PendingRecord], after: int, enough: Callable[[], bool]
+    ) -> list[Record] | None:
+        """Write a batch, with the sequences after this one; None, and nothing is written, if any of its keys
+        is stored already or comes twice. Raises sqlite3.Error.
+
+        `enough` is asked between statements: after a True the rest is left out.
+        """
         connection = self._connection
         connection.execute("SAVEPOINT batch")
         before = connection.total_changes
@@ -65,13 +70,15 @@ class Insertion:
         rows: list[schema.Row] = []
         for sequence, pending in enumerate(batch, after + 1):
             new = pending.record
-            if len(rows) == ROWS_AT_ONCE or self._may_meet(new, pending.time_ns):
+            if rows and (len(rows) == ROWS_AT_ONCE or self._may_meet(new, pending.time_ns)):
                 self._insert(rows)
+                if enough():
+                    break
             record = self._record(new, pending.time_ns, pending.time_trusted, sequence)
             records.append(record)
             rows.append(row_of(record, self._boot))
         self._insert(rows)
-        if connection.total_changes - before == len(batch):
+        if connection.total_changes - before == len(records):
             connection.execute("RELEASE batch")
             return records
         connection.execute("ROLLBACK TO batch")

@@ -11,7 +11,7 @@ import contextlib
 import sqlite3
 import threading
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -117,18 +117,23 @@ class Store:
                     self._connection.execute("ROLLBACK")
             raise
 
-    def write(self, batch: Sequence[PendingRecord], gaps: Sequence[GapEntry]) -> list[Record]:
+    def write(
+        self,
+        batch: list[PendingRecord],
+        gaps: Sequence[GapEntry],
+        urgent: Callable[[], list[PendingRecord]] = list,
+    ) -> list[Record]:
         """Commit a batch in one flushed transaction; returns its records in order, sequences given.
 
-        A record whose key is stored already is returned as stored. Raises sqlite3.Error or OSError with
-        nothing written.
+        A record whose key is stored already is returned as stored. `urgent` is asked on the way for what
+        cannot wait: it takes the place of what is not written yet, in `batch`, too. Raises sqlite3.Error or
+        OSError with nothing written.
         """
         sequence = self._sequence
         added: list[Record] = []
         name_lists: set[bytes] = set()
         with self.transaction():
-            at_once = self._insertion.many(batch, sequence) if len(batch) >= AT_ONCE else None
-            records = self._one_by_one(batch, sequence) if at_once is None else at_once
+            records = self._inserted(batch, sequence, urgent)
             for record in records:
                 if record.sequence == sequence + 1:
                     sequence += 1
@@ -173,10 +178,26 @@ class Store:
             self._provisional |= not record.time_trusted
         return records
 
-    def _one_by_one(self, batch: Sequence[PendingRecord], sequence: int) -> list[Record]:
-        """A batch of which some is stored already."""
-        records: list[Record] = []
-        for pending in batch:
+    def _inserted(
+        self, batch: list[PendingRecord], after: int, urgent: Callable[[], list[PendingRecord]]
+    ) -> list[Record]:
+        """The batch's rows, with the sequences after this one."""
+        came: list[PendingRecord] = []
+
+        def enough() -> bool:
+            came.extend(urgent())
+            return bool(came)
+
+        records: list[Record] | None = None
+        if len(batch) >= AT_ONCE:
+            records = self._insertion.many(batch, after, enough)
+        if records is None:
+            records = []
+            batch.extend(came)
+        elif came:
+            batch[len(records) :] = came
+        sequence = after + len(records)
+        for pending in batch[len(records) :]:
             record = self._insertion.one(pending.record, pending.time_ns, pending.time_trusted, sequence + 1)
             sequence += record.sequence == sequence + 1
             records.append(record)

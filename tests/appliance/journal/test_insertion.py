@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import sqlite3
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,13 +13,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from appliance.journal import schema
 from appliance.journal import store as store_module
 from appliance.journal.features import features_record
+from appliance.journal.insertion import ROWS_AT_ONCE, Insertion
 from appliance.journal.pending import PendingRecord
-from appliance.journal.record import NewRecord
+from appliance.journal.record import CommitResult, NewRecord
 from appliance.journal.series import tag_record
 from appliance.journal.store import Store
 from tests.appliance.journal.builders import SECOND_NS, START_NS, alarm, vector
+from tests.appliance.journal.conftest import OpenJournal
 
 
 def rows(path: Path) -> list[tuple[object, ...]]:
@@ -80,5 +86,58 @@ def test_a_batch_of_new_keys_is_a_few_statements(tmp_path: Path) -> None:
     store.connection.set_trace_callback(None)
     assert [record.sequence for record in records] == list(range(1, 1_001))
     inserts = [one for one in statements if "INTO record " in one]
-    assert len(inserts) == 20
+    assert len(inserts) == 1_000 // ROWS_AT_ONCE
     store.close()
+
+
+def test_what_is_urgent_takes_the_place_of_the_rest(tmp_path: Path) -> None:
+    """It is in the same transaction, and the caller sees what is left."""
+    store = Store(tmp_path / "journal.sqlite", "boot")
+    waiting = [pending(tag_record("speed", at, 1.0, "Hz"), START_NS + at, True) for at in range(1_000)]
+    urgent = [pending(alarm(1), START_NS, True)]
+    commits: list[str] = []
+    store.connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    batch = list(waiting)
+    records = store.write(batch, [], lambda: [urgent.pop()] if urgent else [])
+    assert commits == ["COMMIT"]
+    assert [record.key for record in records] == [one.record.key for one in batch]
+    assert batch[:-1] == waiting[:ROWS_AT_ONCE]
+    assert batch[-1].record.key == alarm(1).key
+    rest = store.write(waiting[ROWS_AT_ONCE:], [])
+    assert [record.sequence for record in records + rest] == list(range(1, 1_002))
+    store.close()
+
+
+async def test_an_alarm_does_not_wait_for_the_telemetry_that_is_being_written(
+    open_journal: OpenJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = await open_journal()
+    loop, waiting = asyncio.get_running_loop(), []
+    insert = Insertion._insert
+
+    def seen(self: Insertion, rows: list[schema.Row]) -> None:
+        insert(self, rows)
+        if not waiting:  # the first telemetry is on its way: now the alarm comes
+            waiting.append(asyncio.run_coroutine_threadsafe(journal.commit([alarm(1)]), loop))
+            while journal._writer._queue.critical_count == 0:
+                time.sleep(0.001)
+
+    monkeypatch.setattr(Insertion, "_insert", seen)
+    for at in range(1_500):
+        journal.submit(tag_record("speed", at, 1.0, "Hz"))
+    result = await until_set(waiting)
+    assert result.durable
+    assert result.records[0].sequence == ROWS_AT_ONCE + 1, "it waited for the whole batch"
+    async with asyncio.timeout(10):
+        while journal.last_sequence < 1_501:
+            await asyncio.sleep(0.01)
+    stored = await journal.read(0, None, 10_000)
+    assert [record.sequence for record in stored] == list(range(1, 1_502))
+    assert len({record.key for record in stored}) == 1_501
+
+
+async def until_set(futures: list[concurrent.futures.Future[CommitResult]]) -> CommitResult:
+    async with asyncio.timeout(10):
+        while not futures:
+            await asyncio.sleep(0.005)
+        return await asyncio.wrap_future(futures[0])
