@@ -41,6 +41,7 @@ from appliance.wiring_budgets import build_budgets
 from appliance.wiring_captures import Captures
 from appliance.wiring_central import Central, supervise_central
 from appliance.wiring_commands import CentralCommands
+from appliance.wiring_drill import build_nightly
 from appliance.wiring_object_store import ObjectStoring
 from appliance.wiring_opcua_server import OpcUaPublishing
 from appliance.wiring_sources import SOURCE_BUILDERS
@@ -177,6 +178,7 @@ class Appliance:
                 ),
             ),
         )
+        self._nightly = build_nightly(settings.drill, journal, clock, self.desk)
         self.pipeline = Pipeline(
             self._lines,
             journal=journal,
@@ -249,6 +251,8 @@ class Appliance:
         self._webhooks.supervise(supervisor)
         self._object_store.supervise(supervisor)
         self.telemetry.supervise(supervisor)
+        if self._nightly is not None:
+            supervisor.add("nightly drill", self._nightly.run)
         supervisor.add("watchdog", notifier.keep_alive)
         door.supervise(supervisor, self.station, health=self.telemetry, captured=self.captures.views)
         first_password = self._auth.ensure_first_user()
@@ -282,7 +286,8 @@ class Appliance:
     def _ways_out(self) -> list[LinkReport]:
         """Who gets something from here: SCADA and the receivers of alarms."""
         server = [] if self._opcua_server is None else [self._opcua_server.report()]
-        return [*server, *self._webhooks.reports(), *self._object_store.reports()]
+        night = [] if self._nightly is None else [self._nightly.report()]
+        return [*server, *self._webhooks.reports(), *self._object_store.reports(), *night]
 
     def _build_opcua_server(self, clock: Clock) -> OpcUaPublishing | None:
         wanted, station = self.settings.opcua_server, self.settings.station

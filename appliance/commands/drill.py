@@ -8,10 +8,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import json
 import shutil
 import signal
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -116,17 +118,25 @@ async def _drill(options: argparse.Namespace, folder: Path, tell: Tell) -> Repor
     if wanted and not options.influxd.is_file():
         raise Fatal(f"there is no program {options.influxd}. {WHERE}")
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True, mode=0o700)
-    reports = [
-        await asyncio.to_thread(power, folder / "power", options.seeds, options.cuts, tell, line=line)
-        for line in lines
-    ]
+    stop, task = threading.Event(), asyncio.current_task()
+    assert task is not None
+
+    def end() -> None:
+        stop.set()
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, end)
+    cuts = functools.partial(power, folder / "power", options, tell, stop)
+    reports = [await asyncio.to_thread(cuts, line) for line in lines]
     if wanted:
         reports += await _on_stage(options, folder, wanted, tell)
     return joined(reports)
 
 
-def power(folder: Path, seeds: int, cuts: int, tell: Tell, *, line: str = "") -> Report:
-    """The power drill's part of the table, alone or with a bad line. Blocking."""
+def power(folder: Path, options: argparse.Namespace, tell: Tell, stop: threading.Event, line: str) -> Report:
+    """The power drill's part of the table, alone or with a bad line; not all of it once `stop` is set.
+    Blocking."""
     names = f"{plan.POWER} + {line}" if line else plan.POWER
     tell(f"{names}: recording what the stores write and flush ...")
     folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +145,7 @@ def power(folder: Path, seeds: int, cuts: int, tell: Tell, *, line: str = "") ->
     except NotTraceable as error:
         return Report((), None, None, None, not_run=(f"{names}: {error}",))
     tell(f"{names}: {len(calls):,} calls; cutting ...")
-    found = fault_power.cut_everywhere(calls, folder, seeds, cuts, line=line)
+    found = fault_power.cut_everywhere(calls, folder, options.seeds, options.cuts, line=line, stop=stop)
     tell(
         f"{names}: {found.cuts:,} disks of {found.points:,} cuts opened, "
         f"telemetry lost {found.telemetry_lost_s:.2f} s at most"
@@ -157,10 +167,6 @@ async def _on_stage(
     reports = [Report((), None, None, None, not_run=(not_run,) if not_run else ())]
     if not wanted:
         return reports
-    task = asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     async with _stage(folder, options.influxd.absolute(), disk, tell) as rig:
         if not options.no_limits:
             tell("waiting until limits are learned ...")

@@ -12,6 +12,7 @@ import random
 import shutil
 import sqlite3
 import tempfile
+import threading
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -92,9 +93,10 @@ def cut_everywhere(
     *,
     every_loss: bool = True,
     line: str = "",
+    stop: threading.Event | None = None,
 ) -> PowerReport:
     """Cut at random points, at least `cuts` in all and some for every seed, with every sort of loss or
-    with one each in turn.
+    with one each in turn, until `stop` is set.
 
     Blocking. What a cut leaves lies in memory while it is looked at: this is about its content.
     """
@@ -105,6 +107,8 @@ def cut_everywhere(
         dir=MEMORY if MEMORY.is_dir() else folder, prefix="stethos-cut-"
     ) as after:
         for number, call in enumerate(calls):
+            if stop is not None and stop.is_set():
+                break
             disk.take(call)
             if isinstance(call, Said):
                 promised.hear(call)

@@ -22,6 +22,7 @@ class LinkState(StrEnum):
     LOST = "lost"
     LISTENING = "listening"  # a server of ours: others connect to it
     FINISHED = "finished"  # a replay reached its end
+    WAITING = "waiting"  # what runs at a certain time, and has not yet
 
 
 @dataclass(frozen=True, slots=True)
