@@ -63,6 +63,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--seeds", type=_count, default=1, metavar="N", help="the whole so often, each by another chance"
     )
     parser.add_argument(
+        "--spread", action="store_true", help="each seed inflicts one of them, in turn, not all of them"
+    )
+    parser.add_argument(
         "--hold-s", type=float, default=HOLD_S, metavar="S", help=f"how long a fault lasts; {HOLD_S:g}"
     )
     parser.add_argument(
@@ -171,21 +174,21 @@ async def _on_stage(
         if not options.no_limits:
             tell("waiting until limits are learned ...")
             await _learned(rig)
-        for seed in range(options.seeds):
-            for faults in wanted:
-                names = " + ".join(fault.name for fault in faults)
-                tell(f"{names} (seed {seed}) ...")
-                try:
-                    found = await phase(
-                        rig, faults, hold_s=options.hold_s, patience_s=options.patience_s, seed=seed
-                    )
-                except (Fatal, OSError) as error:  # what was found before is still worth its table
-                    tell(f"  {error}")
-                    return [*reports, Report((), None, None, None, differences=(f"after {names}: {error}",))]
-                _tell_broken(found, tell)
-                reports.append(found)
-                if not found.kept:  # else the next fault would be blamed for it
-                    await rig.send_again()
+        for seed, faults in plan.course_of(wanted, options.seeds, spread=options.spread):
+            names = " + ".join(fault.name for fault in faults)
+            tell(f"{names} (seed {seed}) ...")
+            try:
+                found = await phase(
+                    rig, faults, hold_s=options.hold_s, patience_s=options.patience_s, seed=seed
+                )
+            except Exception as error:  # whatever it is, what was found before is still worth its table
+                words = f"after {names}: the drill itself failed: {type(error).__name__}: {error}"
+                tell(f"  {words}")
+                return [*reports, Report((), None, None, None, differences=(words,))]
+            _tell_broken(found, tell)
+            reports.append(found)
+            if not found.kept:  # else the next fault would be blamed for it
+                await rig.send_again()
     return reports
 
 

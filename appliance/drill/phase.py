@@ -52,6 +52,20 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """What witnesses had heard at one moment: copies, for they go on hearing."""
+
+    confirmed_s: dict[tuple[str, str], float]
+    seen_s: dict[Step, float]
+    told_durable: set[Step]
+    shown: dict[tuple[str, str], float]
+
+    @classmethod
+    def by(cls, rig: Rig) -> Heard:
+        return cls(dict(rig.proxy.confirmed_s), dict(rig.seen_s), set(rig.told_durable), dict(rig.shown))
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """How both sides stand at one moment."""
 
@@ -131,19 +145,21 @@ async def _look(rig: Rig, window: Window, mine: set[Step], deeds: Deeds) -> Foun
     await rig.look()
     shown = Shown(counters, alarms, limits, gaps)
     try:
-        return await asyncio.to_thread(_held_together, rig, window, mine, deeds, shown)
+        return await asyncio.to_thread(_held_together, rig, Heard.by(rig), window, mine, deeds, shown)
     except (OSError, ValueError):
         return None
 
 
-def _held_together(rig: Rig, window: Window, mine: set[Step], deeds: Deeds, shown: Shown) -> Found:
+def _held_together(  # noqa: PLR0917 - each a witness
+    rig: Rig, heard: Heard, window: Window, mine: set[Step], deeds: Deeds, shown: Shown
+) -> Found:
     """Blocking. Raises OSError, ValueError while the centre does not answer."""
     ask = rig.centre.ask
     numbers = rig.numbers()
     made = {number: at_s for number, at_s in numbers.items() if window.has(at_s)}
     there, gaps = centre.numbers(ask, COUNTING), [*centre.gaps(ask, COUNTING), *shown.gaps]
     again = _shown_again(numbers, rig.subscriptions())
-    confirmed = rig.proxy.confirmed_s
+    confirmed = heard.confirmed_s
     at_centre = centre.counters(ask)
     steps = centre.steps(ask)
     sequences = {int(what): at_s for (name, what), at_s in confirmed.items() if name == "alarm"}
@@ -156,14 +172,14 @@ def _held_together(rig: Rig, window: Window, mine: set[Step], deeds: Deeds, show
         again,
         numbers,
     )
-    told = {step: rig.seen_s[step] for step in mine}
-    alarms = oracle.of_steps(told, steps, sequences, window.healed_s, mine - rig.told_durable)
+    told = {step: heard.seen_s[step] for step in mine}
+    alarms = oracle.of_steps(told, steps, sequences, window.healed_s, mine - heard.told_durable)
     raised = {
         step
         for step in mine | {one.step for one in steps}  # one that was told and is lost is counted above
         if step.alarm_id == SOURCE_LOST and step.what.endswith("raised")
     }
-    old = {step for step in rig.seen_s if step not in mine}
+    old = {step for step in heard.seen_s if step not in mine}
     sent = rig.samples_sent()
     box_limits = {
         f"{one['channel_id']} at {one['operating_state']}": (one["version"], one["locked"])
@@ -179,9 +195,7 @@ def _held_together(rig: Rig, window: Window, mine: set[Step], deeds: Deeds, show
                 centre.answers(ask),
                 steps,
             ),
-            "counter": oracle.of_counters(
-                dict(rig.shown), at_centre, {("samples", axis): sent for axis in AXES}
-            ),
+            "counter": oracle.of_counters(heard.shown, at_centre, {("samples", axis): sent for axis in AXES}),
             "limit": oracle.of_changes(deeds.changes, centre.limit_changes(ask)),
             "telemetry": telemetry,
         },
@@ -190,7 +204,7 @@ def _held_together(rig: Rig, window: Window, mine: set[Step], deeds: Deeds, show
         oracle.differing_states("limit", box_limits, centre.limit_states(ask)),
         [
             *oracle.sentences_of_numbers(made, there, gaps, again, numbers),
-            *oracle.sentences_of_steps(told, steps, mine - rig.told_durable),
+            *oracle.sentences_of_steps(told, steps, mine - heard.told_durable),
         ],
     )
 

@@ -29,6 +29,15 @@ POWER_PAIRED = ("black-hole", "reset", "late-answer", "busy")
 Combination = tuple[Fault, ...]
 
 
+def course_of(
+    combinations: Sequence[Combination], seeds: int, *, spread: bool = False
+) -> list[tuple[int, Combination]]:
+    """(seed, what it inflicts) in order: for every seed all of them, or one each in turn (`spread`)."""
+    if spread:
+        return [(seed, combinations[seed % len(combinations)]) for seed in range(seeds)]
+    return [(seed, faults) for seed in range(seeds) for faults in combinations]
+
+
 def power_of(wanted: Sequence[str]) -> tuple[list[str], list[str]]:
     """(lines with which the power goes, "" for the power alone; the names that are left). Without names all.
 

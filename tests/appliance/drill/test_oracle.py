@@ -138,6 +138,19 @@ def test_a_number_survives_its_value(number: int) -> None:
     assert number_of(value_of(number) + 0.3 / STEPS_PER_DEGREE) is None
 
 
+def test_rows_of_several_seeds_are_added_up() -> None:
+    one = Report(
+        (Row(("a",), "alarm", Outcome(2, late_s=1.0)), Row(("b",), "alarm", Outcome(1))), *[None] * 3
+    )
+    other = Report((Row(("a",), "alarm", Outcome(3, doubled=1, late_s=0.5)),), *[None] * 3)
+    rows = joined([one, other]).rows
+    assert [(row.faults, row.outcome) for row in rows] == [
+        (("a",), Outcome(5, doubled=1, late_s=1.0)),
+        (("b",), Outcome(1)),
+    ]
+    assert not rows[0].kept
+
+
 def test_a_promise_is_kept_only_without_excuses() -> None:
     assert Row((), "telemetry", Outcome(10, lost=2, declared=2)).kept
     assert not Row((), "telemetry", Outcome(10, lost=2, declared=1)).kept
