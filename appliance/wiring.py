@@ -19,6 +19,7 @@ from appliance.analysis import AssetAnalysis
 from appliance.analysis_settings import PROFILES, AnalysisSettings
 from appliance.appliance_view import ApplianceFigures, Identity
 from appliance.asset_line import AssetLine
+from appliance.backfill import Backfill
 from appliance.backoff import Backoff
 from appliance.clock import Clock, SystemClock
 from appliance.config import ApplianceSettings
@@ -44,7 +45,7 @@ from appliance.wiring_commands import CentralCommands
 from appliance.wiring_drill import build_nightly
 from appliance.wiring_object_store import ObjectStoring
 from appliance.wiring_opcua_server import OpcUaPublishing
-from appliance.wiring_sources import SOURCE_BUILDERS
+from appliance.wiring_sources import SOURCE_BUILDERS, historians
 from appliance.wiring_telemetry import Telemetry
 from appliance.wiring_web import Address, WebDoor, tls_files
 from appliance.wiring_webhooks import Webhooks
@@ -193,6 +194,9 @@ class Appliance:
             limit_desk=limit_desk,
             captor=self.captures.desk,
         )
+        self._backfill = Backfill(
+            historians(self.sources), journal, clock, period_s=settings.journal.telemetry_period_s
+        )
         if self._central is not None:
             self._central.reconcile_counters(self.pipeline.counter_desk)
         for source in self.sources:
@@ -241,6 +245,7 @@ class Appliance:
         self.captures.supervise(supervisor)
         for source in self.sources:
             supervisor.add(f"source {source.source_id}", _bound(self.pipeline.feed, source))
+        supervisor.add("backfill", self._backfill.run)
         supervisor.add("station", self.station.run)
         supervisor.add("stored trends", self.station.recall_trends)
         supervisor.add("disk figures", self.station.watch_disk)

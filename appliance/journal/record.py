@@ -50,6 +50,7 @@ class NewRecord:
     subject: str
     monotonic_ns: int
     payload: bytes  # orjson-encoded object; FEATURES: see journal.features
+    late: bool = False  # older than what is known of its subject: never its newest record
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,8 @@ class Store:
                 if record.sequence == sequence + 1:
                     sequence += 1
                     added.append(record)
-            newest = {(record.kind, record.subject): record for record in added}
+            late = {pending.record.key for pending in batch if pending.record.late}
+            newest = {(one.kind, one.subject): one for one in added if one.key not in late}
             self._connection.executemany(
                 "INSERT INTO newest VALUES (?,?,?) ON CONFLICT DO UPDATE SET sequence=excluded.sequence",
                 [(schema.KIND_CODES[kind], subject, r.sequence) for (kind, subject), r in newest.items()],
