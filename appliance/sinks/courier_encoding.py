@@ -76,7 +76,7 @@ class BatchEncoder:
         n_bytes = 0
         ready = self._many(records, names)
         for place, record in enumerate(records):
-            if not self.may_go(record):
+            if not record.time_trusted and not self.may_go(record):
                 batch.held.append(record.sequence)
                 continue
             try:

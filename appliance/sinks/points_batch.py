@@ -9,6 +9,7 @@ alone says what is wrong with it.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -28,7 +29,7 @@ _VALUE_KINDS = frozenset({RecordKind.SCORE, RecordKind.TAG})
 
 
 class BatchLines:
-    """Encodes for one device. Not for several threads at once."""
+    """Encodes for one device; for one thread after another."""
 
     def __init__(self, device_id: str, asset_of: Callable[[str, int], str]) -> None:
         """`asset_of` says which machine a channel belonged to at a sequence ("": unknown)."""
@@ -36,6 +37,7 @@ class BatchLines:
         self._asset_of = asset_of
         self._heads: dict[tuple[object, ...], tuple[bytes, bytes] | None] = {}
         self._keys: dict[bytes, list[bytes] | None] = {}
+        self._lock = threading.Lock()
 
     def __call__(
         self, records: Sequence[Record], names: Mapping[bytes, NameList | None]
@@ -44,13 +46,14 @@ class BatchLines:
         missing are for `points.encode`. `names` are the lists that FEATURES payloads refer to."""
         lines: dict[int, bytes | None] = {}
         vectors: dict[bytes, list[int]] = {}
-        for place, record in enumerate(records):
-            if record.kind is RecordKind.FEATURES:
-                vectors.setdefault(record.payload[NAMES_ID], []).append(place)
-            elif record.kind in _VALUE_KINDS:
-                self._value(place, record, lines)
-        for names_id, places in vectors.items():
-            self._vectors(records, places, names_id, names.get(names_id), lines)
+        with self._lock:
+            for place, record in enumerate(records):
+                if record.kind is RecordKind.FEATURES:
+                    vectors.setdefault(record.payload[NAMES_ID], []).append(place)
+                elif record.kind in _VALUE_KINDS:
+                    self._value(place, record, lines)
+            for names_id, places in vectors.items():
+                self._vectors(records, places, names_id, names.get(names_id), lines)
         return lines
 
     # ---- one value ----
