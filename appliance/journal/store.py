@@ -12,7 +12,6 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from appliance.journal import ledger, schema
@@ -231,8 +230,7 @@ class Store:
             (*values, record.sequence),
         )
         bound_s = trust_code - schema.BOUNDED if trust_code >= schema.BOUNDED else None
-        return replace(
-            record,
+        return record._replace(
             time_ns=time_ns,
             time_trusted=bound_s is None,
             payload=payload,
