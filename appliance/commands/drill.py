@@ -96,15 +96,19 @@ def run(options: argparse.Namespace) -> int:
         )
         return EXIT_OK
     folder = options.folder.absolute() if options.folder else Path(tempfile.mkdtemp(prefix="stethos-drill-"))
+    reports: list[Report] = []
+
+    def tell(words: str) -> None:
+        progress.print(words, markup=False, soft_wrap=True)
+
     try:
-        report = asyncio.run(
-            _drill(options, folder, lambda words: progress.print(words, markup=False, soft_wrap=True))
-        )
-    except asyncio.CancelledError:  # SIGINT, SIGTERM: everything was ended
-        raise KeyboardInterrupt from None
+        asyncio.run(_drill(options, folder, tell, reports))
+    except asyncio.CancelledError:  # SIGINT, SIGTERM: everything was ended; what was found is worth its table
+        reports.append(Report((), None, None, None, differences=("the drill was ended before its end",)))
     finally:
         if options.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
+    report = joined(reports)
     if options.json:
         print(json.dumps(report.line()))
     else:
@@ -113,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
     return EXIT_OK if report.kept else EXIT_FAILED
 
 
-async def _drill(options: argparse.Namespace, folder: Path, tell: Tell) -> Report:
+async def _drill(options: argparse.Namespace, folder: Path, tell: Tell, reports: list[Report]) -> None:
     lines, names = plan.power_of(options.faults)
     wanted = plan.combinations_of(names) if names or not options.faults else []
     if wanted and options.influxd is None:
@@ -131,10 +135,10 @@ async def _drill(options: argparse.Namespace, folder: Path, tell: Tell) -> Repor
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, end)
     cuts = functools.partial(power, folder / "power", options, tell, stop)
-    reports = [await asyncio.to_thread(cuts, line) for line in lines]
+    for line in lines:
+        reports.append(await asyncio.to_thread(cuts, line))  # noqa: PERF401 - what is found stays if it is ended
     if wanted:
-        reports += await _on_stage(options, folder, wanted, tell)
-    return joined(reports)
+        await _on_stage(options, folder, wanted, tell, reports)
 
 
 def power(folder: Path, options: argparse.Namespace, tell: Tell, stop: threading.Event, line: str) -> Report:
@@ -157,8 +161,12 @@ def power(folder: Path, options: argparse.Namespace, tell: Tell, stop: threading
 
 
 async def _on_stage(
-    options: argparse.Namespace, folder: Path, wanted: Sequence[plan.Combination], tell: Tell
-) -> list[Report]:
+    options: argparse.Namespace,
+    folder: Path,
+    wanted: Sequence[plan.Combination],
+    tell: Tell,
+    reports: list[Report],
+) -> None:
     """Every combination on one running stage."""
     disk, not_run = None, ""
     if any(fault.own_disk for faults in wanted for fault in faults):
@@ -167,9 +175,9 @@ async def _on_stage(
             not_run = f"disk-full, disk-read-only: {missing}"
         else:
             disk = SmallDisk(folder / "disk")
-    reports = [Report((), None, None, None, not_run=(not_run,) if not_run else ())]
+    reports.append(Report((), None, None, None, not_run=(not_run,) if not_run else ()))
     if not wanted:
-        return reports
+        return
     async with _stage(folder, options.influxd.absolute(), disk, tell) as rig:
         if not options.no_limits:
             tell("waiting until limits are learned ...")
@@ -184,12 +192,12 @@ async def _on_stage(
             except Exception as error:  # whatever it is, what was found before is still worth its table
                 words = f"after {names}: the drill itself failed: {type(error).__name__}: {error}"
                 tell(f"  {words}")
-                return [*reports, Report((), None, None, None, differences=(words,))]
+                reports.append(Report((), None, None, None, differences=(words,)))
+                return
             _tell_broken(found, tell)
             reports.append(found)
             if not found.kept:  # else the next fault would be blamed for it
                 await rig.send_again()
-    return reports
 
 
 @contextlib.asynccontextmanager

@@ -19,7 +19,7 @@ GAP_EDGE_NS = 300_000_000  # a gap ends at the value after it: a value and a hal
 COUNT_TOLERANCE = 1e-9
 DONE = "done"
 CARRIED_OUT = frozenset({DONE, "conflict"})  # answers to a command that was taken
-REPEATED = frozenset({"updated"})  # steps that an activation may take more than once
+REPEATED = frozenset({"updated", "conflict"})  # steps that an activation may take more than once
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -25,6 +25,7 @@ from appliance.drill.rig import COUNTING, SOURCE_LOST, Rig
 HEALED_S = 2.5  # of life after the fault, before the phase ends
 SETTLED_S = 1.5  # in which the last records of a phase reach the journal
 LOOK_EVERY_S = 1.0
+ENOUGH_ROUNDS, LONGEST_PATIENCE = 4, 5.0  # of the audit; times the patience
 STANDS_S = 0.8  # a value that stands so long may be noted again; the plant was kept from writing
 AXES = tuple(f"{MACHINE_ID}.{axis}" for axis in "xyz")
 
@@ -127,11 +128,17 @@ async def _inflicted(rig: Rig, faults: tuple[Fault, ...], hold_s: float, chance:
 
 
 async def _settle(rig: Rig, window: Window, mine: set[Step], deeds: Deeds, patience_s: float) -> Found:
-    """Look again and again until all is well, or the patience ends."""
-    give_up_s = time.monotonic() + patience_s
+    """Look again and again until all is well, or the patience ends; that is not before the audit has gone
+    round a few times, on a machine that is busy with other things."""
+    begin_s, rounds = time.monotonic(), await asyncio.to_thread(rig.rounds)
     while True:
         found = await _look(rig, window, mine, deeds)
-        if (found is not None and found.well) or time.monotonic() > give_up_s:
+        waited_s = time.monotonic() - begin_s
+        over = waited_s > patience_s and (
+            waited_s > LONGEST_PATIENCE * patience_s
+            or await asyncio.to_thread(rig.rounds) - rounds >= ENOUGH_ROUNDS
+        )
+        if (found is not None and found.well) or over:
             return found or Found({}, ["the appliance or the centre does not answer"], [], [])
         await asyncio.sleep(LOOK_EVERY_S)
 

@@ -221,13 +221,14 @@ class OpcUaSource:
         tags = {client.get_node(tag.node).nodeid: tag for tag in self._tags}
         opened_s = time.monotonic()
         repeated_s = opened_s
+        drained_is_due = False  # something fresh came: once nothing waits behind it, values are noted again
         quiet = (
             0  # looks in a row that found nothing: two, since after a stall the first finds its time-out over
         )
         while True:
             event, fresh = None, False
             with contextlib.suppress(TimeoutError):  # its own time-out may lose a cancellation
-                async with asyncio.timeout(self._repeat_s / 4):
+                async with asyncio.timeout(0.0 if drained_is_due else self._repeat_s / 4):
                     event = await subscription.next_event()
             if isinstance(event, StatusChangeEvent):
                 raise SourceLost(
@@ -254,11 +255,14 @@ class OpcUaSource:
                         "Check the server and the network between.",
                     ),
                 )
-            # While newer values still wait to be taken, the last one taken is not what the server shows now.
-            if now_s - repeated_s >= self._repeat_s and (fresh or quiet >= 2):
-                repeated_s = now_s
+            # While newer values still wait to be taken, the last one taken is not what the server shows now:
+            # not even after a fresh one, for after a stall all of one tag come, then all of the next.
+            due = now_s - repeated_s >= self._repeat_s
+            if due and (quiet >= 2 or (drained_is_due and event is None)):
+                repeated_s, due = now_s, False
                 for block in self._repeats():
                     yield block
+            drained_is_due = due and fresh
 
     def _taken(self, tag: OpcUaTag, event: DataChangeEvent, clock: ServerClock) -> list[SourceItem]:
         """What one notification is worth: a block, after a gap if there was none for a while; or nothing."""
