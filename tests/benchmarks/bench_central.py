@@ -107,8 +107,8 @@ class Load:
 
 
 LOADS = (
-    Load("vectors of 44 fields", "features", "duration_s", RecordKind.FEATURES, 44, 10_000, "pump-1.de.x"),
-    Load("values of 1 field", "process_value", "value", RecordKind.TAG, 1, 40_000, "pump-1.speed"),
+    Load("vectors of 44 fields", "features", "duration_s", RecordKind.FEATURES, 44, 8_000, "pump-1.de.x"),
+    Load("values of 1 field", "process_value", "value", RecordKind.TAG, 1, 24_000, "pump-1.speed"),
 )
 
 
