@@ -59,11 +59,18 @@ class Heard:
     confirmed_s: dict[tuple[str, str], float]
     seen_s: dict[Step, float]
     told_durable: set[Step]
+    raised_anew: set[Step]
     shown: dict[tuple[str, str], float]
 
     @classmethod
     def by(cls, rig: Rig) -> Heard:
-        return cls(dict(rig.proxy.confirmed_s), dict(rig.seen_s), set(rig.told_durable), dict(rig.shown))
+        return cls(
+            dict(rig.proxy.confirmed_s),
+            dict(rig.seen_s),
+            set(rig.told_durable),
+            set(rig.raised_anew),
+            dict(rig.shown),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +202,8 @@ def _held_together(  # noqa: PLR0917 - each a witness
     }
     return Found(
         {
-            "alarm": alarms + oracle.of_deeds(deeds.pulled, len(raised - old)),
+            "alarm": alarms
+            + oracle.of_deeds(deeds.pulled, len(raised - old) + len(heard.raised_anew & mine)),
             "command": oracle.of_commands(
                 {one.command_id: one.actor for one in deeds.commands},
                 centre.commands(ask),

@@ -57,6 +57,8 @@ class Rig:
         self.page: PageClient
         self.seen_s: dict[Step, float] = {}  # what receivers were told, monotonic s of the first time
         self.told_durable: set[Step] = set()  # of them, those that were told without a mark
+        self.raised_anew: set[Step] = set()  # told twice: a start lost what it held in memory, and counted on
+        self._held: dict[Step, int] = {}  # raisings that were told as not on the disk: by which start
         self.shown: dict[tuple[str, str], float] = {}  # counters: the greatest that was shown
         self.starts = 0
         self._sensor_heard_s = self._plugged_s = (
@@ -226,6 +228,15 @@ class Rig:
         if durable:
             self.told_durable.add(step)
 
+    def _note_raising(self, step: Step, durable: bool) -> None:
+        """A start that was killed before the disk took an activation leaves its number to the next one."""
+        if not step.what.endswith("raised") or step in self.told_durable:
+            return
+        if self._held.get(step, self.starts) < self.starts:
+            self.raised_anew.add(step)
+        if not durable:
+            self._held.setdefault(step, self.starts)
+
     def _took_message(self, message: dict[str, Any]) -> None:
         said = message["data"]
         if "what" in said:
@@ -234,6 +245,7 @@ class Rig:
     def _hear(self, line: dict[str, Any]) -> None:
         kind = line.get("type")
         if kind == "alarm":
+            self._note_raising(Step(line["alarm_id"], int(line["activation"]), line["what"]), line["durable"])
             self.saw(line["alarm_id"], int(line["activation"]), line["what"], durable=line["durable"])
         elif kind == "link" and line["state"] == "connected":
             if line["source_id"] == PLANT:

@@ -228,7 +228,8 @@ class OpcUaSource:
         while True:
             event, fresh = None, False
             with contextlib.suppress(TimeoutError):  # its own time-out may lose a cancellation
-                async with asyncio.timeout(0.0 if drained_is_due else self._repeat_s / 4):
+                look_s, begin_s = 0.0 if drained_is_due else self._repeat_s / 4, time.monotonic()
+                async with asyncio.timeout(look_s):
                     event = await subscription.next_event()
             if isinstance(event, StatusChangeEvent):
                 raise SourceLost(
@@ -243,8 +244,11 @@ class OpcUaSource:
                 for item in self._taken(tags[event.node.nodeid], event, clock):
                     fresh = self._monotonic_ns() - item.start_ns < self._repeat_s * 0.5e9
                     yield item
-            quiet = quiet + 1 if event is None else 0
             now_s = time.monotonic()
+            # A look that took twice as long as it should is one of a box that has no time: what it did not
+            # find may still stand in the socket.
+            in_time = now_s - begin_s < 2.0 * look_s
+            quiet = quiet + 1 if event is None and in_time else 0
             heard_s = subscription.last_publish_at or opened_s
             if now_s - heard_s > self._silence_s:
                 raise SourceLost(
