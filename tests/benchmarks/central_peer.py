@@ -8,6 +8,7 @@ server with the database's name; all else is the client's.
 from __future__ import annotations
 
 import gzip
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -49,6 +50,7 @@ class BatchingWriteApi:
     def __init__(self, url: str, options: WriteOptions, *, database: str = "", **client: Any) -> None:
         """`database`: of a server of version 1; without it the server must know the client's own path."""
         self.given_up: list[str] = []  # what its error callback was told
+        logging.getLogger("influxdb_client").setLevel(logging.CRITICAL)  # it tells each attempt, too
         self._client = InfluxDBClient(url, **client)
         if database:
             _to_version_1(self._client, database)
