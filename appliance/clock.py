@@ -2,8 +2,10 @@
 
 Duty: one place that knows how monotonic nanoseconds become UTC nanoseconds, whether the kernel says that
 the clock is disciplined (NTP, PTP), and what to tell the operator. Never answers 1970: an implausible wall
-clock is replaced by the latest known time plus what has elapsed. Does not set the clock and does not resolve
-provisional times afterwards.
+clock is replaced by the latest known time plus what has elapsed. A clock that was trusted and is then set is
+doubted until it has stood for a minute, or stands again where it was: a time server that errs, or a hand that
+does, is put right within it, and what was recorded meanwhile gets its time from the clock before and after.
+Does not set the clock and does not resolve provisional times afterwards.
 
 The monotonic clock counts from the kernel's boot: values of two boots cannot be compared, values of two
 starts of the service within one boot can.
@@ -24,6 +26,8 @@ EARLIEST_PLAUSIBLE_NS = 1_735_689_600 * 1_000_000_000  # 2025-01-01T00:00:00Z
 LATEST_PLAUSIBLE_NS = 4_102_444_800 * 1_000_000_000  # 2100-01-01T00:00:00Z
 STEP_NS = 500_000_000  # a wall clock that moves this far between two looks was set, not slewed
 LOOK_INTERVAL_NS = 1_000_000_000
+STANDS_NS = 60_000_000_000  # a trusted clock that was set is believed again when it has stood so long
+SLEW_LIMIT = 1e-3  # twice what the kernel slews by
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,8 @@ class ClockState:
     """What the clock is worth, in words for the operator."""
 
     trusted: bool
-    source: str  # "system clock, disciplined", "system clock, undisciplined", "last known time", "replay"
+    source: str  # "system clock, disciplined", "system clock, undisciplined", "system clock, just set",
+    # "last known time", "replay"
     text: str  # what is wrong and what to do; or that all is well
     steps: int = 0  # how often the wall clock was set while running
     last_step_s: float | None = None
@@ -67,6 +72,23 @@ class Clock(Protocol):
     def not_before(self, time_ns: int) -> None:
         """Tell the clock a UTC time that has certainly passed (the newest in the journal)."""
         ...
+
+    def was(self, monotonic_ns: int, time_ns: int) -> None:
+        """Tell the clock the UTC that it had, trusted, at a monotonic time of this boot before this start."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Offset:
+    """UTC at monotonic 0, as the clock had it at a monotonic time."""
+
+    offset_ns: int
+    at_ns: int
+
+    def agrees(self, offset_ns: int, now_ns: int) -> bool:
+        """Whether slewing explains what the clock has now."""
+        passed_ns = max(0, now_ns - self.at_ns)
+        return abs(offset_ns - self.offset_ns) <= STEP_NS + passed_ns * SLEW_LIMIT
 
 
 class _Timex(ctypes.Structure):
@@ -119,6 +141,8 @@ class SystemClock:
         self._offset_ns = 0
         self._plausible = False
         self._kernel = Discipline(None)
+        self._sure: _Offset | None = None  # as it was last trusted
+        self._set: _Offset | None = None  # disciplined, but not where it was: since when, and where
         self._floor_ns = EARLIEST_PLAUSIBLE_NS
         self._floor_at_ns = monotonic()
         self._steps = 0
@@ -131,7 +155,12 @@ class SystemClock:
         self._look()
         if not self._plausible:
             return WallTime(self._floor_ns + (monotonic_ns - self._floor_at_ns), False)
-        return WallTime(self._offset_ns + monotonic_ns, self._kernel.synchronised is True)
+        return WallTime(self._offset_ns + monotonic_ns, self._trusted)
+
+    def was(self, monotonic_ns: int, time_ns: int) -> None:
+        if monotonic_ns <= self._monotonic() and EARLIEST_PLAUSIBLE_NS <= time_ns < LATEST_PLAUSIBLE_NS:
+            self._sure = _Offset(time_ns - monotonic_ns, monotonic_ns)
+            self._looked_ns = None  # judge the wall clock anew
 
     def not_before(self, time_ns: int) -> None:
         if EARLIEST_PLAUSIBLE_NS <= time_ns < LATEST_PLAUSIBLE_NS:
@@ -149,6 +178,13 @@ class SystemClock:
                 "The clock of this box is not set, or stands behind what was already recorded. Times count "
                 "on from the last record and are provisional. Connect the box to a time server (NTP) and "
                 "check its battery.",
+            )
+        elif self._set is not None:
+            trusted, source, text = (
+                False,
+                "system clock, just set",
+                "The clock was set, though a time server keeps it. Times are provisional until it has stood "
+                f"for {STANDS_NS // 1_000_000_000} s, or stands where it was.",
             )
         elif self._kernel.synchronised is True:
             error_s = self._kernel.max_error_s
@@ -193,8 +229,25 @@ class SystemClock:
         known_ns = self._floor_ns + (now_ns - self._floor_at_ns)
         behind = self._kernel.synchronised is not True and wall_ns < known_ns - 3_600 * 1_000_000_000
         self._plausible = EARLIEST_PLAUSIBLE_NS <= wall_ns < LATEST_PLAUSIBLE_NS and not behind
-        if self._plausible and self._kernel.synchronised is True:  # what to count on from, should it be lost
+        self._doubt(offset_ns, now_ns)
+        if self._trusted:  # what to count on from, should it be lost
             self._floor_ns, self._floor_at_ns = wall_ns, now_ns
+
+    @property
+    def _trusted(self) -> bool:
+        return self._plausible and self._kernel.synchronised is True and self._set is None
+
+    def _doubt(self, offset_ns: int, now_ns: int) -> None:
+        """Hold a disciplined clock against where it stood when it was last trusted."""
+        if not self._plausible or self._kernel.synchronised is not True:
+            self._set = None
+            return
+        if self._sure is not None and not self._sure.agrees(offset_ns, now_ns):
+            if self._set is None or not self._set.agrees(offset_ns, now_ns):
+                self._set = _Offset(offset_ns, now_ns)
+            if now_ns - self._set.at_ns < STANDS_NS:
+                return
+        self._sure, self._set = _Offset(offset_ns, now_ns), None
 
 
 class ReplayClock:
@@ -226,6 +279,9 @@ class ReplayClock:
         return ClockState(self._trusted, "replay", "Times are those of the recording.")
 
     def not_before(self, time_ns: int) -> None:
+        """A recording's time is what it is."""
+
+    def was(self, monotonic_ns: int, time_ns: int) -> None:
         """A recording's time is what it is."""
 
 

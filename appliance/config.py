@@ -15,6 +15,7 @@ from pydantic import Field
 from appliance.config_base import Settings
 from appliance.config_captures import CaptureSettings
 from appliance.config_central import CentralSettings
+from appliance.config_drill import DrillSettings
 from appliance.config_metrics import MetricsSettings
 from appliance.config_object_store import ObjectStoreSettings
 from appliance.config_opcua_server import OpcUaServerSettings
@@ -304,6 +305,7 @@ class ApplianceSettings(Settings):
     webhooks: Annotated[list[WebhookSettings], Field(max_length=MAX_WEBHOOKS)] = Field(default_factory=list)
     opcua_server: OpcUaServerSettings | None = None
     metrics: MetricsSettings | None = None
+    drill: DrillSettings | None = None
     assets: Annotated[
         list[AssetSettings],
         Field(

@@ -29,6 +29,7 @@ from appliance.config import (
     ZoneLimitsSettings,
 )
 from appliance.config_central import central_problems
+from appliance.config_drill import drill_problems
 from appliance.config_metrics import metrics_problems
 from appliance.config_object_store import object_store_problems
 from appliance.config_plates import plate_problems
@@ -59,6 +60,7 @@ def findings(settings: ApplianceSettings) -> list[Finding]:
         *_object_store(settings),
         *(Finding(*problem) for problem in webhook_problems(settings.webhooks)),
         *_metrics(settings),
+        *_drill(settings),
         *_assets(settings.assets),
         *(Finding(*problem) for problem in plate_problems(settings)),
         *_sources(settings),
@@ -111,6 +113,11 @@ def _object_store(settings: ApplianceSettings) -> Iterator[Finding]:
 def _metrics(settings: ApplianceSettings) -> Iterator[Finding]:
     if settings.metrics is not None:
         yield from (Finding(*problem) for problem in metrics_problems(settings.metrics))
+
+
+def _drill(settings: ApplianceSettings) -> Iterator[Finding]:
+    if settings.drill is not None:
+        yield from (Finding(*problem) for problem in drill_problems(settings.drill))
 
 
 def _file(key: str, path: Path | None) -> Iterator[Finding]:

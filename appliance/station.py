@@ -48,9 +48,9 @@ from web.schemas import (
     MachineDetail,
     MachineSummary,
     SpectrumView,
-    TrendView,
 )
 from web.station_view import LiveUpdate, NotPossibleError, StaleAcknowledgementError, UnknownIdError
+from web.trend_schemas import TrendView
 
 LATEST_PERIOD_S = 1.0
 MOST_WAITING = 2000  # alarm transitions for one page; a slower one is cut and comes back with its sequence

@@ -18,8 +18,9 @@ from appliance.station_views import channel_name
 from models.baseline import FeatureScale
 from models.detector import LearningProgress
 from web.limit_schemas import LimitChange, LimitsView, LimitVersionView, LimitView
-from web.schemas import LearningView, LimitMark, TrendLimit
+from web.schemas import LearningView
 from web.station_view import LimitRefusedError, NotPossibleError, UnknownIdError
+from web.trend_schemas import LimitMark, TrendLimit
 
 HOUR_S = 3600.0
 MOST_MARKS = 20

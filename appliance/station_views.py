@@ -33,7 +33,6 @@ from web.schemas import (
     DeadLetterView,
     DiagnosisView,
     FaultMarker,
-    GapView,
     LearningView,
     LinkView,
     MachineDetail,
@@ -42,6 +41,7 @@ from web.schemas import (
     QueueView,
     SpectrumView,
 )
+from web.trend_schemas import GapView
 
 SCORE = "score"
 TAG_VALUE = "value"
@@ -316,6 +316,7 @@ def gap_view(gap: StoredGap) -> GapView:
         start_ms=gap.start_ns / 1e6,
         end_ms=gap.end_ns / 1e6,
         cause=gap.cause.value,
+        state=gap.state.value,
         samples_missing=gap.samples_missing,
     )
 

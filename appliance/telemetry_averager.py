@@ -73,9 +73,11 @@ class TelemetryAverager:
         return self._value(self._tags, RecordKind.TAG, block.channel_id, block.start_ns, value)
 
     def interrupt(self, channel_id: str) -> list[NewRecord]:
-        """What is collected of this channel's windows, averaged: nothing that follows belongs to it."""
-        waiting = self._windows.pop(channel_id, [])
-        return [features_record(_average(waiting))] if waiting else []
+        """What is collected of this channel's windows or values, averaged: nothing that follows belongs to
+        it."""
+        waiting, tag = self._windows.pop(channel_id, []), self._tags.pop(channel_id, None)
+        records = [features_record(_average(waiting))] if waiting else []
+        return records if tag is None else [*records, _value_record(RecordKind.TAG, channel_id, tag)]
 
     def flush(self) -> list[NewRecord]:
         """All that is collected, at the end."""

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from appliance.journal.record import StoredGap
+from appliance.journal.record import GapState, StoredGap
 from dsp.samples import Float32Array
 
 NS_PER_MS = 1e6
@@ -50,10 +50,11 @@ def _add(result: Thinned, time_ns: int, value: float | None) -> None:
 
 
 def _stretches(times_ns: np.ndarray, gaps: Sequence[StoredGap]) -> list[tuple[int, int]]:
-    """Index ranges between gaps; a gap parts the two points around its middle."""
+    """Index ranges between gaps; a gap parts the two points around its middle. One that was backfilled parts
+    nothing: its points are there, and what of it was never known is a gap of its own."""
     if len(times_ns) == 0:
         return []
-    middles = [(gap.start_ns + gap.end_ns) // 2 for gap in gaps]
+    middles = [(gap.start_ns + gap.end_ns) // 2 for gap in gaps if gap.state is not GapState.BACKFILLED]
     cuts = sorted({int(cut) for cut in np.searchsorted(times_ns, np.array(middles, np.int64), side="right")})
     edges = [0, *(cut for cut in cuts if 0 < cut < len(times_ns)), len(times_ns)]
     return [(begin, end) for begin, end in pairwise(edges) if end > begin]

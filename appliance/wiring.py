@@ -17,6 +17,7 @@ from appliance.alarms.clock_rule import ClockRule
 from appliance.analysis import AssetAnalysis
 from appliance.appliance_view import ApplianceFigures, Identity
 from appliance.asset_line import AssetLine
+from appliance.backfill import Backfill
 from appliance.backoff import Backoff
 from appliance.clock import Clock, SystemClock
 from appliance.config import ApplianceSettings
@@ -39,9 +40,10 @@ from appliance.wiring_budgets import build_budgets
 from appliance.wiring_captures import Captures
 from appliance.wiring_central import Central, supervise_central
 from appliance.wiring_commands import CentralCommands
+from appliance.wiring_drill import build_nightly
 from appliance.wiring_object_store import ObjectStoring
 from appliance.wiring_opcua_server import OpcUaPublishing
-from appliance.wiring_sources import SOURCE_BUILDERS
+from appliance.wiring_sources import SOURCE_BUILDERS, historians
 from appliance.wiring_telemetry import Telemetry
 from appliance.wiring_web import Address, WebDoor, tls_files
 from appliance.wiring_webhooks import Webhooks
@@ -174,6 +176,7 @@ class Appliance:
                 ),
             ),
         )
+        self._nightly = build_nightly(settings.drill, journal, clock, self.desk)
         self.pipeline = Pipeline(
             self._lines,
             journal=journal,
@@ -187,6 +190,9 @@ class Appliance:
             meters=meters,
             limit_desk=limit_desk,
             captor=self.captures.desk,
+        )
+        self._backfill = Backfill(
+            historians(self.sources), journal, clock, period_s=settings.journal.telemetry_period_s
         )
         if self._central is not None:
             self._central.reconcile_counters(self.pipeline.counter_desk)
@@ -236,6 +242,7 @@ class Appliance:
         self.captures.supervise(supervisor)
         for source in self.sources:
             supervisor.add(f"source {source.source_id}", _bound(self.pipeline.feed, source))
+        supervisor.add("backfill", self._backfill.run)
         supervisor.add("station", self.station.run)
         supervisor.add("stored trends", self.station.recall_trends)
         supervisor.add("disk figures", self.station.watch_disk)
@@ -246,6 +253,8 @@ class Appliance:
         self._webhooks.supervise(supervisor)
         self._object_store.supervise(supervisor)
         self.telemetry.supervise(supervisor)
+        if self._nightly is not None:
+            supervisor.add("nightly drill", self._nightly.run)
         supervisor.add("watchdog", notifier.keep_alive)
         door.supervise(supervisor, self.station, health=self.telemetry, captured=self.captures.views)
         first_password = self._auth.ensure_first_user()
@@ -279,7 +288,8 @@ class Appliance:
     def _ways_out(self) -> list[LinkReport]:
         """Who gets something from here: SCADA and the receivers of alarms."""
         server = [] if self._opcua_server is None else [self._opcua_server.report()]
-        return [*server, *self._webhooks.reports(), *self._object_store.reports()]
+        night = [] if self._nightly is None else [self._nightly.report()]
+        return [*server, *self._webhooks.reports(), *self._object_store.reports(), *night]
 
     def _build_opcua_server(self, clock: Clock) -> OpcUaPublishing | None:
         wanted, station = self.settings.opcua_server, self.settings.station

@@ -37,6 +37,7 @@ from appliance.sinks.influx2 import Influx2Writer
 from appliance.sinks.influx_dialect import DIALECTS
 from appliance.sinks.outbox import FILE_NAME, Outbox
 from appliance.sinks.points import encode
+from appliance.sinks.points_batch import BatchLines
 from appliance.sinks.uplink import Uplink, UplinkReport
 from appliance.supervisor import Supervisor
 from appliance.system_watch import SystemWatch
@@ -87,6 +88,7 @@ class Central:
             MeasuredSink(self._sink, meter or StageMeter()),
             self._outbox,
             encode=encoded,
+            encode_many=BatchLines(own_id, owners.asset_of),
             name_list=journal.queries.name_list,
             watch=watch,
             where=urlsplit(settings.url).netloc,

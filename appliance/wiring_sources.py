@@ -6,7 +6,7 @@ Duty: units, channels and secrets of what is under [[sources]]. Holds no logic o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from appliance.config import UNITS, OpcUaSettings, SerialSettings
@@ -66,6 +66,11 @@ def _opcua_source(settings: OpcUaSettings) -> OpcUaSource:
         publish_interval_ms=settings.publish_interval_ms,
         silence_s=settings.silence_s,
     )
+
+
+def historians(sources: Iterable[Source]) -> list[OpcUaSource]:
+    """The sources whose peer may have kept what was missed."""
+    return [source for source in sources if isinstance(source, OpcUaSource)]
 
 
 SOURCE_BUILDERS: dict[type[Settings], Callable[[Any], Source]] = {

@@ -20,14 +20,14 @@ APPLIANCE_RANK = {
     "config": 4, "machine_facts": 4, "pipeline": 4, "asset_line": 4,
     "station": 3, "sinks": 3, "reconcile": 3, "update": 3, "supervisor": 3, "analysis": 3, "telemetry": 3,
     "alarm_desk": 3, "system_watch": 3, "health_watch": 3, "machine_status": 3, "appliance_view": 3,
-    "trend_view": 3, "dead_letters": 3, "alarm_times": 3, "alarm_records": 3,
+    "trend_view": 3, "dead_letters": 3, "alarm_times": 3, "alarm_records": 3, "nightly_drill": 3,
     "alarms": 2, "counters": 2, "counter": 2, "machine_usage": 2, "source_queue": 2, "tls_files": 2,
     "journal": 1, "sources": 1, "publishers": 1, "clock": 0, "backoff": 0, "errors": 0,
     "service_notifier": 0, "device_identity": 2, "bearing_catalogue": 2, "secret_file": 1,
     "processor_level": 0, "installation": 1, "package_start": 7, "kernel": 2, "kernel_exercise": 4,
     "advisory_records": 3, "capture_segment": 0, "capture_ring": 1, "capture_group": 3, "capture_desk": 3,
     "capture_care": 3, "captured_recording": 3, "captured_object": 3, "captured_views": 3,
-    "limit": 2, "limit_desk": 3, "asset_prospects": 4,
+    "limit": 2, "backfill": 3, "limit_desk": 3, "asset_prospects": 4,
 }  # fmt: skip
 ADAPTERS = ("sources", "journal", "publishers", "sinks")
 

@@ -16,8 +16,8 @@ from web.schemas import (
     MachineDetail,
     MachineSummary,
     SpectrumView,
-    TrendView,
 )
+from web.trend_schemas import TrendView
 
 
 class UnknownIdError(LookupError):

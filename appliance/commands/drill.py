@@ -8,10 +8,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import json
 import shutil
 import signal
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -61,6 +63,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--seeds", type=_count, default=1, metavar="N", help="the whole so often, each by another chance"
     )
     parser.add_argument(
+        "--spread", action="store_true", help="each seed inflicts one of them, in turn, not all of them"
+    )
+    parser.add_argument(
         "--hold-s", type=float, default=HOLD_S, metavar="S", help=f"how long a fault lasts; {HOLD_S:g}"
     )
     parser.add_argument(
@@ -91,15 +96,19 @@ def run(options: argparse.Namespace) -> int:
         )
         return EXIT_OK
     folder = options.folder.absolute() if options.folder else Path(tempfile.mkdtemp(prefix="stethos-drill-"))
+    reports: list[Report] = []
+
+    def tell(words: str) -> None:
+        progress.print(words, markup=False, soft_wrap=True)
+
     try:
-        report = asyncio.run(
-            _drill(options, folder, lambda words: progress.print(words, markup=False, soft_wrap=True))
-        )
-    except asyncio.CancelledError:  # SIGINT, SIGTERM: everything was ended
-        raise KeyboardInterrupt from None
+        asyncio.run(_drill(options, folder, tell, reports))
+    except asyncio.CancelledError:  # SIGINT, SIGTERM: everything was ended; what was found is worth its table
+        reports.append(Report((), None, None, None, differences=("the drill was ended before its end",)))
     finally:
         if options.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
+    report = joined(reports)
     if options.json:
         print(json.dumps(report.line()))
     else:
@@ -108,42 +117,56 @@ def run(options: argparse.Namespace) -> int:
     return EXIT_OK if report.kept else EXIT_FAILED
 
 
-async def _drill(options: argparse.Namespace, folder: Path, tell: Tell) -> Report:
-    names = [name for name in options.faults if name != plan.POWER]
+async def _drill(options: argparse.Namespace, folder: Path, tell: Tell, reports: list[Report]) -> None:
+    lines, names = plan.power_of(options.faults)
     wanted = plan.combinations_of(names) if names or not options.faults else []
     if wanted and options.influxd is None:
         raise Fatal(f"the drill needs a real InfluxDB to take away. {WHERE}")
     if wanted and not options.influxd.is_file():
         raise Fatal(f"there is no program {options.influxd}. {WHERE}")
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True, mode=0o700)
-    reports: list[Report] = []
-    if plan.POWER in options.faults or not options.faults:
-        reports.append(await asyncio.to_thread(power, folder / "power", options.seeds, options.cuts, tell))
+    stop, task = threading.Event(), asyncio.current_task()
+    assert task is not None
+
+    def end() -> None:
+        stop.set()
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, end)
+    cuts = functools.partial(power, folder / "power", options, tell, stop)
+    for line in lines:
+        reports.append(await asyncio.to_thread(cuts, line))  # noqa: PERF401 - what is found stays if it is ended
     if wanted:
-        reports += await _on_stage(options, folder, wanted, tell)
-    return joined(reports)
+        await _on_stage(options, folder, wanted, tell, reports)
 
 
-def power(folder: Path, seeds: int, cuts: int, tell: Tell) -> Report:
-    """The power drill's part of the table. Blocking."""
-    tell("power: recording what the stores write and flush ...")
+def power(folder: Path, options: argparse.Namespace, tell: Tell, stop: threading.Event, line: str) -> Report:
+    """The power drill's part of the table, alone or with a bad line; not all of it once `stop` is set.
+    Blocking."""
+    names = f"{plan.POWER} + {line}" if line else plan.POWER
+    tell(f"{names}: recording what the stores write and flush ...")
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        calls = fault_power.recorded(folder)
+        calls = fault_power.recorded(folder, line=line)
     except NotTraceable as error:
-        return Report((), None, None, None, not_run=(f"{plan.POWER}: {error}",))
-    tell(f"power: {len(calls):,} calls; cutting ...")
-    found = fault_power.cut_everywhere(calls, folder, seeds, cuts)
+        return Report((), None, None, None, not_run=(f"{names}: {error}",))
+    tell(f"{names}: {len(calls):,} calls; cutting ...")
+    found = fault_power.cut_everywhere(calls, folder, options.seeds, options.cuts, line=line, stop=stop)
     tell(
-        f"power: {found.cuts:,} disks of {found.points:,} cuts opened, "
+        f"{names}: {found.cuts:,} disks of {found.points:,} cuts opened, "
         f"telemetry lost {found.telemetry_lost_s:.2f} s at most"
     )
     return Report(found.rows, None, None, None, differences=found.sentences)
 
 
 async def _on_stage(
-    options: argparse.Namespace, folder: Path, wanted: Sequence[plan.Combination], tell: Tell
-) -> list[Report]:
+    options: argparse.Namespace,
+    folder: Path,
+    wanted: Sequence[plan.Combination],
+    tell: Tell,
+    reports: list[Report],
+) -> None:
     """Every combination on one running stage."""
     disk, not_run = None, ""
     if any(fault.own_disk for faults in wanted for fault in faults):
@@ -152,32 +175,29 @@ async def _on_stage(
             not_run = f"disk-full, disk-read-only: {missing}"
         else:
             disk = SmallDisk(folder / "disk")
-    reports = [Report((), None, None, None, not_run=(not_run,) if not_run else ())]
+    reports.append(Report((), None, None, None, not_run=(not_run,) if not_run else ()))
     if not wanted:
-        return reports
-    task = asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        return
     async with _stage(folder, options.influxd.absolute(), disk, tell) as rig:
         if not options.no_limits:
             tell("waiting until limits are learned ...")
             await _learned(rig)
-        for seed in range(options.seeds):
-            for faults in wanted:
-                names = " + ".join(fault.name for fault in faults)
-                tell(f"{names} (seed {seed}) ...")
-                try:
-                    found = await phase(
-                        rig, faults, hold_s=options.hold_s, patience_s=options.patience_s, seed=seed
-                    )
-                except (Fatal, OSError) as error:  # what was found before is still worth its table
-                    tell(f"  {error}")
-                    return [*reports, Report((), None, None, None, differences=(f"after {names}: {error}",))]
-                _tell_broken(found, tell)
-                reports.append(found)
+        for seed, faults in plan.course_of(wanted, options.seeds, spread=options.spread):
+            names = " + ".join(fault.name for fault in faults)
+            tell(f"{names} (seed {seed}) ...")
+            try:
+                found = await phase(
+                    rig, faults, hold_s=options.hold_s, patience_s=options.patience_s, seed=seed
+                )
+            except Exception as error:  # whatever it is, what was found before is still worth its table
+                words = f"after {names}: the drill itself failed: {type(error).__name__}: {error}"
+                tell(f"  {words}")
+                reports.append(Report((), None, None, None, differences=(words,)))
+                return
+            _tell_broken(found, tell)
+            reports.append(found)
+            if not found.kept:  # else the next fault would be blamed for it
                 await rig.send_again()
-    return reports
 
 
 @contextlib.asynccontextmanager

@@ -7,6 +7,7 @@ measurements, tags and fields (docs/influx-schema.md). Decides nothing.
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +88,17 @@ def alarm_states(ask: Ask) -> dict[str, object]:
         alarm_id: (int(row["activation"]), str(row["state"]), row["acknowledged_by"] or None)
         for alarm_id, row in newest.items()
     }
+
+
+def commands(ask: Ask) -> set[str]:
+    """The ids of all commands that are there for the appliance to take."""
+    return {str(json.loads(row["document"])["command_id"]) for row in ask("SELECT document FROM command")}
+
+
+def answers(ask: Ask) -> list[tuple[str, str]]:
+    """(command's id, outcome) of every answer."""
+    rows = ask("SELECT command_id, outcome FROM command_result")
+    return [(str(row["command_id"]), str(row["outcome"])) for row in rows]
 
 
 def counters(ask: Ask) -> dict[tuple[str, str], float]:

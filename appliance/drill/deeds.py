@@ -1,7 +1,7 @@
 """What people and things do while the drill takes something away: so that there is something to lose.
 
-Duty: the sensor's cable is pulled and plugged, alarms are acknowledged, limits are locked and unlocked; each
-deed is noted with what was confirmed to whoever did it. Judges nothing.
+Duty: the sensor's cable is pulled and plugged, alarms are acknowledged here and shelved from the centre,
+limits are locked and unlocked; each deed is noted with what was confirmed to whoever did it. Judges nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field
 
 from appliance.demo_config import MACHINE_ID
+from appliance.drill.central_operator import Given
 from appliance.drill.rig import SOURCE_LOST, Rig
 
 CERTAIN_S = 2.5  # an appliance that was up all this time has noticed a pulled cable
@@ -25,6 +26,7 @@ class Deeds:
     pulled: int = 0  # cables, in front of an appliance that was up all the time
     acknowledged: int = 0
     changes: list[str] = field(default_factory=list)  # of limits, by their reason
+    commands: list[Given] = field(default_factory=list)  # by a person at the centre
 
 
 class Actor:
@@ -38,7 +40,9 @@ class Actor:
 
     async def run(self) -> None:
         """Everything at once, for ever."""
-        await asyncio.gather(self._pull(), self._acknowledge(), self._change_limits(), self._look())
+        await asyncio.gather(
+            self._pull(), self._acknowledge(), self._change_limits(), self._command(), self._look()
+        )
 
     async def _pull(self) -> None:
         rig = self._rig
@@ -87,6 +91,15 @@ class Actor:
             done = await rig.page.post(f"/api/machines/{MACHINE_ID}/limits", wish)
             if done is not None and all(limit["durable"] for limit in done["limits"]):
                 self.deeds.changes.append(reason)
+
+    async def _command(self) -> None:
+        rig = self._rig
+        while True:
+            await asyncio.sleep(self._chance.uniform(0.3, 1.0))
+            actor = f"centre {time.monotonic_ns()}"
+            given = await asyncio.to_thread(rig.operator.shelve, rig.centre, SOURCE_LOST, actor)
+            if given is not None:
+                self.deeds.commands.append(given)
 
     async def _look(self) -> None:
         while True:

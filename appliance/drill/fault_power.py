@@ -12,6 +12,7 @@ import random
 import shutil
 import sqlite3
 import tempfile
+import threading
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ class PowerReport:
     outcomes: dict[str, Outcome] = field(default_factory=lambda: defaultdict(Outcome))
     telemetry_lost_s: float = 0.0  # the most that one cut cost
     damaged: list[str] = field(default_factory=list)  # a cut must never leave a damaged file
+    line: str = ""  # of power_line's, which was bad meanwhile
 
     def add(self, one: AfterCut) -> None:
         self.cuts += 1
@@ -51,41 +53,62 @@ class PowerReport:
     @property
     def rows(self) -> tuple[Row, ...]:
         """The rows of the drill's table."""
-        return tuple(Row((NAME,), record_class, outcome) for record_class, outcome in self.outcomes.items())
+        return tuple(
+            Row(self._faults, record_class, outcome) for record_class, outcome in self.outcomes.items()
+        )
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """What is wrong beyond the rows."""
+        after = f"after {' and '.join(self._faults)}"
         long = (
-            (f"after power: a cut cost {self.telemetry_lost_s:.2f} s of telemetry, not {LONGEST_LOSS_S:g} s",)
+            (f"{after}: a cut cost {self.telemetry_lost_s:.2f} s of telemetry, not {LONGEST_LOSS_S:g} s",)
             if self.telemetry_lost_s > LONGEST_LOSS_S
             else ()
         )
-        return (*long, *(f"after power: {one}" for one in self.damaged))
+        return (*long, *(f"{after}: {one}" for one in self.damaged))
+
+    @property
+    def _faults(self) -> tuple[str, ...]:
+        return (NAME, self.line) if self.line else (NAME,)
 
 
-def recorded(folder: Path, commits: int = COMMITS, module: str = "appliance.drill.power_load") -> list[Call]:
-    """The calls of one run of the load. Blocking, seconds. Raises NotTraceable, Fatal."""
+def recorded(
+    folder: Path, commits: int = COMMITS, module: str = "appliance.drill.power_load", *, line: str = ""
+) -> list[Call]:
+    """The calls of one run of the load, `line` being the way out. Blocking, seconds.
+
+    Raises NotTraceable, Fatal.
+    """
     shutil.rmtree(folder / "stores", ignore_errors=True)  # what was there before would not be in the record
-    command = (*module_command(module), str(folder / "stores"), str(commits))
+    command = (*module_command(module), str(folder / "stores"), str(commits), *([line] if line else []))
     return traced(command, folder / "strace.log")
 
 
 def cut_everywhere(
-    calls: Sequence[Call], folder: Path, seeds: int, cuts: int = LEAST_CUTS, *, every_loss: bool = True
+    calls: Sequence[Call],
+    folder: Path,
+    seeds: int,
+    cuts: int = LEAST_CUTS,
+    *,
+    every_loss: bool = True,
+    line: str = "",
+    stop: threading.Event | None = None,
 ) -> PowerReport:
     """Cut at random points, at least `cuts` in all and some for every seed, with every sort of loss or
-    with one each in turn.
+    with one each in turn, until `stop` is set.
 
     Blocking. What a cut leaves lies in memory while it is looked at: this is about its content.
     """
-    report = PowerReport()
-    disk, promised = Disk(FILES), Promised()
+    report = PowerReport(line=line)
+    disk, promised = Disk(FILES), Promised(delivers=bool(line))
     places = deque(chosen(calls, seeds, cuts))
     with tempfile.TemporaryDirectory(
         dir=MEMORY if MEMORY.is_dir() else folder, prefix="stethos-cut-"
     ) as after:
         for number, call in enumerate(calls):
+            if stop is not None and stop.is_set():
+                break
             disk.take(call)
             if isinstance(call, Said):
                 promised.hear(call)
@@ -97,7 +120,7 @@ def cut_everywhere(
                 for loss in Loss if every_loss else [turn]:
                     try:
                         report.add(_looked_at(Path(after), disk.leaves(loss, chance), promised))
-                    except (sqlite3.Error, StethosError) as error:
+                    except (sqlite3.Error, StethosError, TimeoutError) as error:
                         report.damaged.append(f"{loss} after call {number}: {error}")
     return report
 

@@ -21,12 +21,14 @@ from pathlib import Path
 from typing import cast
 
 from asyncua import ua
+from asyncua.common.callback import CallbackType
 from asyncua.server.server import Server
 
 from appliance.demo_plant import LOAD_NODE, NAMESPACE, SPEED_NODE, TEMPERATURE_NODE
 from firmware_bridge.simulated_machine import SimulatedMachine
 
 EVERY_S = 0.2
+SUBSCRIBED = "subscribed"  # how a line begins that tells of a new subscription
 STEPS_PER_DEGREE = 1024  # a number divided by it is the same number as float32 and as a temperature, degC
 
 
@@ -52,6 +54,14 @@ def read_numbers(path: Path) -> dict[int, float]:
     return numbers
 
 
+def read_subscriptions(path: Path) -> list[float]:
+    """When somebody subscribed to something, monotonic s."""
+    with contextlib.suppress(FileNotFoundError):
+        lines = (line.partition(" ") for line in path.read_text(encoding="ascii").splitlines())
+        return [int(at) / 1e9 for word, _, at in lines if word == SUBSCRIBED and at.isdigit()]
+    return []
+
+
 async def serve(port: int, machine: SimulatedMachine, start_ns: int, told: int) -> None:
     """Serve until cancelled; `told` is the open file of the account."""
     server = Server()
@@ -67,6 +77,11 @@ async def serve(port: int, machine: SimulatedMachine, start_ns: int, told: int) 
         )
         for name in names
     ]
+
+    def subscribed(*_: object) -> None:
+        os.write(told, f"{SUBSCRIBED} {time.monotonic_ns()}\n".encode())
+
+    server.subscribe_server_callback(CallbackType.ItemSubscriptionCreated, subscribed)
     async with server:
         print(json.dumps({"ready": True, "namespace": index, "pid": os.getpid()}), flush=True)  # noqa: T201
         number = 0
@@ -90,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the machine")
     parser.add_argument("--start-ns", type=int, required=True, help="monotonic ns of the machine's time 0")
     parser.add_argument(
-        "--account", type=Path, required=True, help="file for `NUMBER MONOTONIC_NS` of each value"
+        "--account", type=Path, required=True, help="file for `NUMBER MONOTONIC_NS` of each value, and others"
     )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.ERROR)

@@ -7,6 +7,7 @@ were confirmed. Nothing here has seen the appliance's journal.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from appliance.drill.outcome import Outcome
 
 GAP_EDGE_NS = 300_000_000  # a gap ends at the value after it: a value and a half of the plant on either side
 COUNT_TOLERANCE = 1e-9
-REPEATED = frozenset({"updated"})  # steps that an activation may take more than once
+DONE = "done"
+CARRIED_OUT = frozenset({DONE, "conflict"})  # answers to a command that was taken
+REPEATED = frozenset({"updated", "conflict"})  # steps that an activation may take more than once
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,28 +48,53 @@ def of_numbers(  # noqa: PLR0917 - each a witness
     confirmed_s: Mapping[int, float],
     healed_s: float,
     shown_again: Collection[int] = (),
+    made_s: Mapping[int, float] | None = None,
 ) -> Outcome:
     """Telemetry: `produced` number -> monotonic s; `found` (UTC ns, number) at the centre; `gaps` from, to.
 
     A lost number is declared if a gap covers the time that lies between its neighbours' in its place: so the
     appliance's clock may be wrong, and still be held to what it says. `shown_again`: numbers that the plant
-    showed to a new subscriber, who notes them once more.
+    showed to a new subscriber, who notes them once more. `made_s`: when each number was shown, those before
+    and after `produced` included; a busy machine makes them at uneven times.
     """
     times: dict[int, list[int]] = {}
     for time_ns, number in found:
         times.setdefault(number, []).append(time_ns)
     there = sorted(number for number in produced if number in times)
     lost = [number for number in produced if number not in times]
-    known = sorted(times)
+    place = _Places(times, {**(made_s or {}), **produced})
     in_order = [number for _, number in sorted(found) if number in produced and number not in shown_again]
     return Outcome(
         produced=len(produced),
         lost=len(lost),
-        declared=sum(_declared(number, known, times, gaps) for number in lost),
+        declared=sum(place.is_declared(number, gaps) for number in lost),
         doubled=sum(len(times[number]) - 1 for number in there if number not in shown_again),
         late_s=_late_s(((produced[n], confirmed_s.get(n)) for n in there), healed_s),
         out_of_order=sum(later < earlier for earlier, later in pairwise(in_order)),
     )
+
+
+def sentences_of_numbers(
+    produced: Mapping[int, float],
+    found: Sequence[tuple[int, int]],
+    gaps: Sequence[tuple[int, int]],
+    shown_again: Collection[int],
+    made_s: Mapping[int, float],
+) -> list[str]:
+    """What is wrong with single numbers, for whoever looks for the cause."""
+    times: dict[int, list[int]] = {}
+    for time_ns, number in found:
+        times.setdefault(number, []).append(time_ns)
+    place = _Places(times, made_s)
+    told: list[str] = []
+    for number in produced:
+        stands = times.get(number, [])
+        if not stands and not place.is_declared(number, gaps):
+            nearest = min(gaps, key=lambda gap: abs(gap[0] - (place.time_ns(number) or 0)), default=None)
+            told.append(f"number {number} is lost at {place.time_ns(number)}; the nearest gap is {nearest}")
+        elif len(stands) > 1 and number not in shown_again:
+            told.append(f"number {number} stands at {', '.join(map(str, sorted(stands)))}")
+    return told
 
 
 def of_steps(
@@ -95,10 +123,44 @@ def of_steps(
     )
 
 
+def sentences_of_steps(
+    seen_s: Mapping[Step, float], found: Sequence[FoundStep], marked: Collection[Step] = ()
+) -> list[str]:
+    """Which transitions are lost or doubled, for whoever looks for the cause."""
+    times = Counter(one.step for one in found)
+    told = [f"{step} is lost" for step in seen_s if step not in times and step not in marked]
+    told += [
+        f"{step} stands {times[step]} times"
+        for step in seen_s
+        if times[step] > 1 and step.what not in REPEATED
+    ]
+    return told
+
+
 def of_deeds(deeds: int, raised: int) -> Outcome:
     """Alarms that nobody told: so many deeds must have raised one each, so many were `raised`."""
     missing = max(0, deeds - raised)
     return Outcome(produced=missing, lost=missing)
+
+
+def of_commands(
+    given: Mapping[str, str],
+    there: Collection[str],
+    answers: Sequence[tuple[str, str]],
+    steps: Sequence[FoundStep],
+) -> Outcome:
+    """Commands of the centre: `given` id -> actor, one of a kind; those that the centre itself has lost again
+    are nobody's fault. Each must be carried out once: answered once, and with one step in an alarm's life
+    where it was done. One that came too late is a conflict, and that is its answer."""
+    mine = {command_id: actor for command_id, actor in given.items() if command_id in there}
+    times = Counter(command_id for command_id, outcome in answers if outcome in CARRIED_OUT)
+    acts = Counter(one.actor for one in steps)
+    done = {command_id for command_id, outcome in answers if outcome == DONE}
+    return Outcome(
+        produced=len(mine),
+        lost=sum(one not in times or (one in done and not acts[actor]) for one, actor in mine.items()),
+        doubled=sum(max(0, times[one] - 1, acts[actor] - 1) for one, actor in mine.items()),
+    )
 
 
 def of_counters(
@@ -145,16 +207,30 @@ def differing_states(what: str, box: Mapping[str, object], centre: Mapping[str, 
     ]
 
 
-def _declared(
-    number: int, known: Sequence[int], times: Mapping[int, Sequence[int]], gaps: Sequence[tuple[int, int]]
-) -> bool:
-    before = max((one for one in known if one < number), default=None)
-    after = min((one for one in known if one > number), default=None)
-    if before is None or after is None:
-        return False
-    from_ns, to_ns = max(times[before]), min(times[after])
-    time_ns = from_ns + (to_ns - from_ns) * (number - before) / (after - before)
-    return any(start - GAP_EDGE_NS <= time_ns <= end + GAP_EDGE_NS for start, end in gaps)
+class _Places:
+    """Where, in the centre's time, a number that it does not have would lie."""
+
+    def __init__(self, times: Mapping[int, Sequence[int]], made_s: Mapping[int, float]) -> None:
+        """`times`: UTC ns at which the centre has a number; `made_s`: when the plant showed it."""
+        self._times, self._made_s = times, made_s
+        self._known = sorted(number for number in times if number in made_s)
+
+    def time_ns(self, number: int) -> float | None:
+        """UTC ns; None without a neighbour on each side."""
+        index = bisect_left(self._known, number)
+        if not 0 < index < len(self._known):
+            return None
+        before, after = self._known[index - 1], self._known[index]
+        from_ns, to_ns = max(self._times[before]), min(self._times[after])
+        from_s, to_s = self._made_s[before], self._made_s[after]
+        return from_ns + (to_ns - from_ns) * (self._made_s[number] - from_s) / max(1e-9, to_s - from_s)
+
+    def is_declared(self, number: int, gaps: Sequence[tuple[int, int]]) -> bool:
+        """Whether a gap covers it."""
+        time_ns = self.time_ns(number)
+        return time_ns is not None and any(
+            start - GAP_EDGE_NS <= time_ns <= end + GAP_EDGE_NS for start, end in gaps
+        )
 
 
 def _late_s(moments: Iterable[tuple[float, float | None]], healed_s: float) -> float:

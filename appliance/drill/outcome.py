@@ -6,10 +6,12 @@ Duty: the figures of one row, and when they keep the promise. Every rule of coun
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-NEVER_DECLARED = frozenset({"alarm", "counter", "limit"})  # a gap is no excuse for losing one of these
+NEVER_DECLARED = frozenset(
+    {"alarm", "command", "counter", "limit"}
+)  # a gap is no excuse for losing one of these
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,15 @@ class Report:
 
 
 def joined(reports: Iterable[Report]) -> Report:
-    """Several reports as one."""
+    """Several reports as one; rows of the same faults and class, of several seeds, are added up."""
     parts = tuple(reports)
+    rows: dict[tuple[tuple[str, ...], str], Row] = {}
+    for row in (row for part in parts for row in part.rows):
+        name = (row.faults, row.record_class)
+        known = rows.get(name)
+        rows[name] = row if known is None else replace(known, outcome=known.outcome + row.outcome)
     return Report(
-        tuple(row for part in parts for row in part.rows),
+        tuple(rows.values()),
         _all(part.counters_equal for part in parts),
         _all(part.alarms_equal for part in parts),
         _all(part.limits_equal for part in parts),

@@ -10,6 +10,7 @@ from itertools import combinations
 
 from appliance.drill import fault_clock, fault_disk, fault_network, fault_power, fault_process, fault_server
 from appliance.drill.fault import Fault
+from appliance.drill.power_line import LINES
 from appliance.errors import Fatal
 
 FAULTS: dict[str, Fault] = {
@@ -22,7 +23,40 @@ PAIRED = ("black-hole", "forget", "server-kill", "server-rollback", "process-kil
           "clock-1970", "clock-forward")  # fmt: skip
 """What is also inflicted two at a time: of every family those that take most."""
 
+POWER_PAIRED = ("black-hole", "reset", "late-answer", "busy")
+"""With what the power goes together: what the line does to the courier whose files are recorded."""
+
 Combination = tuple[Fault, ...]
+
+
+def course_of(
+    combinations: Sequence[Combination], seeds: int, *, spread: bool = False
+) -> list[tuple[int, Combination]]:
+    """(seed, what it inflicts) in order: for every seed all of them, or one each in turn (`spread`)."""
+    if spread:
+        return [(seed, combinations[seed % len(combinations)]) for seed in range(seeds)]
+    return [(seed, faults) for seed in range(seeds) for faults in combinations]
+
+
+def power_of(wanted: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(lines with which the power goes, "" for the power alone; the names that are left). Without names all.
+
+    Raises Fatal for what the power cannot go together with.
+    """
+    if not wanted:
+        return ["", *POWER_PAIRED], []
+    lines: list[str] = []
+    left: list[str] = []
+    for text in wanted:
+        names = text.split("+")
+        if POWER not in names:
+            left.append(text)
+            continue
+        names.remove(POWER)
+        if len(names) > 1 or not set(names) <= set(LINES):
+            raise Fatal(f"{text}: power goes alone, or with one of {', '.join(LINES)}")
+        lines.append("".join(names))
+    return lines, left
 
 
 def combinations_of(wanted: Sequence[str]) -> list[Combination]:

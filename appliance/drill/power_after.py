@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 from appliance.clock import Discipline, SystemClock
 from appliance.drill.outcome import Outcome
+from appliance.drill.power_line import deliver_all
 from appliance.drill.power_load import CHANNEL, HOOK, WINDOW_S, window
 from appliance.drill.power_trace import Said
 from appliance.errors import Fatal
@@ -24,6 +26,7 @@ from appliance.journal.journal import Journal
 from appliance.journal.record import RecordClass, RecordKind
 from appliance.journal.retention import Budgets, Timing
 from appliance.journal.store import FILE_NAME
+from appliance.sinks.courier import KINDS
 from appliance.sinks.outbox import FILE_NAME as OUTBOX_FILE
 from appliance.sinks.outbox import Outbox
 from appliance.sinks.webhook_store import FILE_NAME as WEBHOOK_FILE
@@ -31,9 +34,10 @@ from appliance.sinks.webhook_store import WebhookStore
 from dsp.samples import GapCause
 
 FILES = tuple(name + suffix for name in (FILE_NAME, OUTBOX_FILE, WEBHOOK_FILE) for suffix in ("", "-wal"))
-WEBHOOK, CURSOR = "webhook", "cursor"
+WEBHOOK, CURSOR, DELIVERY = "webhook", "cursor", "delivery"
 BUDGETS, QUICK = Budgets(reserve_transitions=0), Timing(group_s=0.01)
 MOST_RECORDS = 1_000_000
+ORDERS = 2  # in which a class is delivered: live, and the backlog
 GAP_WAIT_S = 10.0
 
 
@@ -47,6 +51,8 @@ class Promised:
     handed_over: list[int] = field(default_factory=list)  # telemetry: monotonic ns
     took: set[int] = field(default_factory=set)  # messages that must be there
     offered: set[int] = field(default_factory=set)  # messages that may be there
+    there: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))  # by class, in order
+    delivers: bool = False  # a courier did; then the cursors are its own
     saving: dict[str, set[int]] = field(
         default_factory=lambda: defaultdict(lambda: {0})
     )  # cursors, also unsaved
@@ -63,6 +69,8 @@ class Promised:
                 self.offered.add(int(sequence))
             case ("settle", sequence):
                 self.took.discard(int(sequence))
+            case ("there", record_class, *keys):
+                self.there[record_class] += keys
             case ("save", record_class, live):
                 self.saving[record_class].add(int(live))
 
@@ -92,10 +100,13 @@ async def after_cut(folder: Path, promised: Promised) -> AfterCut:
         windows = Counter(record.monotonic_ns for record in records if record.kind is RecordKind.FEATURES)
         telemetry, lost_s = await _telemetry(journal, windows, promised)
         outcomes[str(RecordClass.TELEMETRY)] = telemetry
+        if promised.delivers:
+            outcomes[DELIVERY] = await _delivered(journal, folder, promised, damaged)
     finally:
         await journal.close()
     outcomes[WEBHOOK] = _webhooks(folder, promised, damaged)
-    outcomes[CURSOR] = _cursors(folder, promised, damaged)
+    if not promised.delivers:
+        outcomes[CURSOR] = _cursors(folder, promised, damaged)
     return AfterCut(outcomes, lost_s, tuple(damaged))
 
 
@@ -138,6 +149,41 @@ async def _declared(journal: Journal, lost_ns: list[int]) -> int:
         any(gap.cause is GapCause.POWER_OFF and gap.start_ns <= middle <= gap.end_ns for gap in gaps)
         for middle in middles
     )
+
+
+async def _delivered(journal: Journal, folder: Path, promised: Promised, damaged: list[str]) -> Outcome:
+    """What the centre has once the courier of the next start has brought the rest: every record of the
+    journal, each under one key, none that the journal does not have. First arrivals of a class are a mixture
+    of two that are in order: what is live, and the backlog behind it."""
+    there = {record_class: list(keys) for record_class, keys in promised.there.items()}
+
+    def arrived(record_class: RecordClass, keys: list[str]) -> None:
+        there.setdefault(record_class, []).extend(keys)
+
+    await deliver_all(journal, folder, arrived)
+    total = Outcome()
+    for record_class, kinds in KINDS.items():
+        stored = [record.key for record in await journal.read(0, kinds, MOST_RECORDS)]
+        place = {key: number for number, key in enumerate(stored)}
+        first = list(dict.fromkeys(there.get(record_class, [])))
+        order = [place[key] for key in first if key in place]
+        damaged += [f"{key} is at the centre, and not in the journal" for key in first if key not in place]
+        total += Outcome(
+            produced=len(stored),
+            lost=len(place.keys() - set(first)),
+            doubled=len(stored) - len(place),
+            out_of_order=max(0, _descents(order) - ORDERS),
+        )
+    return total
+
+
+def _descents(order: Sequence[int]) -> int:
+    """The most places that follow each other downwards: as many orders are mixed in it."""
+    tails: list[int] = []
+    for place in order:
+        at = bisect_left(tails, -place)
+        tails[at : at + 1] = [-place]
+    return len(tails)
 
 
 def _webhooks(folder: Path, promised: Promised, damaged: list[str]) -> Outcome:

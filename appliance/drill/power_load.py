@@ -1,10 +1,11 @@
-"""A box's stores under load, for a power cut: `python -m appliance.drill.power_load FOLDER COMMITS`.
+"""A box's stores under load, for a power cut: `python -m appliance.drill.power_load FOLDER COMMITS [LINE]`.
 
 Duty: writes alarms, counters, limits, telemetry, a webhook's messages and the courier's cursors by the
 product's own code, and says on standard output what it was promised; that is the witness. It ends without
 closing anything. Said are: `steady` (every store has something), `ack CLASS KEY`, `sent NS` (telemetry
 handed over), `took SEQUENCE` (a message is on disk), `settle SEQUENCE` (it may leave), `save CLASS LIVE` (a
-cursor is about to be saved), `saved CLASS LIVE`.
+cursor is about to be saved), `saved CLASS LIVE`. With a LINE (`power_line`) the cursors are those of a
+courier that delivers meanwhile, and said is `there CLASS KEY ...` (the centre has them).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 import orjson
 
 from appliance.clock import Discipline, SystemClock
+from appliance.drill.power_line import courier
 from appliance.journal.features import features_record
 from appliance.journal.journal import Journal
 from appliance.journal.record import NewRecord, RecordClass, RecordKind
@@ -128,13 +130,20 @@ async def cursors(folder: Path) -> None:
         await asyncio.sleep(0.02)
 
 
-async def load(folder: Path, commits: int) -> None:
+async def delivering(journal: Journal, folder: Path, line: str) -> None:
+    """Deliver what is committed over a line that is bad every other moment, for ever."""
+    one, _ = courier(journal, folder, lambda record_class, keys: say("there", record_class, *keys), line)
+    await one.run()
+
+
+async def load(folder: Path, commits: int, line: str = "") -> None:
     """Everything at once, until so many commits are acknowledged."""
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     clock = SystemClock(discipline=lambda: Discipline(True))
     journal = await Journal.open(folder, Budgets(reserve_transitions=0), clock)
     say("open")
-    others = [asyncio.create_task(work) for work in (telemetry(journal), webhooks(folder), cursors(folder))]
+    outbound = delivering(journal, folder, line) if line else cursors(folder)
+    others = [asyncio.create_task(work) for work in (telemetry(journal), webhooks(folder), outbound)]
     while not journal.latest(RecordKind.FEATURES):  # noqa: ASYNC110 - a channel that never was heard has no gap
         await asyncio.sleep(0.01)
     say("steady")
@@ -146,4 +155,4 @@ async def load(folder: Path, commits: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(load(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(load(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]))

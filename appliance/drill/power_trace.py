@@ -23,6 +23,10 @@ _WRITE = re.compile(
     _AT + r'pwrite64\(\d+<(?P<path>[^>]*)>, "(?P<data>(?:\\x[0-9a-f]{2})*)"(?P<cut>\.\.\.)?, \d+, '
     r"(?P<offset>\d+)\)\s+= (?P<took>\d+)"
 )
+_APPEND = re.compile(
+    _AT + r'write\((?![12]<)\d+<(?P<path>[^>]*)>, "(?P<data>(?:\\x[0-9a-f]{2})*)"(?P<cut>\.\.\.)?, \d+\)'
+    r"\s+= (?P<took>\d+)"
+)
 _FLUSH = re.compile(_AT + r"(?:fsync|fdatasync)\(\d+<(?P<path>[^>]*)>\)\s+= 0")
 _TRUNCATE = re.compile(_AT + r"ftruncate\(\d+<(?P<path>[^>]*)>, (?P<size>\d+)\)\s+= 0")
 _UNLINK = re.compile(_AT + r'unlink\("(?P<path>[^"]*)"\)\s+= 0')
@@ -122,20 +126,30 @@ def whole_lines(lines: Iterable[str]) -> Iterator[str]:
 
 
 def calls_of(lines: Iterable[str]) -> Iterator[Call]:
-    """The calls that change files, and what was said. Raises Fatal for a write that was recorded in part."""
+    """The calls that change files, and what was said. Raises Fatal for a write that was recorded in part.
+
+    What is written without a place goes to the end of a file that is new (captures, cursors), on from there.
+    """
+    reached: dict[str, int] = {}
     for line in lines:
-        if found := _WRITE.match(line):
-            content = _bytes(found["data"])
+        if found := _WRITE.match(line) or _APPEND.match(line):
+            content, path = _bytes(found["data"]), _text(found["path"])
+            if "offset" not in found.groupdict() and not path.startswith("/"):
+                continue  # a pipe or a socket
             if found["cut"] or int(found["took"]) != len(content):
                 raise Fatal(f"a write was not recorded whole: {line[:120]}")
-            yield Write(_text(found["path"]), int(found["offset"]), content)
+            offset = int(found.groupdict().get("offset", reached.get(path, 0)))
+            reached[path] = offset + len(content)
+            yield Write(path, offset, content)
         elif found := _FLUSH.match(line):
             yield Flush(_text(found["path"]))
         elif found := _TRUNCATE.match(line):
             yield Truncate(_text(found["path"]), int(found["size"]))
         elif found := _UNLINK.match(line):
+            reached.pop(_text(found["path"]), None)
             yield Gone(_text(found["path"]))
         elif found := _RENAME.match(line):
+            reached.pop(_text(found["path"]), None)
             yield Gone(_text(found["path"]), _text(found["to"]))
         elif found := _SAID.match(line):
             for said in _bytes(found["data"]).decode("utf-8", "replace").splitlines():

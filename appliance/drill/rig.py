@@ -20,8 +20,9 @@ from appliance.demo_central import LocalInflux
 from appliance.demo_config import MACHINE_ID, SERIAL_NUMBER, DemoPlaces, demo_config
 from appliance.demo_page import make_accounts
 from appliance.demo_receiver import DemoReceiver
+from appliance.drill.central_operator import CentralOperator
 from appliance.drill.host_clock import HostClock
-from appliance.drill.numbered_plant import read_numbers
+from appliance.drill.numbered_plant import read_numbers, read_subscriptions
 from appliance.drill.oracle import Step
 from appliance.drill.page_client import PageClient
 from appliance.drill.proxy import Proxy
@@ -51,12 +52,14 @@ class Rig:
         self.centre = LocalInflux(influxd, folder / "centre", free_port())
         self.proxy = Proxy(self.centre.url)
         self.clock = HostClock(folder / "clock.json")
+        self.operator = CentralOperator(folder)
         self.receiver = DemoReceiver(folder / "receiver", self._took_message)
         self.page: PageClient
         self.seen_s: dict[Step, float] = {}  # what receivers were told, monotonic s of the first time
         self.told_durable: set[Step] = set()  # of them, those that were told without a mark
+        self.raised_anew: set[Step] = set()  # told twice: a start lost what it held in memory, and counted on
+        self._held: dict[Step, int] = {}  # raisings that were told as not on the disk: by which start
         self.shown: dict[tuple[str, str], float] = {}  # counters: the greatest that was shown
-        self.subscribed_s: list[float] = []  # when the appliance said that it is connected to the plant
         self.starts = 0
         self._sensor_heard_s = self._plugged_s = (
             0.0  # when the appliance said so, when the cable was last plugged
@@ -91,7 +94,9 @@ class Rig:
             webhook_url=self.receiver.url,
             webhook_secret=str(self.receiver.secret_file),
         )
-        self._config.write_text(_config_text(places, self.state_dir), encoding="utf-8")
+        self.operator.introduce()
+        text = _config_text(places, self.state_dir, self.operator.keys_file)
+        self._config.write_text(text, encoding="utf-8")
         _, password = await asyncio.to_thread(make_accounts, self.state_dir / "accounts.json")
         self.page = PageClient(f"http://127.0.0.1:{places.web_port}", password)
         start_ns, seed = str(time.monotonic_ns()), str(self.seed)
@@ -197,6 +202,16 @@ class Rig:
         """Every number that the plant has shown: monotonic s."""
         return read_numbers(self._account)
 
+    def subscriptions(self) -> list[float]:
+        """When somebody subscribed at the plant, monotonic s."""
+        return read_subscriptions(self._account)
+
+    def rounds(self) -> int:
+        """Rounds of the audit that the appliance has finished, by its own log. Blocking."""
+        with contextlib.suppress(FileNotFoundError):
+            return sum(b" reconciled cause=" in line for line in self._log.read_bytes().splitlines())
+        return 0
+
     def samples_sent(self) -> float:
         """Samples of each axis that the sensor has put on the line, by its own account."""
         return float(read_truth(self._truth).totals.sent * SAMPLES_PER_FRAME)
@@ -213,6 +228,15 @@ class Rig:
         if durable:
             self.told_durable.add(step)
 
+    def _note_raising(self, step: Step, durable: bool) -> None:
+        """A start that was killed before the disk took an activation leaves its number to the next one."""
+        if not step.what.endswith("raised") or step in self.told_durable:
+            return
+        if self._held.get(step, self.starts) < self.starts:
+            self.raised_anew.add(step)
+        if not durable:
+            self._held.setdefault(step, self.starts)
+
     def _took_message(self, message: dict[str, Any]) -> None:
         said = message["data"]
         if "what" in said:
@@ -221,10 +245,10 @@ class Rig:
     def _hear(self, line: dict[str, Any]) -> None:
         kind = line.get("type")
         if kind == "alarm":
+            self._note_raising(Step(line["alarm_id"], int(line["activation"]), line["what"]), line["durable"])
             self.saw(line["alarm_id"], int(line["activation"]), line["what"], durable=line["durable"])
         elif kind == "link" and line["state"] == "connected":
             if line["source_id"] == PLANT:
-                self.subscribed_s.append(time.monotonic())
                 self.up.set()
             elif line["source_id"] == SENSOR:
                 self._sensor_heard_s = time.monotonic()
@@ -246,13 +270,14 @@ class Rig:
             await asyncio.sleep(RESTART_S)
 
 
-def _config_text(places: DemoPlaces, state_dir: Path) -> str:
+def _config_text(places: DemoPlaces, state_dir: Path, keys_file: Path) -> str:
     """The demo's configuration, on a trusted clock, with less patience for the centre."""
     text = demo_config(places)
     changes = {
         'state_dir = "."': f'state_dir = "{state_dir}"',
         "counter_period_s = 2.0": "counter_period_s = 1.0",
-        'provisional_times = "send"': f"timeout_s = {CENTRE_PATIENCE_S}",
+        'provisional_times = "send"': f"timeout_s = {CENTRE_PATIENCE_S}\n"
+        f'command_keys_file = "{keys_file}"\ncommand_poll_s = 1.0',
     }
     for before, after in changes.items():
         if before not in text:

@@ -7,8 +7,10 @@ a boot, and those on either side of some records. Decides nothing (`time_rules`)
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from appliance.journal.record import Record, RecordKind
 from appliance.journal.time_rules import Anchor
 
 SAVE_NS = 600_000_000_000  # the latest instant of a span is written this often
@@ -28,6 +30,18 @@ class ClockLook:
 def kernel_of(boot_id: str) -> str:
     """The kernel's boot in a boot id: the life of the monotonic clock, across restarts of the service."""
     return boot_id.rpartition(".")[0] or boot_id
+
+
+def newest_trusted(records: Iterable[Record], kernel: str) -> Record | None:
+    """Of these, the newest by monotonic time that a trusted clock stamped in this boot of the kernel."""
+    found = (
+        record
+        for record in records
+        if record.kind is not RecordKind.GAP  # its time may be another boot's
+        and record.time_trusted
+        and kernel_of(record.boot_id) == kernel
+    )
+    return max(found, key=lambda record: record.monotonic_ns, default=None)
 
 
 class Anchors:

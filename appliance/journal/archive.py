@@ -19,6 +19,7 @@ from appliance.journal.record import Record, RecordKind, StoredGap
 from appliance.journal.store import FILE_NAME
 
 _ROWS_AT_ONCE = 2_000
+_MOST_ROWS = 50_000  # in memory: of all subjects together
 
 
 class Archive:
@@ -78,7 +79,10 @@ class Archive:
     ) -> Iterator[Record]:
         """Records of these kinds and subjects from `start_ns` to `end_ns` (UTC), in order of time."""
         boots: dict[int, str] = dict(self._fetched("SELECT id, boot_id FROM boot", ()))
-        streams = [self._of_subject(kind, subject, (start_ns, end_ns), boots) for kind, subject in subjects]
+        at_once = max(20, min(_ROWS_AT_ONCE, _MOST_ROWS // max(1, len(subjects))))
+        streams = [
+            self._of_subject(kind, subject, (start_ns, end_ns), boots, at_once) for kind, subject in subjects
+        ]
         return heapq.merge(*streams, key=lambda record: (record.time_ns, record.sequence))
 
     def gaps(self, channels: Collection[str] | None, start_ns: int, end_ns: int) -> list[StoredGap]:
@@ -96,7 +100,12 @@ class Archive:
         return sorted(found, key=lambda gap: (gap.start_ns, gap.gap_id))
 
     def _of_subject(
-        self, kind: RecordKind, subject: str, interval_ns: tuple[int, int], boots: dict[int, str]
+        self,
+        kind: RecordKind,
+        subject: str,
+        interval_ns: tuple[int, int],
+        boots: dict[int, str],
+        at_once: int,
     ) -> Iterator[Record]:
         after_ns, after_sequence = interval_ns[0], -1
         sql = (
@@ -106,14 +115,14 @@ class Archive:
         )
         while True:
             bounds = (after_ns, interval_ns[1], after_ns, after_sequence)
-            rows = self._fetched(sql, (schema.KIND_CODES[kind], subject, *bounds, _ROWS_AT_ONCE))
+            rows = self._fetched(sql, (schema.KIND_CODES[kind], subject, *bounds, at_once))
             for row in rows:
                 record = schema.record_of(row, boots)
                 if record is None:
                     self.damaged_rows += 1
                 else:
                     yield record
-            if len(rows) < _ROWS_AT_ONCE:
+            if len(rows) < at_once:
                 return
             after_sequence, after_ns = rows[-1][0], rows[-1][5]
 

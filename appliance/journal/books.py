@@ -7,6 +7,7 @@ thread; reading `accounts` is safe from any thread.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 
 from appliance.journal import schema
 from appliance.journal.capture_record import booked_bytes
@@ -23,11 +24,12 @@ class Books:
         self.accounts = Accounts()
         self.oldest_ns: dict[RecordClass, int | None] = {}
         self.deliveries = deliveries  # how far each sink is; saved with the accounts
+        self.kept_through = 0  # up to here all telemetry is the newest of its subject, and stays
         self.evicted_until_ns: dict[str, int] = {}  # by channel: end of what last left without delivery
 
     def load(self, through: int) -> None:
         """Read what was saved with sequence `through`, and count what came after it."""
-        self.accounts = Accounts()
+        self.accounts, self.kept_through = Accounts(), 0
         self.deliveries.restore(
             (sink, schema.CLASS_OF_CODE[code], mark)
             for sink, code, mark in self._connection.execute("SELECT sink, class, sequence FROM delivered")
@@ -91,6 +93,13 @@ class Books:
         if self.oldest_ns.get(record.record_class) is None:
             self.oldest_ns[record.record_class] = record.time_ns
 
+    def superseded(self, records: Iterable[Record | None]) -> None:
+        """These are the newest of their subjects no more: those of telemetry may leave from now on."""
+        telemetry = [one.sequence for one in records if one and one.record_class is RecordClass.TELEMETRY]
+        if min(telemetry, default=self.kept_through + 1) <= self.kept_through:
+            self.kept_through = min(telemetry) - 1
+            self.refresh_oldest()
+
     def backlog(self, budgets: Budgets, now_ns: int) -> list[ClassBacklog]:
         """What each class holds at this UTC."""
         table = []
@@ -102,10 +111,14 @@ class Books:
         return table
 
     def refresh_oldest(self) -> None:
-        """Look up the time of the oldest record of every class (after a start and after trimming)."""
+        """Look up the time of the oldest record of every class (after a start and after trimming). What of
+        telemetry stays whatever its age (the last word of a channel that is no more) does not count."""
         for record_class, code in schema.CLASS_CODES.items():
             if record_class is RecordClass.TELEMETRY:
-                sql = "SELECT time_ns FROM record NOT INDEXED WHERE class=? ORDER BY sequence LIMIT 1"
+                sql = (
+                    "SELECT time_ns FROM record NOT INDEXED WHERE class=? "  # noqa: S608
+                    f"AND sequence>{self.kept_through} ORDER BY sequence LIMIT 1"
+                )
             else:
                 sql = (
                     "SELECT time_ns FROM record WHERE sequence=(SELECT sequence FROM record "  # noqa: S608

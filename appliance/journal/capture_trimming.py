@@ -98,10 +98,11 @@ def _size(record: Record) -> int:
 
 
 def _remove(store: Store, chosen: list[_Leaving], unreadable: list[int], *, pressed: bool) -> None:
-    """Records first, then files. What leaves unsent under pressure is entered as lost before it leaves."""
+    """Records first, then files. What leaves unsent, for want of room or for its age, is entered as lost
+    before it leaves."""
     account = store.accounts[RecordClass.CAPTURE]
     sent = store.deliveries.confirmed(RecordClass.CAPTURE)
-    if pressed and sent != NOBODY:
+    if sent != NOBODY:
         gaps = [gap for one in chosen if one.newest > sent for gap in _gaps_of(one)]
         if gaps:
             store.write([], gaps)

@@ -26,6 +26,7 @@ from dsp.samples import Quality
 
 CODEC_VERSION = 1
 _HEAD = struct.Struct("<BBf8sHB")
+HEAD_BYTES = _HEAD.size  # before the values
 _DURATION = struct.Struct("<f")
 _QUALITIES = (Quality.GOOD, Quality.UNCERTAIN, Quality.BAD)
 _MAX_STATE_BYTES = 255

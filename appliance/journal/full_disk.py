@@ -27,7 +27,7 @@ _RING_STEP_BYTES = 1024 * 1024
 _MAX_LOG_BYTES = 8 * 1024 * 1024
 _SPARE_BYTES = 8 * 1024 * 1024  # must be free beside a whole reserve before the disk counts as usable again
 
-Write = Callable[[Sequence[PendingRecord], Sequence[GapEntry]], None]
+Write = Callable[[list[PendingRecord], Sequence[GapEntry]], None]
 
 
 class FullDisk:
@@ -52,9 +52,7 @@ class FullDisk:
             _log.error("journal disk full, reserve in use error=%s reserve_bytes=%d", error, held_bytes)
             self.low = True
 
-    def write_critical(
-        self, write: Write, critical: Sequence[PendingRecord], gaps: Sequence[GapEntry]
-    ) -> None:
+    def write_critical(self, write: Write, critical: list[PendingRecord], gaps: Sequence[GapEntry]) -> None:
         """Write, giving up the reserve as far as it takes. Raises what `write` raises once it is used up."""
         while True:
             try:
@@ -64,9 +62,7 @@ class FullDisk:
                 if not self.is_full(error) or not self._reserve.release():
                     raise
 
-    def write_telemetry(
-        self, store: Store, write: Write, telemetry: Sequence[PendingRecord]
-    ) -> list[PendingGap]:
+    def write_telemetry(self, store: Store, write: Write, telemetry: list[PendingRecord]) -> list[PendingGap]:
         """Write telemetry in place of older telemetry; returns the gaps that this leaves.
 
         The file does not grow by it, but the log may, up to its bound: that much of the reserve is given.

@@ -20,7 +20,7 @@ from appliance.clock import Clock, kernel_boot_id
 from appliance.errors import Fatal
 from appliance.journal.absence import Absence, channels_last_seen
 from appliance.journal.admission import check
-from appliance.journal.anchors import ClockLook
+from appliance.journal.anchors import ClockLook, newest_trusted
 from appliance.journal.deliveries import Deliveries
 from appliance.journal.durability import Durability, DurabilityCallback
 from appliance.journal.errors import JournalRejected
@@ -42,7 +42,7 @@ from appliance.journal.recovery import Recovery, lock_folder
 from appliance.journal.reserve import Reserve
 from appliance.journal.restamping import Restamping
 from appliance.journal.retention import Budgets, Timing
-from appliance.journal.store import FILE_NAME
+from appliance.journal.store import FILE_NAME, Store
 from appliance.journal.writer import Writer
 from dsp.samples import Gap, GapCause
 
@@ -70,7 +70,7 @@ class Journal:
         self._recovery = Recovery(folder, self.boot_id, self._clock_now, self.deliveries)
         self._restamping = Restamping(self.kernel_boot_id, resolve_times)
         self._writer = Writer(
-            self._recovery.open_store,
+            self._open_store,
             self.reserve,
             budgets=budgets,
             timing=timing,
@@ -333,10 +333,17 @@ class Journal:
         store = self._writer.store
         if store is None:
             self._durability.set(False, self._reason())
-        elif store.newest_time_ns() is not None:
-            self._clock.not_before(store.newest_time_ns() or 0)
         threading.Thread(target=self._check_file, name="journal-check", daemon=True).start()
         self._watch_task = asyncio.create_task(self._watch(), name="journal-durability")
+
+    def _open_store(self, error: Exception | None, thorough: bool) -> Store:
+        """In the writer's thread, before it looks at the clock: that learns what the file knows of it."""
+        store = self._recovery.open_store(error, thorough)
+        self._clock.not_before(store.newest_time_ns() or 0)
+        newest = (record for kind in RecordKind for record in store.latest(kind))
+        if (known := newest_trusted(newest, self.kernel_boot_id)) is not None:
+            self._clock.was(known.monotonic_ns, known.time_ns)
+        return store
 
     async def _watch(self) -> None:
         """Notice a disk that hangs or refuses even when no alarm is waiting for it."""

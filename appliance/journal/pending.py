@@ -207,8 +207,7 @@ class PendingQueue:
         self, max_telemetry: int | None
     ) -> tuple[list[PendingRecord], list[PendingRecord], list[GapEntry]]:
         """The next batch: critical records, telemetry, gaps. `put_back` what was not written."""
-        critical = _take(self._critical, MAX_BATCH_RECORDS, MAX_BATCH_BYTES)
-        self.critical_bytes -= sum(pending.size_bytes for pending in critical)
+        critical = self.take_critical()
         room = MAX_BATCH_RECORDS - len(critical)
         room = room if max_telemetry is None else min(room, max_telemetry)
         telemetry = _take(self._telemetry, room, MAX_BATCH_BYTES)
@@ -218,6 +217,12 @@ class PendingQueue:
         self._being_dropped.clear()
         gaps = [self._gaps.popleft() for _ in range(min(len(self._gaps), MAX_BATCH_RECORDS))]
         return critical, telemetry, gaps
+
+    def take_critical(self) -> list[PendingRecord]:
+        """The critical records of the next batch, alone."""
+        critical = _take(self._critical, MAX_BATCH_RECORDS, MAX_BATCH_BYTES)
+        self.critical_bytes -= sum(pending.size_bytes for pending in critical)
+        return critical
 
     def put_back(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from dsp.samples import GapCause
 
@@ -50,11 +51,11 @@ class NewRecord:
     subject: str
     monotonic_ns: int
     payload: bytes  # orjson-encoded object; FEATURES: see journal.features
+    late: bool = False  # older than what is known of its subject: never its newest record
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A committed record. `time_ns` is UTC.
+class Record(NamedTuple):
+    """A committed record: a tuple, since they are made by the ten thousand a second. `time_ns` is UTC.
 
     `time_trusted` False: provisional, or within `time_bound_s` (either way), which is the most that will ever
     be known. `time_resolved`: it was provisional when it was recorded.

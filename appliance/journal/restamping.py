@@ -64,8 +64,8 @@ class Restamping:
         if not look.trusted or not self._resolve:
             return False
         if self._due and not self._todo:
-            self._due = False
             self._begin(store, anchors)
+            self._due = False
         if self._todo:
             self._restamp_some(store, self._todo[0])
         if not self._todo and self._moved:
@@ -139,9 +139,8 @@ class Restamping:
             "WHERE trusted=0 AND boot=? AND sequence>? ORDER BY sequence LIMIT ?",
             (boot.boot, boot.after, STEP_RECORDS),
         ).fetchall()
-        if len(rows) < STEP_RECORDS:
-            self._todo.pop(0)
         if not rows:
+            self._todo.pop(0)
             return
         anchors = self._known[boot.kernel]
         records: list[Record] = []
@@ -155,6 +154,8 @@ class Restamping:
         store.renew(records)
         boot.after = rows[-1][0]
         self._moved += len(records)
+        if len(rows) < STEP_RECORDS:  # not before it is written: a disk that refuses is asked again
+            self._todo.pop(0)
 
     def _restamped(
         self, store: Store, row: schema.Row, record: Record, anchors: list[Anchor]

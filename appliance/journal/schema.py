@@ -167,18 +167,18 @@ def record_of(row: Row, boots: dict[int, str]) -> Record | None:
     if crc != crc_of(class_code, kind_code, monotonic_ns, subject=subject, key=key, payload=payload):
         return None
     return Record(
-        sequence=sequence,
-        record_class=CLASS_OF_CODE[class_code],
-        kind=KIND_OF_CODE[kind_code],
-        key=key,
-        subject=subject,
-        boot_id=boots.get(boot, "unknown"),
-        monotonic_ns=monotonic_ns,
-        time_ns=time_ns,
-        time_trusted=trusted in (TRUSTED, RESOLVED),
-        payload=payload,
-        time_resolved=trusted >= RESOLVED,
-        time_bound_s=trusted - BOUNDED if trusted >= BOUNDED else None,
+        sequence,
+        CLASS_OF_CODE[class_code],
+        KIND_OF_CODE[kind_code],
+        key,
+        subject,
+        boots.get(boot, "unknown"),
+        monotonic_ns,
+        time_ns,
+        trusted in (TRUSTED, RESOLVED),
+        payload,
+        trusted >= RESOLVED,
+        trusted - BOUNDED if trusted >= BOUNDED else None,
     )
 
 

@@ -35,6 +35,11 @@ class SeriesTimes:
         self._latest_ns[series] = max(latest_ns, time_ns)
         return time_ns
 
+    def is_ahead(self, kind_code: int, subject: str, time_ns: int) -> bool:
+        """Whether the time is after all that the series has, as far as is known without a look."""
+        latest_ns = self._latest_ns.get((kind_code, subject))
+        return latest_ns is not None and time_ns > latest_ns
+
     def _is_taken(self, series: tuple[int, str], time_ns: int) -> bool:
         return (
             self._connection.execute(

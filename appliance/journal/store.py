@@ -11,23 +11,23 @@ import contextlib
 import sqlite3
 import threading
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from appliance.journal import ledger, schema
 from appliance.journal.books import Books
 from appliance.journal.deliveries import Deliveries
 from appliance.journal.features import NAMES_ID, seen_name_list
+from appliance.journal.insertion import Insertion, row_of
 from appliance.journal.pending import GapEntry, PendingGap, PendingRecord
-from appliance.journal.record import NewRecord, Record, RecordClass, RecordKind
+from appliance.journal.record import Record, RecordClass, RecordKind
 from appliance.journal.retention import Accounts
-from appliance.journal.series_times import SeriesTimes
 
 FILE_NAME = "journal.sqlite"
 # Each life of the store numbers its records from its own base, so that a sequence that a client has seen
 # never names another record after the store was lost. 2**53 (exact in JSON) leaves room for 8,000 lives.
 LIFE_STEP = 1 << 40
+AT_ONCE = 8  # records from which on a batch is written by statements of many rows
 
 
 class Store:
@@ -59,7 +59,7 @@ class Store:
         self.incarnation = ""
         self.life = life
         self.books = Books(self._connection, deliveries or Deliveries())
-        self._times = SeriesTimes(self._connection)
+        self._insertion = Insertion(self._connection)
         self._provisional = False
         try:
             with self.transaction():
@@ -116,25 +116,29 @@ class Store:
                     self._connection.execute("ROLLBACK")
             raise
 
-    def write(self, batch: Sequence[PendingRecord], gaps: Sequence[GapEntry]) -> list[Record]:
+    def write(
+        self,
+        batch: list[PendingRecord],
+        gaps: Sequence[GapEntry],
+        urgent: Callable[[], list[PendingRecord]] = list,
+    ) -> list[Record]:
         """Commit a batch in one flushed transaction; returns its records in order, sequences given.
 
-        A record whose key is stored already is returned as stored. Raises sqlite3.Error or OSError with
-        nothing written.
+        A record whose key is stored already is returned as stored. `urgent` is asked on the way for what
+        cannot wait: it takes the place of what is not written yet, in `batch`, too. Raises sqlite3.Error or
+        OSError with nothing written.
         """
         sequence = self._sequence
-        records: list[Record] = []
         added: list[Record] = []
         name_lists: set[bytes] = set()
         with self.transaction():
-            for pending in batch:
-                record = self._insert(pending.record, pending.time_ns, pending.time_trusted, sequence + 1)
+            records = self._inserted(batch, sequence, urgent)
+            for record in records:
                 if record.sequence == sequence + 1:
                     sequence += 1
                     added.append(record)
                     if record.kind is RecordKind.FEATURES:
                         name_lists.add(record.payload[NAMES_ID])
-                records.append(record)
             for gap in gaps:
                 if isinstance(gap, PendingGap):
                     new, time_ns = (
@@ -146,11 +150,12 @@ class Store:
                     if changed is None:
                         continue
                     new, time_ns = changed, gap.time_ns
-                record = self._insert(new, time_ns, gap.time_trusted, sequence + 1)
+                record = self._insertion.one(new, time_ns, gap.time_trusted, sequence + 1)
                 if record.sequence == sequence + 1:
                     sequence += 1
                     added.append(record)
-            newest = {(record.kind, record.subject): record for record in added}
+            late = {pending.record.key for pending in batch if pending.record.late}
+            newest = {(one.kind, one.subject): one for one in added if one.key not in late}
             self._connection.executemany(
                 "INSERT INTO newest VALUES (?,?,?) ON CONFLICT DO UPDATE SET sequence=excluded.sequence",
                 [(schema.KIND_CODES[kind], subject, r.sequence) for (kind, subject), r in newest.items()],
@@ -164,18 +169,45 @@ class Store:
         self._known_names |= name_lists
         self._sequence = sequence
         with self._lock:
+            superseded = [self._newest[kind].get(subject) for kind, subject in newest]
             for (kind, subject), record in newest.items():
                 self._newest[kind][subject] = record
+        self.books.superseded(superseded)
         for record in added:
             self.books.count(record)
             self._provisional |= not record.time_trusted
+        return records
+
+    def _inserted(
+        self, batch: list[PendingRecord], after: int, urgent: Callable[[], list[PendingRecord]]
+    ) -> list[Record]:
+        """The batch's rows, with the sequences after this one."""
+        came: list[PendingRecord] = []
+
+        def enough() -> bool:
+            came.extend(urgent())
+            return bool(came)
+
+        records: list[Record] | None = None
+        if len(batch) >= AT_ONCE:
+            records = self._insertion.many(batch, after, enough)
+        if records is None:
+            records = []
+            batch.extend(came)
+        elif came:
+            batch[len(records) :] = came
+        sequence = after + len(records)
+        for pending in batch[len(records) :]:
+            record = self._insertion.one(pending.record, pending.time_ns, pending.time_trusted, sequence + 1)
+            sequence += record.sequence == sequence + 1
+            records.append(record)
         return records
 
     def free_time(self, class_code: int, kind_code: int, record: Record, time_ns: int) -> int:
         """This time, or the first after it that the record's series does not have."""
         if class_code != schema.TELEMETRY or record.kind is RecordKind.GAP or time_ns == record.time_ns:
             return time_ns
-        return self._times.free(kind_code, record.subject, time_ns)
+        return self._insertion.times.free(kind_code, record.subject, time_ns)
 
     def restamp(self, record: Record, time_ns: int, trust_code: int, payload: bytes) -> Record:
         """Write a record's true time, inside a transaction that is open already; `renew` it afterwards."""
@@ -198,8 +230,7 @@ class Store:
             (*values, record.sequence),
         )
         bound_s = trust_code - schema.BOUNDED if trust_code >= schema.BOUNDED else None
-        return replace(
-            record,
+        return record._replace(
             time_ns=time_ns,
             time_trusted=bound_s is None,
             payload=payload,
@@ -237,7 +268,7 @@ class Store:
                 (boot,) = self._connection.execute(
                     "SELECT id FROM boot WHERE boot_id=?", (record.boot_id,)
                 ).fetchone()
-                if self._connection.execute(schema.INSERT_RECORD, _row(record, boot)).rowcount == 1:
+                if self._connection.execute(schema.INSERT_RECORD, row_of(record, boot)).rowcount == 1:
                     adopted += 1
                     self._connection.execute(
                         "INSERT OR REPLACE INTO newest VALUES (?,?,?)",
@@ -256,6 +287,11 @@ class Store:
     def newest(self, kind: RecordKind, subject: str) -> Record | None:
         with self._lock:
             return self._newest[kind].get(subject)
+
+    def is_newest(self, kind: RecordKind, subject: str, sequence: int) -> bool:
+        """Whether a record is the newest of its subject."""
+        known = self.newest(kind, subject)
+        return known is not None and known.sequence == sequence
 
     def newest_time_ns(self) -> int | None:
         """The latest UTC time in the journal; None while it is empty."""
@@ -300,51 +336,6 @@ class Store:
         row = self._connection.execute("SELECT value FROM meta WHERE name=?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
-    def _insert(self, new: NewRecord, time_ns: int, trusted: bool, sequence: int) -> Record:
-        class_code = schema.CLASS_CODES[new.record_class]
-        kind_code = schema.KIND_CODES[new.kind]
-        if class_code == schema.TELEMETRY and new.kind is not RecordKind.GAP:  # a gap is told again and again
-            time_ns = self._times.free(kind_code, new.subject, time_ns)
-        crc = schema.crc_of(
-            class_code, kind_code, new.monotonic_ns, subject=new.subject, key=new.key, payload=new.payload
-        )
-        row: schema.Row = (
-            sequence,
-            class_code,
-            kind_code,
-            self._boot,
-            new.monotonic_ns,
-            time_ns,
-            int(trusted),
-            crc,
-            new.subject,
-            new.key,
-            new.payload,
-        )
-        if self._connection.execute(schema.INSERT_RECORD, row).rowcount == 1:
-            return Record(
-                sequence,
-                new.record_class,
-                new.kind,
-                new.key,
-                new.subject,
-                self.boot_id,
-                new.monotonic_ns,
-                time_ns,
-                trusted,
-                new.payload,
-            )
-        scope = self._boot if class_code == schema.TELEMETRY else 0
-        stored = self._connection.execute(
-            f"SELECT {schema.RECORD_COLUMNS} FROM record WHERE key=? AND "  # noqa: S608
-            f"(CASE class WHEN {schema.TELEMETRY} THEN boot ELSE 0 END)=?",
-            (new.key, scope),
-        ).fetchone()
-        known = schema.record_of(stored, self._boots)
-        if known is None:
-            raise sqlite3.DatabaseError(f"the stored record with key {new.key} is damaged")
-        return known
-
     def set_meta(self, name: str, value: str) -> None:
         """Inside a transaction that is open already."""
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (name, value))
@@ -361,6 +352,7 @@ class Store:
         """Take up what the file holds (at opening, and after a salvage has filled it)."""
         self._boots = dict(self._connection.execute("SELECT id, boot_id FROM boot"))
         self._boot = next(boot for boot, boot_id in self._boots.items() if boot_id == self.boot_id)
+        self._insertion.belongs_to(self._boot, self._boots)
         (last,) = self._connection.execute("SELECT max(sequence) FROM record").fetchone()
         through = int(self.get_meta("accounts_through") or 0)
         self._sequence = max(last or 0, through, self.life * LIFE_STEP)
@@ -373,28 +365,3 @@ class Store:
                 self._newest[record.kind][record.subject] = record
         self._known_names = {row[0] for row in self._connection.execute("SELECT names_id FROM name_list")}
         self.books.load(through)
-
-
-def _row(record: Record, boot: int) -> schema.Row:
-    class_code, kind_code = schema.CLASS_CODES[record.record_class], schema.KIND_CODES[record.kind]
-    crc = schema.crc_of(
-        class_code,
-        kind_code,
-        record.monotonic_ns,
-        subject=record.subject,
-        key=record.key,
-        payload=record.payload,
-    )
-    return (
-        record.sequence,
-        class_code,
-        kind_code,
-        boot,
-        record.monotonic_ns,
-        record.time_ns,
-        schema.code_of_trust(record),
-        crc,
-        record.subject,
-        record.key,
-        record.payload,
-    )

@@ -95,27 +95,10 @@ def trim(
     At most STEP_RECORDS in one flushed transaction. With `pressure` the loss is counted as dropped and told
     as gaps. Raises sqlite3.Error or OSError.
     """
-    code = schema.CLASS_CODES[record_class]
-    through = _may_leave_through(store, record_class, budgets)
-    where = "class=? AND sequence<=?"
-    arguments: list[object] = [code, through]
-    index = "NOT INDEXED"
-    if record_class is not RecordClass.TELEMETRY:
-        index = "INDEXED BY record_durable"
-        where += f" AND class<>{schema.TELEMETRY}"
-    if older_than_ns is not None:
-        where += " AND time_ns<?"
-        arguments.append(older_than_ns)
-    rows = store.connection.execute(
-        f"SELECT sequence, kind, subject, time_ns, monotonic_ns, trusted, length(key), length(subject), "  # noqa: S608
-        f"length(payload), substr(payload,{DURATION.start + 1},4), boot FROM record {index} WHERE {where} "
-        "AND NOT EXISTS (SELECT 1 FROM newest n WHERE n.kind=record.kind AND n.subject=record.subject "
-        "AND n.sequence=record.sequence) ORDER BY sequence LIMIT ?",
-        (*arguments, STEP_RECORDS),
-    ).fetchall()
     chosen: list[_Leaving] = []
     freed_bytes = 0
-    for row in rows:
+    through = _may_leave_through(store, record_class, budgets)
+    for row in _candidates(store, record_class, through, older_than_ns):
         if goal_bytes is not None and freed_bytes >= goal_bytes:
             break
         freed_bytes += stored_bytes(row[6], row[7], row[8])
@@ -152,6 +135,39 @@ def trim(
     store.books.refresh_oldest()
     gaps = _gaps_of([one for one in chosen if one.kind == _FEATURES], pressure) if pressure else []
     return Trimmed(len(chosen), freed_bytes, gaps)
+
+
+def _candidates(
+    store: Store, record_class: RecordClass, through: int, older_than_ns: int | None
+) -> list[tuple]:  # type: ignore[type-arg]
+    """Rows that may leave, the oldest first. Of telemetry no more rows are looked at than one step removes,
+    from the first on that is not the newest of its subject: the table is never walked, however long it is."""
+    code = schema.CLASS_CODES[record_class]
+    columns = (
+        "sequence, kind, subject, time_ns, monotonic_ns, trusted, length(key), length(subject), "
+        f"length(payload), substr(payload,{DURATION.start + 1},4), boot"
+    )
+    if record_class is not RecordClass.TELEMETRY:
+        of_age = "" if older_than_ns is None else "AND time_ns<? "
+        return store.connection.execute(
+            f"SELECT {columns} FROM record INDEXED BY record_durable "  # noqa: S608
+            f"WHERE class<>{schema.TELEMETRY} AND class=? AND sequence<=? {of_age}"
+            "AND NOT EXISTS (SELECT 1 FROM newest n WHERE n.kind=record.kind AND n.subject=record.subject "
+            "AND n.sequence=record.sequence) ORDER BY sequence LIMIT ?",
+            (code, through, *(() if older_than_ns is None else (older_than_ns,)), STEP_RECORDS),
+        ).fetchall()
+    books = store.books
+    rows = store.connection.execute(
+        f"SELECT {columns} FROM record NOT INDEXED "  # noqa: S608
+        "WHERE class=? AND sequence>? AND sequence<=? ORDER BY sequence LIMIT ?",
+        (code, books.kept_through, through, STEP_RECORDS),
+    ).fetchall()
+    may_leave = [row for row in rows if not store.is_newest(schema.KIND_OF_CODE[row[1]], row[2], row[0])]
+    passed = may_leave[0][0] - 1 if may_leave else rows[-1][0] if rows else books.kept_through
+    if passed > books.kept_through:
+        books.kept_through = passed
+        books.refresh_oldest()
+    return [row for row in may_leave if older_than_ns is None or row[3] < older_than_ns]
 
 
 def _may_leave_through(store: Store, record_class: RecordClass, budgets: Budgets) -> int:

@@ -46,8 +46,9 @@ class Upkeep:
             account.active_s += (now_ns - self._active_ns) / 1e9
         self._active_ns = now_ns
 
-    def run(self, store: Store, wall_ns: int | None, trimming: bool) -> bool:
+    def run(self, store: Store, wall_ns: int | None, trimming: bool, *, hurry: bool = False) -> bool:
         """One round of upkeep; True while more trimming is due. `wall_ns` None: the clock is not trusted.
+        `hurry`: an alarm waits; the log may then grow to twice its size before it is brought in.
 
         Raises sqlite3.Error or OSError.
         """
@@ -59,7 +60,7 @@ class Upkeep:
             self._saved_ns = now_ns
             store.save_accounts()
         written = thread_written_bytes()
-        if written - self._written_at_checkpoint >= CHECKPOINT_BYTES:
+        if written - self._written_at_checkpoint >= CHECKPOINT_BYTES * (2 if hurry else 1):
             store.checkpoint()
             self._written_at_checkpoint = thread_written_bytes()
         return due

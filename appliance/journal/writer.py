@@ -273,15 +273,16 @@ class Writer:
     ) -> None:
         """Write a batch; what is written is removed from the lists, the rest stays for another attempt."""
         if not self._full_disk.low:
+            batch = critical + telemetry
             try:
-                self._write(critical + telemetry, gaps)
+                self._write(batch, gaps, self._urgent(critical))
             except (sqlite3.Error, OSError) as error:
                 if not self._full_disk.is_full(error):
                     raise
                 self._full_disk.enter(error)
             else:
+                del telemetry[: len(batch) - len(critical)]  # the rest had to let an alarm pass
                 critical.clear()
-                telemetry.clear()
                 gaps.clear()
                 return
         self._full_disk.write_critical(self._write, critical, gaps)
@@ -300,13 +301,33 @@ class Writer:
                 self._queue.drop_all_telemetry()
         telemetry.clear()
 
-    def _write(self, batch: Sequence[PendingRecord], gaps: Sequence[GapEntry]) -> None:
+    def _urgent(self, critical: list[PendingRecord]) -> Callable[[], list[PendingRecord]]:
+        """Takes what must be durable and came while telemetry was being written; it is `critical` then."""
+        if critical:  # a round that has such records is short anyway
+            return list
+
+        def came() -> list[PendingRecord]:
+            if not self._queue.critical_count:
+                return []
+            with self._condition:
+                urgent = self._queue.take_critical()
+            critical.extend(urgent)
+            return urgent
+
+        return came
+
+    def _write(
+        self,
+        batch: list[PendingRecord],
+        gaps: Sequence[GapEntry],
+        urgent: Callable[[], list[PendingRecord]] = list,
+    ) -> None:
         """One flushed transaction; then tell who waits for it."""
         if not batch and not gaps:
             return
         store, begin_ns = self._opened_store(), time.monotonic_ns()
         try:
-            records: list[Record | None] = list(store.write(batch, gaps))
+            records: list[Record | None] = list(store.write(batch, gaps, urgent))
         except _POISON:
             records = self._write_one_by_one(batch)
             store.write([], gaps)
@@ -337,7 +358,12 @@ class Writer:
             resolving = self._restamping.step(self._opened_store(), look)
             # No record leaves for its age before it is known.
             wall_ns = look.time_ns if look.trusted and not resolving else None
-            trimming = self._upkeep.run(self._opened_store(), wall_ns, trimming=not self._full_disk.low)
+            trimming = self._upkeep.run(
+                self._opened_store(),
+                wall_ns,
+                trimming=not self._full_disk.low,
+                hurry=self._queue.critical_count > 0,
+            )
             if not resolving:
                 self._upkeep.close_overdue(self._opened_store(), look)
             self._upkeep_due = resolving or trimming

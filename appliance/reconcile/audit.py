@@ -3,15 +3,18 @@
 Duty: the states of a slot, the difference between what was sent and what the centre has, and the step that
 follows. Pure: asks nobody, sends nothing, knows no clock.
 
-A slot is repaired twice at most, in all its life: one that then differs again is a conflict (somebody else
-writes there too) or a centre that acknowledges and forgets, and a person's matter. What the centre's
-retention has cut away, or what is no longer kept on the box, is told as such and not sent for ever.
+A slot is repaired twice at most for one incident: one that then differs again is a conflict (somebody else
+writes there too) or a centre that acknowledges and forgets, and a person's matter. An incident is over when a
+later round finds that both sides agree, or when one side was away after the repair was seen there: what is
+missing then was lost anew. In all its life a slot is repaired a hundred times at most, lest a second writer
+who comes rarely is fought for ever. What the centre's retention has cut away, or what is no longer kept on
+the box, is told as such and not sent for ever.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from appliance.journal.record import RecordClass, RecordKind
@@ -19,7 +22,8 @@ from appliance.reconcile.questions import FoundPoints, PointKey, differing_field
 from appliance.reconcile.sent_line import SentPoint, SeriesKey
 from appliance.reconcile.slot_sums import SLOT_NS
 
-MOST_REPAIRS = 2
+MOST_REPAIRS = 2  # of one incident
+MOST_REPAIRS_EVER = 100
 NEVER, OPEN = -1, -2
 DAY_NS = 86_400_000_000_000
 BEYOND_RETENTION = ("beyond retention", "outside retention", "past retention")
@@ -76,9 +80,10 @@ class Slot:
     summed_sequence: int  # the same when it was added up; NEVER; OPEN
     points: int  # that were sent
     state: SlotState = SlotState.SENT
-    repairs: int = 0
+    repairs: int = 0  # of the present incident
     note: str = ""
     until_ns: int = 0  # of a slot that has not ended: up to when it is looked at; 0: all of it
+    earlier_repairs: int = 0  # of incidents that are over
 
     @property
     def end_ns(self) -> int:
@@ -93,6 +98,10 @@ class Slot:
     def is_stale(self) -> bool:
         """Whether records came that are not added up."""
         return self.summed_sequence not in (self.last_sequence, OPEN)
+
+    def over(self) -> Slot:
+        """The same, its incident over: what differs later is another one."""
+        return replace(self, repairs=0, earlier_repairs=self.earlier_repairs + self.repairs)
 
     @property
     def day(self) -> int:
@@ -170,7 +179,7 @@ def next_step(slot: Slot, found: SlotDifference, *, kept: int, agreed: bool, cut
         return Step(SlotState.CONFIRMED)
     if found.there == 0 and slot.end_ns <= cut_before_ns:
         return Step(SlotState.CUT, note="older than what the centre keeps")
-    if slot.repairs >= MOST_REPAIRS:
+    if slot.repairs >= MOST_REPAIRS or slot.repairs + slot.earlier_repairs >= MOST_REPAIRS_EVER:
         state = SlotState.CONFLICT if found.changed else SlotState.FORGOTTEN
         return Step(state, note=found.example)
     return Step(SlotState.DIFFERS, send=True, note=found.example)

@@ -74,15 +74,19 @@ class Auditor:
         self._records = records
         self._centre = centre
         self._repair = repair
+        self._resolutions: int | None = None  # of the journal, when it was last read
+        self._held_from = 0  # the same
 
     async def take_up(self, last_sequence: int, held_from: int) -> None:
         """Note which slots the journal has written to since the last time.
 
         `held_from`: the first record that waits for its true time (0: none). From there on the journal is
-        read again the next time: a record whose time was found lies in another slot than before.
-        Raises Retryable.
+        read again once times were found (and once after a start): such a record lies in another slot
+        than before. Raises Retryable.
         """
-        followed, again_from = await asyncio.to_thread(self._store.followed, last_sequence)
+        resolutions = self._records.resolutions
+        followed, noted = await asyncio.to_thread(self._store.followed, last_sequence)
+        again_from = noted if resolutions != self._resolutions else 0
         if again_from:
             followed = min(followed, again_from - 1)
         while True:
@@ -91,7 +95,10 @@ class Auditor:
                 break
             followed = upto
             await asyncio.to_thread(self._store.touch, touched, upto, anew=bool(again_from))
-        await asyncio.to_thread(self._store.again_from, held_from)
+        done = again_from or not (held_from or self._held_from)  # nothing is held, as the last time
+        waiting = [held_from] if done else [held_from, noted]
+        self._resolutions, self._held_from = resolutions, held_from
+        await asyncio.to_thread(self._store.again_from, min(filter(None, waiting), default=0))
 
     async def audit(self, bounds: Bounds, draft: ReportDraft) -> None:
         """Hold all closed slots within the bounds against the centre, and repair them.
@@ -131,11 +138,10 @@ class Auditor:
             record_class = KIND_CLASS[kind]
             subjects = [None] if kind in READ_BACK else await self._records.subjects(kind)
             for subject in subjects:
-                for from_ns in range(start_ns, end_ns, DAY_NS):
-                    upto_ns = min(end_ns, from_ns + DAY_NS)
-                    records = await self._records.between(
-                        kind, subject, from_ns, upto_ns, bounds.sent[record_class], bounds.refused
-                    )
+                pages = self._records.pages(
+                    kind, subject, start_ns, end_ns, bounds.sent[record_class], bounds.refused
+                )
+                async for records in pages:
                     refused = await self._repair.send(record_class, records, within_budget=True)
                     count += len(records) - len(refused)
                     await told(count)
@@ -196,9 +202,9 @@ class Auditor:
     async def _confirm(self, slots: Sequence[Slot], draft: ReportDraft) -> None:
         draft.count("slots_confirmed", len(slots))
         news = [
-            replace(one, state=SlotState.CONFIRMED, note="")
+            replace(one.over(), state=SlotState.CONFIRMED, note="")
             for one in slots
-            if one.state is not SlotState.CONFIRMED
+            if one.state is not SlotState.CONFIRMED or one.repairs
         ]
         if news:
             await asyncio.to_thread(self._store.put_states, news)

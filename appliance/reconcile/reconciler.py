@@ -147,6 +147,8 @@ class Reconciler:
         self._outage_from_ns = 0
         self._cause = START
         self._due_s = 0.0
+        self._wish_due_s = 0.0  # after one that could not be done
+        self._cut_off: ReportDraft | None = None  # of a round that the next one goes on from
         reports = store.reports(1)
         self.status = AuditStatus(tally=store.tally(), report=reports[0] if reports else None)
 
@@ -160,6 +162,7 @@ class Reconciler:
         while True:
             try:
                 if not alarm_told:
+                    await asyncio.to_thread(self._store.end_incidents)
                     await self._tell_alarm()
                     alarm_told = True
                 await self.look()
@@ -182,12 +185,13 @@ class Reconciler:
             if report.state is not CourierState.STARTING and not self._outage_from_ns:
                 self._outage_from_ns = now_ns or 1
                 self._cause, self._due_s = RECONNECT, 0.0
+                await asyncio.to_thread(self._store.end_incidents)
             return
         if now_ns is None or self._has_backlog():
             return
         try:
             request = await asyncio.to_thread(self._store.next_request)
-            if request is not None:
+            if request is not None and self._monotonic_s() >= self._wish_due_s:
                 await self._resend(request, now_ns)
             elif self._monotonic_s() >= self._due_s:
                 await self._round(now_ns)
@@ -212,9 +216,22 @@ class Reconciler:
     async def _round(self, now_ns: int) -> None:
         self.status.running = True
         draft = ReportDraft(uuid.uuid4().hex[:16], self._cause, now_ns, self._outage_from_ns)
+        if self._cut_off is not None:
+            draft.go_on_from(self._cut_off)
         asked = self._figures()
+        try:
+            full = await self._compared(draft, now_ns)
+        except BaseException:
+            self._count_questions(draft, asked)
+            self._cut_off = draft
+            raise
+        self._cut_off = None
+        await self._ended(draft, asked, full=full)
+
+    async def _compared(self, draft: ReportDraft, now_ns: int) -> bool:
+        """Hold both sides against each other; whether all days were looked at."""
         bounds = await self._bounds(now_ns)
-        full = self._is_full(now_ns)
+        full = self._cause != RECHECK and self._is_full(now_ns)
         days = self._plan.days if full else min(1.0, self._plan.days)
         from_ns = bounds.closed_ns - round(days * DAY_NS)
         states = frozenset({SlotState.DIFFERS}) if self._cause == RECHECK else bounds.states
@@ -226,13 +243,16 @@ class Reconciler:
         for part in self._parts if self._cause != RECHECK else ():
             await part.reconcile(draft)
         await asyncio.to_thread(self._store.forget, bounds.from_ns)
-        await self._ended(draft, asked, full=full)
+        return full
 
-    async def _ended(self, draft: ReportDraft, asked: tuple[int, int], *, full: bool) -> None:
-        ended_ns = self._wall_ns() or draft.began_ns
+    def _count_questions(self, draft: ReportDraft, asked: tuple[int, int]) -> None:
         questions, answer_bytes = self._figures()
         draft.count("questions", questions - asked[0])
         draft.count("answer_bytes", answer_bytes - asked[1])
+
+    async def _ended(self, draft: ReportDraft, asked: tuple[int, int], *, full: bool) -> None:
+        ended_ns = self._wall_ns() or draft.began_ns
+        self._count_questions(draft, asked)
         draft.count("dead_letters", self._courier.report().refused)
         report = draft.finished(ended_ns, complete=True)
         status = self.status
@@ -265,6 +285,7 @@ class Reconciler:
     async def _resend(self, request: ResendRequest, now_ns: int) -> None:
         """Do what a person asked for; from the beginning again where it is cut off, which changes nothing."""
         store = self._store
+        self._wish_due_s = self._monotonic_s() + self._plan.trouble_s
         await asyncio.to_thread(store.put_request, request.request_id, RUNNING, 0)
         bounds = await self._bounds(now_ns)
         kinds, interval_ns = kinds_of(request.classes), (request.from_ns, request.to_ns)
@@ -282,6 +303,7 @@ class Reconciler:
             await asyncio.to_thread(store.put_request, request.request_id, FAILED, sent, str(error))
             raise
         await asyncio.to_thread(store.put_request, request.request_id, DONE, sent)
+        self._wish_due_s = 0.0
         self.status.records_resent += sent
         logger.info("sent again on demand request=%d records=%d", request.request_id, sent)
         self._due_s, self.status.full_ns = 0.0, 0

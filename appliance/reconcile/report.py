@@ -15,6 +15,15 @@ import orjson
 from appliance.sinks.points_report import FIGURES
 
 MOST_LINES = 300
+DONE_FIGURES = (  # what was done stays done when a round is cut off; the others are counted anew
+    "records_resent",
+    "slots_repaired",
+    "counters_repaired",
+    "alarms_merged",
+    "limits_merged",
+    "questions",
+    "answer_bytes",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +148,14 @@ class ReportDraft:
             self.lines.append(ReportLine(part, subject, text, old, new))
         else:
             self.lines_left_out += 1
+
+    def go_on_from(self, cut_off: ReportDraft) -> None:
+        """Take over what a round that was cut off has done and told: this one goes on where it was."""
+        self.began_ns = cut_off.began_ns
+        for name in DONE_FIGURES:
+            self.figures[name] += cut_off.figures[name]
+        self.lines = [*cut_off.lines, *self.lines][:MOST_LINES]
+        self.lines_left_out += cut_off.lines_left_out
 
     def finished(self, ended_ns: int, *, complete: bool) -> Report:
         """The report, once all parts have spoken."""

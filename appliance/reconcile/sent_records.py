@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -34,6 +34,9 @@ class JournalPages(Protocol):
 
     @property
     def queries(self) -> Queries: ...
+
+    @property
+    def resolutions(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,11 @@ class SentRecords:
         self._name_list = name_list
         self._send_provisional = send_provisional
 
+    @property
+    def resolutions(self) -> int:
+        """How often the journal found the true times of records, since the start."""
+        return self._journal.resolutions
+
     async def touched_after(self, sequence: int) -> tuple[list[Touched], int | None]:
         """The slots of the next records, and up to which sequence. Raises Retryable."""
         return await self._journal.queries.run(
@@ -89,7 +97,19 @@ class SentRecords:
         refused: Collection[int],
     ) -> list[SentRecord]:
         """The same of any interval of UTC time, end excluded, of one subject or (None) of all."""
-        sent: list[SentRecord] = []
+        pages = self.pages(kind, subject, start_ns, end_ns, upto, refused)
+        return [one async for page in pages for one in page]
+
+    async def pages(  # noqa: PLR0917 - see `between`
+        self,
+        kind: RecordKind,
+        subject: str | None,
+        start_ns: int,
+        end_ns: int,
+        upto: int,
+        refused: Collection[int],
+    ) -> AsyncIterator[list[SentRecord]]:
+        """The same a page at a time: no more of it is in memory, however long the interval."""
         after: tuple[int, int] | None = (-1, -1)
         while after is not None:
             read = partial(
@@ -99,8 +119,7 @@ class SentRecords:
             wanted = [one for one in records if one.sequence <= upto and one.sequence not in refused]
             ids = {one.payload[NAMES_ID] for one in wanted if kind is RecordKind.FEATURES}
             names = {names_id: await self._name_list(names_id) for names_id in ids}
-            sent += await asyncio.to_thread(self._encoded, wanted, names)
-        return sent
+            yield await asyncio.to_thread(self._encoded, wanted, names)
 
     def _encoded(self, records: Sequence[Record], names: dict[bytes, NameList | None]) -> list[SentRecord]:
         sent = []

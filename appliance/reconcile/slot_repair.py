@@ -124,6 +124,8 @@ class SlotRepair:
         if cut and found.is_none:
             state, note = SlotState.CUT, f"{cut:,} points are older than what the centre keeps"
             self._cut_before_ns = max(self._cut_before_ns, slot.start_ns)
+        if found.is_none and slot.repairs == was.repairs:
+            slot = slot.over()
         await self.conclude(replace(slot, state=state, note=note), was, draft, because)
 
     async def conclude(self, slot: Slot, was: Slot, draft: ReportDraft, because: str = "") -> None:

@@ -34,11 +34,14 @@ CREATE TABLE IF NOT EXISTS slot (
   kind TEXT NOT NULL, start_ns INTEGER NOT NULL, subject TEXT NOT NULL, last_sequence INTEGER NOT NULL,
   summed_sequence INTEGER NOT NULL DEFAULT -1, points INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL,
   repairs INTEGER NOT NULL DEFAULT 0, note TEXT NOT NULL DEFAULT '', sums BLOB,
+  earlier_repairs INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (kind, start_ns, subject)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS refused (sequence INTEGER PRIMARY KEY);
 """
-_SLOT = "kind, subject, start_ns, last_sequence, summed_sequence, points, state, repairs, note"
+_SLOT = (
+    "kind, subject, start_ns, last_sequence, summed_sequence, points, state, repairs, note, earlier_repairs"
+)
 _KEY = "kind=? AND start_ns=? AND subject=?"
 
 
@@ -147,11 +150,23 @@ class SlotStore:
 
     def put_states(self, slots: Iterable[Slot]) -> None:
         """State, repairs and note of each."""
-        rows = [(one.state.value, one.repairs, one.note[:500], *_key(one)) for one in slots]
+        rows = [
+            (one.state.value, one.repairs, one.earlier_repairs, one.note[:500], *_key(one)) for one in slots
+        ]
         with self._lock, self._connection:
             self._connection.executemany(
-                f"UPDATE slot SET state=?, repairs=?, note=? WHERE {_KEY}",  # noqa: S608
+                f"UPDATE slot SET state=?, repairs=?, earlier_repairs=?, note=? WHERE {_KEY}",  # noqa: S608
                 rows,
+            )
+
+    def end_incidents(self) -> None:
+        """One side was away: what of repaired slots is missing from now on is missing anew."""
+        seen = (SlotState.CONFIRMED.value, SlotState.AHEAD.value)
+        with self._lock, self._connection:
+            self._connection.execute(
+                "UPDATE slot SET earlier_repairs=earlier_repairs+repairs, repairs=0 "
+                "WHERE repairs>0 AND state IN (?,?)",
+                seen,
             )
 
     def forget(self, before_ns: int) -> None:
@@ -186,7 +201,7 @@ class SlotStore:
         """A person had these sent again: they are asked about anew, and may be repaired anew."""
         with self._lock, self._connection:
             self._connection.executemany(
-                f"UPDATE slot SET state=?, repairs=0, note='' WHERE {_KEY}",  # noqa: S608
+                f"UPDATE slot SET state=?, repairs=0, earlier_repairs=0, note='' WHERE {_KEY}",  # noqa: S608
                 [(SlotState.SENT.value, *_key(one)) for one in slots],
             )
 
@@ -235,6 +250,8 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.executescript(_TABLES + audit_book.TABLES)
+        if "earlier_repairs" not in {row[1] for row in connection.execute("PRAGMA table_info(slot)")}:
+            connection.execute("ALTER TABLE slot ADD COLUMN earlier_repairs INTEGER NOT NULL DEFAULT 0")
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
@@ -255,9 +272,20 @@ def _opened_anew(path: Path) -> sqlite3.Connection:
         raise Fatal(f"the audit's file {path} cannot be used: {error}") from error
 
 
-def _slot(row: tuple[str, str, int, int, int, int, str, int, str]) -> Slot:
-    kind, subject, start_ns, last, summed, points, state, repairs, note = row
-    return Slot(RecordKind(kind), subject, start_ns, last, summed, points, SlotState(state), repairs, note)
+def _slot(row: tuple[str, str, int, int, int, int, str, int, str, int]) -> Slot:
+    kind, subject, start_ns, last, summed, points, state, repairs, note, earlier = row
+    return Slot(
+        RecordKind(kind),
+        subject,
+        start_ns,
+        last,
+        summed,
+        points,
+        SlotState(state),
+        repairs,
+        note,
+        earlier_repairs=earlier,
+    )
 
 
 def _key(slot: Slot) -> tuple[str, int, str]:

@@ -2,7 +2,7 @@
 
 Duty: what goes next (live records before the backlog, alarms before telemetry, in order within each), how
 fast a backlog drains, when to try again, what the operator is told. The journal is the outbox: it holds what
-is not delivered; the courier holds one batch in memory, however long an outage is. The sink moves the bytes.
+is not delivered; the courier holds two batches, however long an outage is. The sink moves the bytes.
 
 A cursor moves only after the sink's receipt. A courier killed between the two delivers the batch again, with
 the same keys: at the centre nothing changes.
@@ -21,7 +21,8 @@ from dataclasses import dataclass, replace
 from appliance.errors import Fatal
 from appliance.journal.features import NameList
 from appliance.journal.record import CENTRAL, Record, RecordClass, RecordKind, SinkClaim
-from appliance.sinks.courier_encoding import BatchEncoder, Encoder
+from appliance.sinks.courier_ahead import CourierAhead
+from appliance.sinks.courier_encoding import BatchEncoder, Encoder, ManyEncoder
 from appliance.sinks.courier_needs import CourierWatch, JournalFeed, Pace
 from appliance.sinks.courier_patience import wait_until_answers
 from appliance.sinks.courier_report import CourierReport, CourierState
@@ -68,6 +69,7 @@ class Courier:
         outbox: Outbox,
         *,
         encode: Encoder,
+        encode_many: ManyEncoder | None = None,
         name_list: Callable[[bytes], Awaitable[NameList | None]],
         watch: CourierWatch,
         where: str,
@@ -80,12 +82,16 @@ class Courier:
     ) -> None:
         """`send_provisional`: records of untrusted time are sent, marked, instead of held back. `answers`:
         whether a peer that was away is there again; without it a back-off is waited for to its end.
+        `encode_many` gives the same lines as `encode`, of many records at once.
 
         `wall_ns` is UTC, for refusals and for the age of what waits. `uplink` says what may still go today;
         the sink keeps its account.
         """
         self._journal, self._sink, self._outbox = journal, sink, outbox
-        self._encoder = BatchEncoder(encode, name_list, wall_ns, send_provisional=send_provisional)
+        self._encoder = BatchEncoder(
+            encode, name_list, wall_ns, send_provisional=send_provisional, encode_many=encode_many
+        )
+        self._ahead = CourierAhead(journal, self._encoder)
         self._watch = watch
         self._where = where
         self._pace = pace or Pace()
@@ -144,21 +150,24 @@ class Courier:
 
     async def run(self) -> None:
         """Deliver for ever. Raises Retryable when the journal cannot be read."""
-        while True:
-            await self._look()
-            work = await self._next_live()
-            # Fresh telemetry never ends on a slow line: every second turn is for what waits behind it.
-            turn = work is None or (self._bulk_last and work.lane.record_class is RecordClass.TELEMETRY)
-            self._bulk_last = (
-                not turn and work is not None and work.lane.record_class is RecordClass.TELEMETRY
-            )
-            if turn and self._dead.again and await self._redrive():
-                continue
-            work = (await self._next_of_backlog() if turn else None) or work
-            if work is None:
-                await asyncio.sleep(self._pace.look_s)
-            else:
-                await self._deal_with(work)
+        try:
+            while True:
+                await self._look()
+                work = await self._next_live()
+                # Fresh telemetry never ends on a slow line: every second turn is for what waits behind it.
+                turn = work is None or (self._bulk_last and work.lane.record_class is RecordClass.TELEMETRY)
+                self._bulk_last = (
+                    not turn and work is not None and work.lane.record_class is RecordClass.TELEMETRY
+                )
+                if turn and self._dead.again and await self._redrive():
+                    continue
+                work = (await self._next_of_backlog() if turn else None) or work
+                if work is None:
+                    await asyncio.sleep(self._pace.look_s)
+                else:
+                    await self._deal_with(work)
+        finally:
+            self._ahead.forget()
 
     # ---- what goes next ----
 
@@ -224,7 +233,7 @@ class Courier:
 
     async def _live(self, lane: Lane, head: int) -> _Work | None:
         limit = self._pace.batch_records
-        records = await self._journal.read(lane.live, self._kinds[lane.record_class], limit)
+        records = await self._ahead.read(lane.record_class, self._kinds[lane.record_class], lane.live, limit)
         if not records:
             lane.advance(None, head)
             self._mark(lane)
@@ -234,8 +243,10 @@ class Courier:
 
     async def _of_stretch(self, lane: Lane, stretch: Stretch) -> _Work | None:
         limit = self._pace.batch_records
-        read = await self._journal.read(stretch.after, self._kinds[lane.record_class], limit)
-        records = [record for record in read if record.sequence <= stretch.upto]
+        kinds = self._kinds[lane.record_class]
+        read = records = await self._ahead.read(lane.record_class, kinds, stretch.after, limit)
+        if read and read[-1].sequence > stretch.upto:
+            records = [record for record in read if record.sequence <= stretch.upto]
         if not records:
             lane.advance(stretch, stretch.upto)
             return None
@@ -246,14 +257,15 @@ class Courier:
 
     async def _deal_with(self, work: _Work) -> None:
         lane = work.lane
-        # The journal is read by kind; what may leave is a matter of class, too.
-        of_class = [record for record in work.records if record.record_class is lane.record_class]
-        encoded = await self._encoder.encoded(of_class, work.upto)
+        packed = await self._ahead.packed(lane.record_class, work.records, work.upto)
+        encoded, batch = packed.encoded, packed.batch
         dead, upto = encoded.dead, encoded.upto
         receipt = Receipt(0)
-        batch: OutboxBatch | None = None
-        if encoded.lines:
-            batch = await asyncio.to_thread(OutboxBatch.of_lines, lane.record_class, encoded.lines)
+        if batch is not None:
+            if len(work.records) >= self._pace.batch_records:  # there is more where these come from
+                self._ahead.begin(
+                    lane.record_class, self._kinds[lane.record_class], upto, self._pace.batch_records
+                )
             answered = await self._deliver(batch)
             if answered is None:
                 return

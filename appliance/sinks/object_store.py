@@ -10,6 +10,7 @@ this object is refused. Everything else (401, 403, 404, redirects) stops the sin
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import re
@@ -37,6 +38,7 @@ REFUSED = frozenset({400, 411, 412, 413, 414, 422})
 LATER = frozenset({408, 409, 423, 425, 429})
 SKEWED = ("RequestTimeTooSkewed", "RequestExpired")
 TYPE = "application/vnd.stethos.capture"
+_NOTHING = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +80,16 @@ class ObjectStore:
 
     async def put(self, item: CapturedObject) -> None:
         """See `capture_courier.Store`."""
-        md5 = hashlib.md5(item.content, usedforsecurity=False)
-        crc = google_crc32c.value(item.content).to_bytes(4, "big")
+        md5, crc, sha256 = await asyncio.to_thread(
+            _digests, item.content
+        )  # tens of MB: not in the event loop
         headers = {
             "content-type": TYPE,
             "content-md5": base64.b64encode(md5.digest()).decode(),
             **({"x-amz-checksum-crc32c": base64.b64encode(crc).decode()} if self._key else {}),
             **{f"x-amz-meta-{name}": value for name, value in item.metadata.items()},
         }
-        status, answer, said = await self._request("PUT", item.name, headers, item.content)
+        status, answer, said = await self._request("PUT", item.name, headers, item.content, sha256)
         if not 200 <= status < 300:
             raise self._verdict(status, answer, said)
         await self._see(item, md5.hexdigest())
@@ -99,7 +102,7 @@ class ObjectStore:
 
     async def _see(self, item: CapturedObject, md5: str) -> None:
         """Ask for the object. Raises SinkUnavailable where it is not there as it was put."""
-        status, answer, _ = await self._request("HEAD", item.name, {}, b"")
+        status, answer, _ = await self._request("HEAD", item.name, {}, b"", _NOTHING)
         if status in (405, 501) and self._key is None:
             return  # a plain server that only takes
         size = answer.get("content-length", "")
@@ -115,12 +118,12 @@ class ObjectStore:
             raise SinkUnavailable(f"the store took {item.name} and has another content: MD5 {tag}, not {md5}")
 
     async def _request(
-        self, method: str, name: str, headers: Mapping[str, str], body: bytes
+        self, method: str, name: str, headers: Mapping[str, str], body: bytes, sha256: str
     ) -> tuple[int, Mapping[str, str], str]:
         self.requests += 1
         url = self._place.url(name)
         try:
-            sent = self._authorised(method, url, headers, body)
+            sent = self._authorised(method, url, headers, sha256)
             async with self._open().request(
                 method,
                 url,
@@ -144,13 +147,12 @@ class ObjectStore:
                 "Put a valid one into the configured file; no restart is needed.",
             ) from error
 
-    def _authorised(self, method: str, url: URL, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+    def _authorised(self, method: str, url: URL, headers: Mapping[str, str], sha256: str) -> dict[str, str]:
         if self._key is not None:
-            digest = hashlib.sha256(body).hexdigest()
             at_s = self._now_s() + self._ahead_s
             host = url.raw_authority
             return signed_headers(
-                self._key(), method, host, url.path, headers=headers, body_sha256=digest, time_s=at_s
+                self._key(), method, host, url.path, headers=headers, body_sha256=sha256, time_s=at_s
             )
         token = "" if self._token is None else self._token()
         return {**headers, **({"authorization": f"Bearer {token}"} if token else {})}
@@ -177,6 +179,12 @@ class ObjectStore:
         if status in REFUSED:
             return ObjectRefused(reason)
         return SinkStopped(f"the object store answers {reason}", _remedy(status))
+
+
+def _digests(content: bytes) -> tuple[hashlib._Hash, bytes, str]:
+    """MD5, CRC32C (as it is sent) and SHA-256 of an object."""
+    crc = google_crc32c.value(content).to_bytes(4, "big")
+    return hashlib.md5(content, usedforsecurity=False), crc, hashlib.sha256(content).hexdigest()
 
 
 def _remedy(status: int) -> str:

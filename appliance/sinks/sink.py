@@ -10,7 +10,7 @@ import gzip
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from appliance.errors import Fatal, Retryable
 from appliance.journal.record import Record, RecordClass, RecordKind
@@ -19,8 +19,7 @@ from appliance.journal.record import Record, RecordClass, RecordKind
 GZIP_LEVEL = 1
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedRecord:
+class EncodedRecord(NamedTuple):
     """One record in the peer's own notation, without a line end."""
 
     sequence: int

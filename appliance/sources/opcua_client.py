@@ -15,14 +15,15 @@ import contextlib
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 
 import numpy as np
 from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.common.subscription import DataChangeEvent, StatusChangeEvent, Subscription
 
+from appliance.sources.opcua_history import NoHistoryError, past_values, utc_ns
 from appliance.sources.opcua_values import (
     OpcUaTag,
     ServerClock,
@@ -30,7 +31,7 @@ from appliance.sources.opcua_values import (
     checked_value,
     quality_of,
 )
-from appliance.sources.source import LinkReport, LinkState, SourceLost
+from appliance.sources.source import LinkReport, LinkState, PastSample, SourceLost
 from dsp.samples import Channel, Gap, GapCause, Quality, SampleBlock, SourceItem, TimeQuality
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,10 @@ logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 4.0
 CLOSE_TIMEOUT_S = 1.0
 QUEUE_SIZE = 64  # per item on the server; without it a server keeps only the newest value between publishes
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SERVER_TIME = "i=2258"  # Server_ServerStatus_CurrentTime
+OFFSET_DOUBT_NS = 100_000_000  # by which a server's time may be wrong here
+TIME_READS, TIME_READ_S = 24, 0.05  # of a server that looks at its clock once a second, as some do
+RECENT_STAMPS = 1_024  # source timestamps per channel that are known to have been delivered
 
 _REFUSALS = (
     ua.uaerrors.BadUserAccessDenied,
@@ -89,9 +93,16 @@ class OpcUaSource:
         self._silence_s = silence_s
         self._repeat_s = repeat_s
         self._monotonic_ns = monotonic_ns
-        self._counts = dict.fromkeys(("connections", "values", "repeated", "refused", "bad status"), 0)
+        self._counts = dict.fromkeys(
+            ("connections", "values", "repeated", "refused", "bad status", "from history"), 0
+        )
         self._sequences = dict.fromkeys((tag.channel.channel_id for tag in tags), 0)
         self._last: dict[str, SampleBlock] = {}  # newest block per channel
+        self._client: Client | None = None  # while the link stands
+        self._clock = ServerClock()
+        self._delivered: dict[str, deque[int]] = {
+            tag.channel.channel_id: deque(maxlen=RECENT_STAMPS) for tag in tags
+        }  # source timestamps, UTC
         self._without_value: set[str] = {tag.channel.channel_id for tag in tags}
         self._report = (LinkState.CONNECTING, "", "")
         self._note = ""  # what is wrong although the link stands
@@ -102,6 +113,48 @@ class OpcUaSource:
         if state is LinkState.CONNECTED and self._note:
             reason, remedy = self._note, "Check the tag's node id, type and unit at the server."
         return LinkReport(self.source_id, "opcua", self._url, state, reason, remedy, dict(self._counts), {})
+
+    async def history(self, channel_id: str, start_ns: int, end_ns: int) -> list[PastSample]:
+        """What the server kept of a channel between two times of the host's monotonic clock, both excluded,
+        without what was delivered live since the start. Raises SourceLost: no link, or no history."""
+        client = self._client
+        tag = next(one for one in self._tags if one.channel.channel_id == channel_id)
+        if client is None:
+            raise SourceLost(self.source_id, LinkState.LOST, "there is no link at present")
+        delivered = set(self._delivered[channel_id])
+        try:
+            offset_ns = await self._server_offset_ns(client)
+            known_from_ns = min(delivered, default=1 << 62) + offset_ns
+            # What was delivered just before and after is left out by its stamp; what an earlier start
+            # delivered has none here: then as much as the server's time may be wrong by is left out.
+            if known_from_ns > start_ns:
+                start_ns += OFFSET_DOUBT_NS
+            until_ns = end_ns + OFFSET_DOUBT_NS * (1 if known_from_ns <= end_ns else -1)
+            found = await past_values(client, tag, start_ns - offset_ns, until_ns - offset_ns)
+        except (NoHistoryError, OSError, TimeoutError, ua.uaerrors.UaError, ValueError) as error:
+            raise SourceLost(self.source_id, LinkState.REFUSED, f"no history of {error}") from error
+        samples = [
+            PastSample(one.source_ns, min(one.source_ns + offset_ns, end_ns - 1), one.value, one.quality)
+            for one in found
+            if one.source_ns not in delivered and one.source_ns + offset_ns > start_ns
+        ]
+        self._counts["from history"] += len(samples)
+        return samples
+
+    async def _server_offset_ns(self, client: Client) -> int:
+        """The host's monotonic clock less the server's UTC. What a server says of its time is old by the way
+        here and by how seldom it looks at its clock; a value, by how long it has stood: the least counts."""
+        offsets_ns = [] if self._clock.offset_ns is None else [self._clock.offset_ns]
+        stamps: set[int] = set()
+        for _ in range(TIME_READS):  # until it moves: then it is new
+            begin_ns = self._monotonic_ns()
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                stamps.add(utc_ns(await client.get_node(SERVER_TIME).read_value()))
+            offsets_ns.append((begin_ns + self._monotonic_ns()) // 2 - max(stamps))
+            if len(stamps) > 1:
+                break
+            await asyncio.sleep(TIME_READ_S)
+        return min(offsets_ns)
 
     async def blocks(self) -> AsyncIterator[SourceItem]:
         """Blocks of one connection. Raises SourceLost when the server cannot be reached or falls silent."""
@@ -117,6 +170,7 @@ class OpcUaSource:
             subscription = await self._open(client)
             self._set(LinkState.CONNECTED)
             self._counts["connections"] += 1
+            self._client = client
             async for item in self._follow(client, subscription):
                 yield item
         except SourceLost:
@@ -124,6 +178,7 @@ class OpcUaSource:
         except (OSError, TimeoutError, ua.uaerrors.UaError, asyncio.IncompleteReadError, ValueError) as error:
             raise self._lost(error) from error
         finally:
+            self._client = None
             try:
                 with contextlib.suppress(Exception):
                     async with asyncio.timeout(CLOSE_TIMEOUT_S):
@@ -162,17 +217,19 @@ class OpcUaSource:
         return subscription
 
     async def _follow(self, client: Client, subscription: Subscription) -> AsyncIterator[SourceItem]:
-        clock = ServerClock()
+        clock = self._clock = ServerClock()
         tags = {client.get_node(tag.node).nodeid: tag for tag in self._tags}
         opened_s = time.monotonic()
         repeated_s = opened_s
+        drained_is_due = False  # something fresh came: once nothing waits behind it, values are noted again
         quiet = (
             0  # looks in a row that found nothing: two, since after a stall the first finds its time-out over
         )
         while True:
             event, fresh = None, False
             with contextlib.suppress(TimeoutError):  # its own time-out may lose a cancellation
-                async with asyncio.timeout(self._repeat_s / 4):
+                look_s, begin_s = 0.0 if drained_is_due else self._repeat_s / 4, time.monotonic()
+                async with asyncio.timeout(look_s):
                     event = await subscription.next_event()
             if isinstance(event, StatusChangeEvent):
                 raise SourceLost(
@@ -187,8 +244,11 @@ class OpcUaSource:
                 for item in self._taken(tags[event.node.nodeid], event, clock):
                     fresh = self._monotonic_ns() - item.start_ns < self._repeat_s * 0.5e9
                     yield item
-            quiet = quiet + 1 if event is None else 0
             now_s = time.monotonic()
+            # A look that took twice as long as it should is one of a box that has no time: what it did not
+            # find may still stand in the socket.
+            in_time = now_s - begin_s < 2.0 * look_s
+            quiet = quiet + 1 if event is None and in_time else 0
             heard_s = subscription.last_publish_at or opened_s
             if now_s - heard_s > self._silence_s:
                 raise SourceLost(
@@ -199,11 +259,14 @@ class OpcUaSource:
                         "Check the server and the network between.",
                     ),
                 )
-            # While newer values still wait to be taken, the last one taken is not what the server shows now.
-            if now_s - repeated_s >= self._repeat_s and (fresh or quiet >= 2):
-                repeated_s = now_s
+            # While newer values still wait to be taken, the last one taken is not what the server shows now:
+            # not even after a fresh one, for after a stall all of one tag come, then all of the next.
+            due = now_s - repeated_s >= self._repeat_s
+            if due and (quiet >= 2 or (drained_is_due and event is None)):
+                repeated_s, due = now_s, False
                 for block in self._repeats():
                     yield block
+            drained_is_due = due and fresh
 
     def _taken(self, tag: OpcUaTag, event: DataChangeEvent, clock: ServerClock) -> list[SourceItem]:
         """What one notification is worth: a block, after a gap if there was none for a while; or nothing."""
@@ -228,8 +291,10 @@ class OpcUaSource:
             logger.warning("value refused source=%s reason=%s", self.source_id, error)
             return []
         stamp = data.SourceTimestamp or data.ServerTimestamp
-        start_ns = clock.host_ns(None if stamp is None else _utc_ns(stamp), arrival_ns)
+        start_ns = clock.host_ns(None if stamp is None else utc_ns(stamp), arrival_ns)
         self._counts["values"] += 1
+        if data.SourceTimestamp is not None:
+            self._delivered[channel_id].append(utc_ns(data.SourceTimestamp))
         return self._block(tag.channel, value, start_ns, quality)
 
     def _block(self, channel: Channel, value: float, start_ns: int, quality: Quality) -> list[SourceItem]:
@@ -295,10 +360,3 @@ class OpcUaSource:
         else:
             told = self._set(LinkState.LOST, f"{type(error).__name__}: {error}", "Check the server.")
         return SourceLost(self.source_id, *told)
-
-
-def _utc_ns(stamp: datetime) -> int:
-    """UTC ns of a datetime; the library gives naive ones in UTC."""
-    aware = stamp if stamp.tzinfo is not None else stamp.replace(tzinfo=UTC)
-    elapsed = aware - _EPOCH
-    return (elapsed.days * 86_400 + elapsed.seconds) * 1_000_000_000 + elapsed.microseconds * 1000

@@ -72,6 +72,11 @@ class ServerClock:
     def __init__(self, capacity: int = 256) -> None:
         self._offsets_ns: deque[int] = deque(maxlen=capacity)
 
+    @property
+    def offset_ns(self) -> int | None:
+        """Monotonic less source time of the fastest value; None as long as there is none."""
+        return min(self._offsets_ns, default=None)
+
     def host_ns(self, source_utc_ns: int | None, arrival_ns: int) -> int:
         """Monotonic time of a value; its arrival where the server gives no source time."""
         if source_utc_ns is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from dsp.samples import Channel, SourceItem
+from dsp.samples import Channel, Quality, SourceItem
 
 
 class LinkState(StrEnum):
@@ -22,6 +22,7 @@ class LinkState(StrEnum):
     LOST = "lost"
     LISTENING = "listening"  # a server of ours: others connect to it
     FINISHED = "finished"  # a replay reached its end
+    WAITING = "waiting"  # what runs at a certain time, and has not yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,17 @@ class LinkReport:
     remedy: str = ""
     counts: dict[str, int] | None = None
     figures: dict[str, float] | None = None  # "drift_ppm", "clock_error_us", ...
+
+
+@dataclass(frozen=True, slots=True)
+class PastSample:
+    """One process value that a peer has kept. `source_ns` is UTC by the peer's clock, `time_ns` the same
+    instant by the host's monotonic clock; `value` in the channel's unit."""
+
+    source_ns: int
+    time_ns: int
+    value: float
+    quality: Quality
 
 
 class SourceLost(Exception):  # noqa: N818 - the plan's word

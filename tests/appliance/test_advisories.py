@@ -79,7 +79,7 @@ def test_a_record_gives_back_what_was_said(forecast: Forecast | None) -> None:
     assert (back.channel_id, back.boundary, back.forecast) == (CHANNEL, "zone C", forecast)
     assert back.time_ns == clock.wall(50 * S).time_ns
     with pytest.raises(Rejected, match="no advisory"):
-        stored_advisory(replace(record, payload=b'{"format": "advisory-2"}'))
+        stored_advisory(record._replace(payload=b'{"format": "advisory-2"}'))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_what_has_passed_is_taken_off_a_forecast(days: float, text: str | None) 
     clock = ReplayClock(START_NS)
     record = record_of(advisory(ZONE_C), clock)
     clock.set(round(days * DAY_S * S))
-    found = standing_advisories([record, replace(record, payload=b"{}")], clock)
+    found = standing_advisories([record, record._replace(payload=b"{}")], clock)
     assert [one.text for one in found] == ([] if text is None else [text])
     assert all(one.time_ns == 0 for one in found)
 

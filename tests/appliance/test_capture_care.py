@@ -235,6 +235,22 @@ async def test_the_age_limit_waits_for_a_trusted_clock(tmp_path: Path) -> None:
         assert row(rig).dropped == 0
 
 
+async def test_what_is_too_old_before_it_was_sent_is_a_gap_too(tmp_path: Path) -> None:
+    budgets = replace(SMALL, capture=ClassBudget(100 * MIB, 500.0, False))
+    clock = ReplayClock(START_NS)
+    async with capture_rig(tmp_path, budgets=budgets, clock=clock) as rig:
+        rig.journal.deliveries.sinks_are({"object store": SinkClaim(frozenset({RecordClass.CAPTURE}), True)})
+        ids = await captures(rig, 2)
+        records = await rig.journal.read(0, {RecordKind.CAPTURE})
+        sent = max(record.sequence for record in records if ids[0] in record.key)
+        rig.journal.mark_delivered("object store", RecordClass.CAPTURE, sent)
+        clock.set(5_000 * SECOND_NS)
+        await settled(rig)
+        assert await rig.stored() == []
+        (gap,) = await stored_gaps(rig.journal, "motor-1.x/capture", 1)
+        assert (gap.end_ns - gap.start_ns) == 3 * SECOND_NS, "of the one that was not sent alone"
+
+
 async def test_a_row_that_says_nothing_any_more_leaves_too(tmp_path: Path) -> None:
     """Its file is taken up again at the next start: it says itself what it is."""
     budgets = replace(SMALL, capture=ClassBudget(100 * MIB, 500.0, False))

@@ -178,3 +178,54 @@ def test_a_clock_that_falls_to_1970_while_running_counts_on_from_its_last_good_t
     host.wall_ns, host.discipline = 0, Discipline(False)
     now = clock.wall(host.monotonic_ns)
     assert (now.time_ns, now.trusted) == (NOON_NS + 60 * SECOND_NS, False)
+
+
+def test_a_trusted_clock_that_is_set_and_put_right_was_never_believed() -> None:
+    host = Host()
+    clock = host.clock()
+    assert clock.wall(host.monotonic_ns).trusted
+    for ahead_s in (3_600, -3_600, -1):
+        host.wall_ns += ahead_s * SECOND_NS
+        host.pass_time(20 * SECOND_NS)
+        assert not clock.wall(host.monotonic_ns).trusted
+        assert clock.state().source == "system clock, just set"
+        host.wall_ns -= ahead_s * SECOND_NS
+        host.pass_time(2 * SECOND_NS)
+        assert clock.wall(host.monotonic_ns).trusted
+
+
+def test_a_clock_that_was_set_is_believed_once_it_stands() -> None:
+    host = Host()
+    clock = host.clock()
+    clock.wall(host.monotonic_ns)
+    host.wall_ns -= 3_600 * SECOND_NS
+    trusted = []
+    for _ in range(70):
+        host.pass_time(SECOND_NS)
+        trusted.append(clock.wall(host.monotonic_ns).trusted)
+    assert trusted == sorted(trusted) and 59 <= trusted.count(False) <= 61
+    host.wall_ns -= 3_600 * SECOND_NS  # and is doubted again at the next step
+    host.pass_time(SECOND_NS)
+    assert not clock.wall(host.monotonic_ns).trusted
+
+
+def test_a_clock_that_the_time_server_sets_first_is_believed_at_once() -> None:
+    host = Host(synchronised=False)
+    clock = host.clock()
+    clock.wall(host.monotonic_ns)
+    host.pass_time(SECOND_NS)
+    host.wall_ns += 86_400 * SECOND_NS
+    host.discipline = Discipline(True)
+    assert clock.wall(host.monotonic_ns).trusted
+
+
+def test_a_restart_in_the_same_boot_knows_where_the_clock_stood() -> None:
+    host = Host()
+    before = host.clock().wall(host.monotonic_ns)
+    host.pass_time(9 * SECOND_NS)
+    right, wrong = host.clock(), host.clock()
+    for clock in (right, wrong):
+        clock.was(host.monotonic_ns - 9 * SECOND_NS, before.time_ns)
+    assert right.wall(host.monotonic_ns).trusted
+    host.wall_ns += 3_600 * SECOND_NS
+    assert not wrong.wall(host.monotonic_ns).trusted

@@ -270,3 +270,17 @@ def test_a_scraper_s_token_must_be_there_and_kept(tmp_path: Path) -> None:
     settings = load_settings(path)
     assert settings.metrics is not None
     assert settings.metrics.token_file == token
+
+
+def test_a_nightly_drill_has_a_time_and_a_program_that_is_there(tmp_path: Path) -> None:
+    assert one_problem(tmp_path, GOOD + '\n[drill]\nnightly_at = "25:00"\n').key == "drill.nightly_at"
+    program = tmp_path / "influxd"
+    text = GOOD + '\n[drill]\nnightly_at = "02:30"\ninfluxd = "influxd"\n'
+    assert one_problem(tmp_path, text).key == "drill.influxd"
+    program.write_text("#!/bin/sh\n")
+    assert one_problem(tmp_path, text).key == "drill.influxd"
+    program.chmod(0o755)
+    path = tmp_path / "stethos.toml"
+    path.write_text(text)
+    settings = load_settings(path)
+    assert settings.drill is not None and settings.drill.influxd == program

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +37,13 @@ def test_a_gap_is_a_null_between_its_neighbours() -> None:
     found = thinned(times_ns, values, [gap(1.2, 1.9)], 10)
     assert found.values == [1.0, 2.0, None, 3.0, 4.0]
     assert found.times_ms[1] < found.times_ms[2] < found.times_ms[3]
+
+
+def test_a_gap_that_was_backfilled_parts_nothing() -> None:
+    times_ns, values = series([1.0, 2.0, 3.0, 4.0])
+    filled = replace(gap(0.5, 2.6), state=GapState.BACKFILLED)
+    assert thinned(times_ns, values, [filled], 10).values == [1.0, 2.0, 3.0, 4.0]
+    assert thinned(times_ns, values, [filled, gap(2.1, 2.9)], 10).values == [1.0, 2.0, 3.0, None, 4.0]
 
 
 def test_gaps_at_the_ends_break_no_line() -> None:

@@ -16,14 +16,11 @@ from web.schemas import (
     ChannelView,
     DiagnosisView,
     FaultMarker,
-    GapView,
     LearningView,
-    LimitMark,
     SeverityName,
     SpectrumView,
-    TrendLimit,
-    TrendView,
 )
+from web.trend_schemas import GapView, LimitMark, TrendLimit, TrendView
 
 SAMPLE_RATE_HZ = 25_600.0
 HOP_S = 0.64
@@ -221,6 +218,7 @@ class FakeMachine:
                     start_ms=zero_ms - 1000.0 * before_s,
                     end_ms=zero_ms - 1000.0 * until_s,
                     cause=cause,
+                    state="lost",
                     samples_missing=round((before_s - until_s) * SAMPLE_RATE_HZ),
                 )
                 for until_s, before_s, cause in self.gaps

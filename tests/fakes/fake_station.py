@@ -40,10 +40,10 @@ from web.schemas import (
     QueueView,
     SeverityName,
     SpectrumView,
-    TrendView,
 )
 from web.server import WebServer, listening_socket
 from web.station_view import LiveUpdate, StaleAcknowledgementError, UnknownIdError
+from web.trend_schemas import TrendView
 
 ALARM_AFTER_S = 20.0
 WARN_AFTER_S = 50.0

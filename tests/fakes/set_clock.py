@@ -45,6 +45,10 @@ class StandingClock:
         self.now_ns = 0
         self.offset_ns = start_ns
         self.disciplined = True
-        self.clock = SystemClock(
+        self.clock = self.started_anew()
+
+    def started_anew(self) -> SystemClock:
+        """The clock of another start of the service on this host."""
+        return SystemClock(
             lambda: self.now_ns, lambda: self.now_ns + self.offset_ns, lambda: Discipline(self.disciplined)
         )

@@ -17,8 +17,8 @@ from web.schemas import (
     Problem,
     SessionView,
     SpectrumView,
-    TrendView,
 )
+from web.trend_schemas import TrendView
 
 
 def problem_of(answer: httpx.Response, status: int) -> Problem:
@@ -62,7 +62,7 @@ async def test_a_trend_has_its_bounds_and_its_gaps(site: Site, signed_in: httpx.
     trend = TrendView.model_validate_json(answer.content)
     assert len(trend.times_ms) == len(trend.values) <= 500
     assert None in trend.values
-    assert [gap.cause for gap in trend.gaps] == ["serial loss"]
+    assert [(gap.cause, gap.state) for gap in trend.gaps] == [("serial loss", "lost")]
 
 
 @pytest.mark.parametrize(

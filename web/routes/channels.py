@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from web.errors import ProblemError
 from web.routes.context import READ, Id, SignedIn, Station, json_of, problems
-from web.schemas import SpectrumView, TrendView
+from web.schemas import SpectrumView
+from web.trend_schemas import TrendView
 
 router = APIRouter(prefix="/api/channels", tags=["channels"])
 

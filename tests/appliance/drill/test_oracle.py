@@ -33,6 +33,17 @@ def test_a_gap_on_a_wrong_clock_counts_where_its_neighbours_are() -> None:
     assert oracle.of_numbers(MADE, there, [(3 * S, 6 * S)], SURE, 0.0).declared == 0
 
 
+def test_what_was_shown_at_uneven_times_is_looked_for_where_it_was() -> None:
+    made = {1: 1.0, 2: 2.0, 3: 2.1, 4: 9.0}
+    there = [(round(made[n] * S), n) for n in (1, 4)]
+    gap = [(round(1.5 * S), round(2.3 * S))]
+    assert oracle.of_numbers(made, there, gap, {}, 0.0).declared == 2
+    assert oracle.of_numbers({2: 2.0, 3: 2.1}, there, gap, {}, 0.0, (), made).declared == 2
+    assert oracle.sentences_of_numbers(made, there, gap, (), made) == []
+    told = oracle.sentences_of_numbers(made, [*there, (8 * S, 1)], [], (), made)
+    assert [sentence.split()[1] for sentence in told] == ["1", "2", "3"]
+
+
 def test_what_is_lost_at_the_end_is_never_declared() -> None:
     found = oracle.of_numbers(MADE, THERE[:8], [(7 * S, 100 * S)], SURE, 0.0)
     assert (found.lost, found.declared) == (2, 0)
@@ -67,6 +78,14 @@ def test_alarms_lost_doubled_and_in_disorder() -> None:
     assert oracle.of_steps(seen, turned, sure, 0.0).out_of_order == 2
 
 
+def test_the_sentences_name_what_is_lost_or_doubled() -> None:
+    seen = {step(1): 1.0, step(2): 2.0, step(3): 3.0}
+    there = [FoundStep(step(1), 10, 1), FoundStep(step(1), 11, 2)]
+    told = oracle.sentences_of_steps(seen, there, {step(3)})
+    assert len(told) == 2 and "lost" in told[0] and "2 times" in told[1]
+    assert oracle.sentences_of_steps({step(1): 1.0}, there[:1]) == []
+
+
 def test_what_was_marked_as_not_durable_and_is_lost_was_declared() -> None:
     seen = {step(1): 1.0, step(2): 2.0}
     found = oracle.of_steps(seen, [], {}, 0.0, {step(2)})
@@ -78,6 +97,18 @@ def test_what_was_marked_as_not_durable_and_is_lost_was_declared() -> None:
 def test_a_deed_that_raised_nothing_is_a_lost_alarm() -> None:
     assert oracle.of_deeds(3, 3) == oracle.of_deeds(0, 2) == Outcome()
     assert oracle.of_deeds(3, 1) == Outcome(produced=2, lost=2)
+
+
+def test_a_command_is_carried_out_once() -> None:
+    given, shelved = {"a": "eva", "b": "ben"}, step(1, "shelved")
+    answered, acts = [("a", "done"), ("b", "conflict")], [FoundStep(shelved, 1, S, "eva")]
+    assert oracle.of_commands(given, {"a", "b"}, answered, acts) == Outcome(produced=2)
+    assert oracle.of_commands(given, {"a"}, answered[:1], acts) == Outcome(produced=1)  # the centre lost it
+    assert oracle.of_commands(given, {"a", "b"}, [("a", "refused"), ("b", "conflict")], acts).lost == 1
+    assert oracle.of_commands(given, {"a", "b"}, answered, []).lost == 1  # said to be done, and nobody saw it
+    assert oracle.of_commands(given, {"a", "b"}, [*answered, ("a", "done")], acts).doubled == 1
+    twice = [*acts, FoundStep(step(2, "shelved"), 2, S, "eva")]
+    assert oracle.of_commands(given, {"a", "b"}, answered, twice).doubled == 1
 
 
 def test_counters_that_went_back_or_beyond_the_truth() -> None:
@@ -105,6 +136,19 @@ def test_a_number_survives_its_value(number: int) -> None:
 
     assert number_of(float(np.float32(value_of(number)))) == number
     assert number_of(value_of(number) + 0.3 / STEPS_PER_DEGREE) is None
+
+
+def test_rows_of_several_seeds_are_added_up() -> None:
+    one = Report(
+        (Row(("a",), "alarm", Outcome(2, late_s=1.0)), Row(("b",), "alarm", Outcome(1))), *[None] * 3
+    )
+    other = Report((Row(("a",), "alarm", Outcome(3, doubled=1, late_s=0.5)),), *[None] * 3)
+    rows = joined([one, other]).rows
+    assert [(row.faults, row.outcome) for row in rows] == [
+        (("a",), Outcome(5, doubled=1, late_s=1.0)),
+        (("b",), Outcome(1)),
+    ]
+    assert not rows[0].kept
 
 
 def test_a_promise_is_kept_only_without_excuses() -> None:

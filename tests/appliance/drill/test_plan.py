@@ -41,6 +41,23 @@ def test_names_that_are_wrong_are_refused_with_those_that_are_right() -> None:
         plan.combinations_of(["reset+slow"])
 
 
+def test_seeds_repeat_the_whole_or_are_spread_over_it() -> None:
+    two = plan.combinations_of(["reset", "forget"])
+    assert plan.course_of(two, 2) == [(0, two[0]), (0, two[1]), (1, two[0]), (1, two[1])]
+    assert plan.course_of(two, 3, spread=True) == [(0, two[0]), (1, two[1]), (2, two[0])]
+
+
+def test_the_power_goes_alone_or_with_a_bad_line() -> None:
+    assert plan.power_of([]) == (["", *plan.POWER_PAIRED], [])
+    assert plan.power_of(["reset", "power", "power+busy", "black-hole+power"]) == (
+        ["", "busy", "black-hole"],
+        ["reset"],
+    )
+    for wrong in ("power+disk-full", "power+busy+reset"):
+        with pytest.raises(Fatal, match="power goes alone, or with one of black-hole"):
+            plan.power_of([wrong])
+
+
 def test_a_missing_influxd_is_said_with_how_to_get_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -357,3 +357,20 @@ def test_pages_of_garbage_give_no_rows(tmp_path: Path) -> None:
         pages = PageFile(path)
         list(pages.rows())
         pages.close()
+
+
+async def test_a_stored_record_that_is_damaged_does_not_hold_up_its_second_delivery(
+    open_journal: OpenJournal,
+) -> None:
+    journal = await open_journal()
+    for number in range(3):
+        await journal.commit([alarm(number)])
+    await journal.close()
+    path = journal.folder / FILE_NAME
+    content = path.read_bytes()
+    at = content.index(b'"number":1,')
+    path.write_bytes(content[: at + 9] + b"7" + content[at + 10 :])  # a bit of flash that tipped over
+    journal = await open_journal()
+    assert (await journal.commit([alarm(1)])).durable  # the same key, from a source that was restarted
+    assert (await journal.commit([alarm(4)])).durable
+    assert sorted(await alarm_numbers(journal)) == [0, 1, 2, 4]

@@ -6,18 +6,19 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
-from appliance.clock import EARLIEST_PLAUSIBLE_NS
+from appliance.clock import EARLIEST_PLAUSIBLE_NS, ReplayClock
 from appliance.journal import journal as journal_module
 from appliance.journal import restamping
 from appliance.journal.features import features_record
 from appliance.journal.journal import Journal
 from appliance.journal.record import Record, RecordKind
 from appliance.journal.series import tag_record
-from appliance.journal.store import FILE_NAME
+from appliance.journal.store import FILE_NAME, Store
 from dsp.samples import Gap, GapCause
 from tests.appliance.journal.builders import ALL_TIME, SECOND_NS, START_NS, alarm, vector
 from tests.appliance.journal.conftest import OpenJournal
@@ -309,3 +310,57 @@ async def test_a_file_of_the_second_schema_is_resolved_too(open_journal: OpenJou
     await until(lambda: journal.resolutions > 0)
     (record,) = await journal.read(0, {RecordKind.ALARM_TRANSITION})
     assert (record.time_ns, record.time_resolved) == (START_NS + SECOND_NS, True)
+
+
+@pytest.mark.parametrize("step_ns", [HOUR_NS, -HOUR_NS, -SECOND_NS], ids=["+1h", "-1h", "-1s"])
+@pytest.mark.parametrize("restart", [False, True], ids=["running", "restarted"])
+async def test_a_clock_set_for_a_while_leaves_no_time_out_of_order(
+    open_journal: OpenJournal, monkeypatch: pytest.MonkeyPatch, step_ns: int, restart: bool
+) -> None:
+    """Trusted, set, put right within the minute: every record lies where monotonic time says."""
+    boot(monkeypatch, "boot-a")
+    host = StandingClock(START_NS)
+    journal = await open_journal(clock=host.clock)
+    seconds(journal, host, 2, 10)
+    await flushed(journal)
+    host.now_ns, host.offset_ns = 14 * SECOND_NS, START_NS + step_ns
+    if restart:
+        await journal.close()
+        host.clock = host.started_anew()
+        journal = await open_journal(clock=host.clock)
+    seconds(journal, host, 15, 20)
+    await journal.commit([alarm(1)])
+    await flushed(journal)
+    assert not (await journal.read(0, {RecordKind.ALARM_TRANSITION}))[0].time_known
+    host.now_ns, host.offset_ns = 40 * SECOND_NS, START_NS
+    seconds(journal, host, 41, 10)
+    await resolved(journal)
+    await flushed(journal)
+    tags = await journal.read(0, {RecordKind.TAG})
+    assert len(tags) == 40
+    alarms = await journal.read(0, {RecordKind.ALARM_TRANSITION})
+    assert all(0 <= one.time_ns - START_NS - one.monotonic_ns < 1_000 for one in (*tags, *alarms))
+    assert all(one.time_known for one in await journal.read(0, None, 1_000))
+
+
+async def test_a_disk_that_refuses_once_leaves_no_record_provisional(
+    open_journal: OpenJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ReplayClock(START_NS, trusted=False)
+    journal = await open_journal(clock=clock)
+    for number in range(3):
+        await journal.commit([alarm(number)])
+    refused: list[Record] = []
+    restamp = Store.restamp
+
+    def refuses_once(store: Store, record: Record, *rest: Any) -> Record:
+        if not refused:
+            refused.append(record)
+            raise sqlite3.OperationalError("disk I/O error")
+        return restamp(store, record, *rest)
+
+    monkeypatch.setattr(Store, "restamp", refuses_once)
+    clock.set_trusted(True)
+    await until(lambda: journal.resolutions > 0)
+    assert refused
+    assert all(record.time_resolved for record in await journal.read(0, {RecordKind.ALARM_TRANSITION}))

@@ -49,7 +49,7 @@ async def test_repairs_so_far_are_known_after_a_restart_and_a_damaged_file_is_ma
             await ask(influxd, "DROP SERIES FROM features")
             await edge.round()
             (slot,) = edge.store.slots((RecordKind.FEATURES,), 0, 1 << 62)
-            assert (slot.state, slot.repairs) == (SlotState.CONFIRMED, turn)
+            assert (slot.state, slot.repairs, slot.earlier_repairs) == (SlotState.CONFIRMED, 1, turn - 1)
     path.write_bytes(b"not a database" * 1000)
     async with side(tmp_path, influxd) as edge:
         telemetry(edge.journal, 10, 2)

@@ -15,6 +15,7 @@ from appliance.journal.record import RecordKind
 from appliance.reconcile.audit import (
     KIND_CLASS,
     MOST_REPAIRS,
+    MOST_REPAIRS_EVER,
     Slot,
     SlotDifference,
     SlotState,
@@ -184,6 +185,17 @@ def test_whatever_the_centre_does_a_slot_is_repaired_twice_at_most(seen: list[Sl
         slot = replace(slot, state=step.state, repairs=slot.repairs + step.send)
         assert (slot.state in (SlotState.CONFIRMED, SlotState.AHEAD)) == found.is_none
     assert slot.repairs == min(MOST_REPAIRS, sum(not found.is_none for found in seen))
+
+
+def test_an_incident_that_is_over_is_not_held_against_the_next_one_but_not_for_ever() -> None:
+    slot, sent = _slot(), 0
+    for _ in range(MOST_REPAIRS_EVER):
+        step = next_step(slot, MISSING, kept=5, agreed=False)
+        assert step.send
+        slot = replace(slot, repairs=slot.repairs + 1).over()
+        sent += 1
+    assert (slot.repairs, slot.earlier_repairs) == (0, sent)
+    assert next_step(slot, CHANGED, kept=5, agreed=False).state is SlotState.CONFLICT
 
 
 def test_what_lies_before_the_retentions_edge_is_not_sent() -> None:

@@ -81,7 +81,7 @@ async def test_an_outage_under_load_loses_and_doubles_nothing(tmp_path: Path, in
                 telemetry(journal, number * 5, 5)
                 await journal.commit([make(number, number * SECOND_NS)])
                 await asyncio.sleep(0.01)
-                if ended.is_set():
+                if ended.is_set() and number > 50:  # a machine that is busy takes its time
                     return
 
         loading = asyncio.create_task(load())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -78,7 +78,7 @@ async def test_every_line_has_the_tags_and_fields_of_its_measurement_and_no_othe
             if line is None:
                 continue
             assert "time_bound_s" not in line.decode()
-            placed = dataclasses.replace(record, time_resolved=True, time_bound_s=7)
+            placed = record._replace(time_resolved=True, time_bound_s=7)
             line = encode(placed, DEVICE, "pump-1", names)
             assert line is not None
             measurement, tags, fields = parsed(line.decode())
@@ -108,7 +108,7 @@ def parsed(line: str) -> tuple[str, dict[str, str], dict[str, str]]:
     return name, dict(re.split(r"(?<!\\)=", tag, maxsplit=1) for tag in tags), dict(pairs)
 
 
-def record(sequence: int, **changes: object) -> Record:
+def record(sequence: int, **changes: Any) -> Record:
     made = Record(
         sequence=sequence,
         record_class=RecordClass.ALARM,
@@ -121,7 +121,7 @@ def record(sequence: int, **changes: object) -> Record:
         time_trusted=True,
         payload=orjson.dumps({"what": "password changed"}),
     )
-    return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
+    return made._replace(**changes)
 
 
 def test_events_of_one_instant_have_times_of_their_own_near_the_true_one() -> None:
@@ -166,7 +166,7 @@ def test_a_document_that_is_too_long_is_left_out_and_its_length_told() -> None:
 
 def test_what_a_group_of_process_values_learned_is_of_its_machine() -> None:
     learned = record(1, kind=RecordKind.LEARNED_LIMIT, payload=b"{}")
-    line = encode(dataclasses.replace(learned, subject="pump-2/values/water"), DEVICE, "")
+    line = encode(learned._replace(subject="pump-2/values/water"), DEVICE, "")
     assert line is not None
     assert line.startswith(b"limit,asset=pump-2,channel=pump-2/values/water,")
 
@@ -174,10 +174,10 @@ def test_what_a_group_of_process_values_learned_is_of_its_machine() -> None:
 def test_a_time_that_was_found_later_is_marked_and_a_trusted_one_is_not() -> None:
     plain = record(1)
     marks = {
-        dataclasses.replace(plain, time_trusted=True): set(),
-        dataclasses.replace(plain, time_trusted=True, time_resolved=True): {"time_resolved=true"},
-        dataclasses.replace(plain, time_trusted=False): {"time_trusted=false"},
-        dataclasses.replace(plain, time_trusted=False, time_resolved=True, time_bound_s=90): {
+        plain._replace(time_trusted=True): set(),
+        plain._replace(time_trusted=True, time_resolved=True): {"time_resolved=true"},
+        plain._replace(time_trusted=False): {"time_trusted=false"},
+        plain._replace(time_trusted=False, time_resolved=True, time_bound_s=90): {
             "time_trusted=false", "time_resolved=true", "time_bound_s=90.0",
         },
     }  # fmt: skip

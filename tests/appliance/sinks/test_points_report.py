@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from appliance.journal.record import Record, RecordClass, RecordKind
 from appliance.reconcile.report import ReportDraft
 from appliance.reconcile.sent_line import sent_point
@@ -45,7 +43,7 @@ def test_a_report_becomes_one_point_with_every_figure() -> None:
     assert [point.fields[name] for name in FIGURES] == list(range(1, len(FIGURES) + 1))
     assert point.fields["agrees"] is False
     assert '"lines_left_out":350' in str(point.fields["document"])
-    long = dataclasses.replace(record, payload=report.encoded())
+    long = record._replace(payload=report.encoded())
     told = encode(long, DEVICE, "")
     assert told is not None
     assert ("document" in sent_point(told).fields) == (len(long.payload) <= 30_000)

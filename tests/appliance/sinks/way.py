@@ -33,6 +33,7 @@ from appliance.sinks.courier_needs import Pace
 from appliance.sinks.influx import Influx1Writer, InfluxSink
 from appliance.sinks.outbox import Outbox
 from appliance.sinks.points import encode
+from appliance.sinks.points_batch import BatchLines
 from appliance.sinks.sink import Sink
 from appliance.telemetry.record import health_records
 from dsp.samples import Gap, GapCause
@@ -153,6 +154,7 @@ async def way(
         encode=lambda record, names: encode(
             record, DEVICE, owners.asset_of(record.subject, record.sequence), names
         ),
+        encode_many=BatchLines(DEVICE, owners.asset_of),
         name_list=journal.queries.name_list,
         watch=watch,
         where="centre",

@@ -876,7 +876,10 @@ export interface components {
             /** Over Baseline Db */
             over_baseline_db: number | null;
         };
-        /** GapView */
+        /**
+         * GapView
+         * @description An interval that should have data and had none, why, and what became of it.
+         */
         GapView: {
             /** Cause */
             cause: string;
@@ -886,6 +889,11 @@ export interface components {
             samples_missing: number | null;
             /** Start Ms */
             start_ms: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "backfilled" | "lost";
         };
         /**
          * HealthView

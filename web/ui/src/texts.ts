@@ -204,7 +204,15 @@ export const texts = {
     noOwnLimit: "Nothing is learned of this figure yet, or it takes no part in the limit.",
     noGaps: "No gaps in this span.",
     gaps: (n: number, total: string) => `${n === 1 ? "1 gap" : `${n} gaps`}, ${total} without data:`,
-    gapOf: (n: number, cause: string, total: string) => `${n} × ${cause} (${total})`,
+    gapOf: (n: number, cause: string, total: string, state: string) =>
+      `${n} × ${cause} (${total}${state === "" ? "" : `, ${state}`})`,
+    /** What became of a gap. */
+    gapStates: {
+      "": "",
+      open: "may still be filled",
+      backfilled: "filled later from the server's history",
+      lost: "lost",
+    } as Record<"" | "open" | "backfilled" | "lost", string>,
     /** Causes that need other words than the journal's own. */
     causes: {
       "": "no data",
@@ -213,7 +221,7 @@ export const texts = {
       "serial loss": "sensor link lost",
     } as Record<string, string>,
     noData: "no data",
-    noDataBecause: (cause: string) => `no data: ${cause}`,
+    noDataBecause: (cause: string, state: string) => `no data: ${cause}${state === "" ? "" : `, ${state}`}`,
     latest: "latest",
     label: (feature: string, latest: string, limit: string) => `Trend of ${feature}: latest ${latest}. ${limit}`,
   },

@@ -1,11 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { brokenLine, causeAt, gapBands, gapTotals, isolated, openHole } from "../src/plots/gaps";
+import { bandAt, brokenLine, gapBands, gapTotals, isolated, openHole } from "../src/plots/gaps";
 import type { GapView } from "../src/schema";
 
-const gap = (start_ms: number, end_ms: number, cause = "serial loss"): GapView => ({
+const gap = (
+  start_ms: number,
+  end_ms: number,
+  cause = "serial loss",
+  state: GapView["state"] = "lost",
+): GapView => ({
   start_ms,
   end_ms,
   cause,
+  state,
   samples_missing: null,
 });
 
@@ -40,6 +46,12 @@ describe("a trend's line", () => {
     expect(brokenLine({ ...at(0, 1, 2, 3), gaps: [gap(1400, 1450)] }).values).toEqual([1, 1, 1, 1]);
   });
 
+  it("does not break at a gap that was filled later, nor hide one that is lost within it", () => {
+    const filled = gap(500, 4500, "server down", "backfilled");
+    expect(brokenLine({ ...at(0, 1, 2, 3, 4, 5), gaps: [filled] }).values).toEqual([1, 1, 1, 1, 1, 1]);
+    expect(brokenLine({ ...at(0, 1, 2, 3), gaps: [filled, gap(1100, 1900)] }).values).toEqual([1, 1, null, 1, 1]);
+  });
+
   it("never bridges a hole, even if no gap explains it", () => {
     expect(brokenLine({ ...at(0, 1, 2, 3, 60, 61), gaps: [] }).values).toEqual([1, 1, 1, 1, null, 1, 1]);
   });
@@ -58,32 +70,44 @@ describe("gap bands", () => {
   it("are cut to the picture, sorted, and dropped outside of it", () => {
     const bands = gapBands([gap(9000, 20_000, "b"), gap(-5000, 2000, "a"), gap(30_000, 31_000)], 0, 10_000);
     expect(bands).toEqual([
-      { fromS: 0, toS: 2, cause: "a" },
-      { fromS: 9, toS: 10, cause: "b" },
+      { fromS: 0, toS: 2, cause: "a", state: "lost" },
+      { fromS: 9, toS: 10, cause: "b", state: "lost" },
     ]);
   });
 
   it("join when they touch and have one cause, not otherwise", () => {
     const bands = gapBands([gap(0, 1000), gap(1000, 2000), gap(2000, 3000, "power off")], 0, 5000);
     expect(bands).toEqual([
-      { fromS: 0, toS: 2, cause: "serial loss" },
-      { fromS: 2, toS: 3, cause: "power off" },
+      { fromS: 0, toS: 2, cause: "serial loss", state: "lost" },
+      { fromS: 2, toS: 3, cause: "power off", state: "lost" },
     ]);
   });
 
   it("add up by cause, the longest first", () => {
     const bands = gapBands([gap(0, 1000), gap(2000, 2500), gap(4000, 9000, "power off")], 0, 10_000);
     expect(gapTotals(bands)).toEqual([
-      { cause: "power off", count: 1, seconds: 5 },
-      { cause: "serial loss", count: 2, seconds: 1.5 },
+      { cause: "power off", state: "lost", count: 1, seconds: 5 },
+      { cause: "serial loss", state: "lost", count: 2, seconds: 1.5 },
     ]);
   });
 
-  it("tell the cause at a time", () => {
-    const bands = gapBands([gap(1000, 2000)], 0, 5000);
-    expect(causeAt(bands, 1.5)).toBe("serial loss");
-    expect(causeAt(bands, 2.5)).toBeNull();
-    expect(causeAt(bands, 2.5, 0.6)).toBe("serial loss");
+  it("tell cause and state at a time", () => {
+    const bands = gapBands([gap(1000, 2000, "server down", "open")], 0, 5000);
+    expect(bandAt(bands, 1.5)).toMatchObject({ cause: "server down", state: "open" });
+    expect(bandAt(bands, 2.5)).toBeNull();
+    expect(bandAt(bands, 2.5, 0.6)?.cause).toBe("server down");
+  });
+
+  it("tell what is lost within a gap that was filled, not that it was filled", () => {
+    const filled = gap(0, 10_000, "server down", "backfilled");
+    const bands = gapBands([filled, gap(2000, 4000, "server down")], 0, 20_000);
+    expect(bands).toHaveLength(2);
+    expect(bandAt(bands, 3)?.state).toBe("lost");
+    expect(bandAt(bands, 5)?.state).toBe("backfilled");
+    expect(gapTotals(bands).map((total) => [total.state, total.seconds])).toEqual([
+      ["backfilled", 10],
+      ["lost", 2],
+    ]);
   });
 });
 

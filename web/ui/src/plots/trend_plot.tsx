@@ -6,7 +6,7 @@ import type { TrendLimit, TrendView } from "../schema";
 import { texts } from "../texts";
 import { timeAxis, valueAxis } from "./axes";
 import { drawGaps, drawLimit, drawMarks, drawUsual } from "./drawing";
-import { brokenLine, causeAt, type GapBand, gapBands, gapTotals, isolated, openHole } from "./gaps";
+import { bandAt, brokenLine, type GapBand, gapBands, gapTotals, isFilled, isolated, openHole } from "./gaps";
 import { Plot } from "./plot";
 import { hasZero, limitInView, trendRange } from "./scales";
 import { useTheme } from "./theme";
@@ -75,7 +75,7 @@ export function TrendPlot({ trend: kept, learned, name, unit, fromMs, toMs, nowM
       },
     ],
     hooks: {
-      drawClear: [(plot) => drawGaps(plot, now.current.bands, now.current.theme)],
+      drawClear: [(plot) => drawGaps(plot, now.current.bands.filter((band) => !isFilled(band)), now.current.theme)],
       draw: [
         (plot) => {
           const { trend, limitText, theme, learned, marks } = now.current;
@@ -90,8 +90,8 @@ export function TrendPlot({ trend: kept, learned, name, unit, fromMs, toMs, nowM
           if (left === undefined || left < 0) return setCursor(null);
           const timeS = plot.posToVal(left, "x");
           const pointed = idx === null || idx === undefined ? null : idx;
-          const inGap = causeAt(now.current.bands, timeS) !== null;
-          if (inGap || pointed === null) return setCursor({ timeS, value: null });
+          const band = bandAt(now.current.bands, timeS);
+          if ((band !== null && !isFilled(band)) || pointed === null) return setCursor({ timeS, value: null });
           setCursor({ timeS: plot.data[0][pointed] ?? timeS, value: plot.data[1]?.[pointed] ?? null });
         },
       ],
@@ -135,19 +135,29 @@ export function TrendPlot({ trend: kept, learned, name, unit, fromMs, toMs, nowM
       return `${texts.trend.latest} ${quantity(value, unit)}${time}`;
     }
     const time = when(at.timeS * 1000, nowMs);
-    if (at.value !== null) return `${quantity(at.value, unit)} · ${time}`;
-    const cause = causeAt(bands, at.timeS);
-    return `${cause === null ? texts.trend.noData : texts.trend.noDataBecause(cause)} · ${time}`;
+    const band = bandAt(bands, at.timeS);
+    const fate = band === null ? "" : texts.trend.gapStates[band.state];
+    if (at.value !== null) return `${quantity(at.value, unit)} · ${time}${fate === "" ? "" : ` · ${band?.cause}, ${fate}`}`;
+    return `${band === null ? texts.trend.noData : texts.trend.noDataBecause(band.cause, fate)} · ${time}`;
   }
 
   function GapWords() {
     const totals = gapTotals(bands);
     if (totals.length === 0) return <>{texts.trend.noGaps}</>;
-    const seconds = totals.reduce((sum, total) => sum + total.seconds, 0);
+    const without = totals.filter((total) => !isFilled(total));
+    const count = without.reduce((sum, total) => sum + total.count, 0);
+    const seconds = without.reduce((sum, total) => sum + total.seconds, 0);
+    const words = (some: typeof totals) =>
+      some.map((t) => texts.trend.gapOf(t.count, t.cause, duration(t.seconds), texts.trend.gapStates[t.state])).join(", ");
     return (
       <span data-testid="trend-gaps">
-        <span class="hatch-sample" aria-hidden="true" /> {texts.trend.gaps(bands.length, duration(seconds))}{" "}
-        {totals.map((t) => texts.trend.gapOf(t.count, t.cause, duration(t.seconds))).join(", ")}
+        {count > 0 && (
+          <>
+            <span class="hatch-sample" aria-hidden="true" /> {texts.trend.gaps(count, duration(seconds))} {words(without)}
+          </>
+        )}
+        {count > 0 && without.length < totals.length && "; "}
+        {words(totals.filter(isFilled))}
       </span>
     );
   }
