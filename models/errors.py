@@ -19,6 +19,10 @@ class ArtefactError(ModelError):
     """A model file is refused before it is used: wrong checksum, wrong backend, or not parseable."""
 
 
+class BundleError(ModelError):
+    """A model bundle is not whole: the message names every file that is missing, damaged or not listed."""
+
+
 class ModelStateError(ModelError):
     """A learned state from the journal does not fit this detector; nothing of it was taken over."""
 
