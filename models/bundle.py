@@ -10,7 +10,7 @@ and the manifest's own SHA-256 is the bundle's identity, which a signed delivery
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from models.errors import BundleError, ManifestError
@@ -73,11 +73,22 @@ def verified(contents: Mapping[str, bytes]) -> Bundle:
 
 
 def _problems(manifest: ModelManifest, files: Mapping[str, bytes]) -> Iterator[str]:
-    listed: dict[str, Artefact | BundleFile] = {}
     for artefact in manifest.artefacts:
         if not artefact.file:
             yield f"the artefact for {artefact.backend} ({artefact.precision}) names no file"
-    entries: list[Artefact | BundleFile] = [*(one for one in manifest.artefacts if one.file), *manifest.files]
+    yield from _wrong_files([*(one for one in manifest.artefacts if one.file), *manifest.files], files)
+    if not manifest.golden:
+        yield "the manifest has no golden vectors: nobody could tell a damaged network from a sound one"
+    if manifest.kind is ModelKind.ANOMALY_SCORE and manifest.network is None:
+        yield "the manifest does not say how a row becomes the network's input (network)"
+    if MODEL_CARD not in {one.file for one in manifest.files}:
+        yield f"the manifest lists no {MODEL_CARD}"
+    elif MODEL_CARD in files and not _is_text(files[MODEL_CARD]):
+        yield f"{MODEL_CARD} is not UTF-8 text"
+
+
+def _wrong_files(entries: Sequence[Artefact | BundleFile], files: Mapping[str, bytes]) -> Iterator[str]:
+    listed: dict[str, Artefact | BundleFile] = {}
     for entry in entries:
         other = listed.setdefault(entry.file, entry)
         if (other.sha256, other.size_bytes) != (entry.sha256, entry.size_bytes):
@@ -91,14 +102,6 @@ def _problems(manifest: ModelManifest, files: Mapping[str, bytes]) -> Iterator[s
             yield f"{name} has SHA-256 {digest}; the manifest says {entry.sha256}"
     for name in sorted(set(files) - set(listed)):
         yield f"{name} is in the bundle, but not in the manifest"
-    if not manifest.golden:
-        yield "the manifest has no golden vectors: nobody could tell a damaged network from a sound one"
-    if manifest.kind is ModelKind.ANOMALY_SCORE and manifest.network is None:
-        yield "the manifest does not say how a row becomes the network's input (network)"
-    if MODEL_CARD not in {one.file for one in manifest.files}:
-        yield f"the manifest lists no {MODEL_CARD}"
-    elif MODEL_CARD in files and not _is_text(files[MODEL_CARD]):
-        yield f"{MODEL_CARD} is not UTF-8 text"
 
 
 def _is_text(content: bytes) -> bool:
