@@ -18,6 +18,7 @@ from models.errors import ArtefactError, BackendUnavailableError, ModelError, Te
 from models.learning import as_package
 from models.manifest import ModelManifest
 from models.manifest_entries import Precision
+from tests.fakes import layer_networks as layers
 from tests.fakes import tiny_networks as tiny
 from tests.fakes.edgetpu_delegate import delegate_library
 
@@ -61,6 +62,8 @@ CASES = {
     "numpy_reference": Case(
         "numpy_reference", lambda: as_package(BASELINE, "trend-1"), lambda rows: scores(BASELINE, rows), 0.0
     ),
+    "numpy_reference-network-float32": network("numpy_reference", layers.tiny_layers, FLOAT),
+    "numpy_reference-network-int8": network("numpy_reference", layers.tiny_layers_int8, INT8),
     "onnxruntime-float32": network("onnxruntime", tiny.onnx_float, FLOAT),
     "onnxruntime-batch-of-4": network("onnxruntime", lambda: tiny.onnx_float(4), FLOAT),
     "onnxruntime-int8": network("onnxruntime", tiny.onnx_int8, INT8),
