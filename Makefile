@@ -2,9 +2,10 @@
 # make test   everything that can fail, run: linters, types, unit, real-data and end-to-end tests
 # make bench  figures beside those of the alternative, interleaved; make bench ONLY=name
 # make soak   300 machine-weeks of healthy running in virtual time, false alarms counted: hours; may be stopped and resumed
+# make damaged-models  hundreds of damaged models per runtime: refused, given away by golden vectors, or harmless; minutes
 # make deb    the Debian package in build/; make deb-check tests it in a clean Debian root (as root)
 # make screenshot  the README's picture anew, from the story in the browser
-.PHONY: setup setup-test demo test lint bench soak lock screenshot deb deb-check help
+.PHONY: setup setup-test demo test lint bench soak damaged-models lock screenshot deb deb-check help
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -40,6 +41,9 @@ bench: setup
 # ARGS go to the command: make soak ARGS="--machines 2 --weeks 4", make soak ARGS=--fault. Resumes from build/soak.jsonl.
 soak: setup
 	@.venv/bin/python -m tests.soak $(ARGS)
+
+damaged-models: setup
+	@.venv/bin/python -m tests.damaged_models $(ARGS)
 
 # The same sources make the same package: image/README.md.
 deb: setup

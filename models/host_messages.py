@@ -97,7 +97,7 @@ def _area_bytes(max_items: int, item_values: int) -> int:
 def sealed(head: bytes, body: bytes) -> int:
     """File descriptor of a memory file that holds both and that nobody can change. Raises OSError."""
     fd = os.memfd_create("stethos-model", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    with open(fd, "wb", closefd=False) as file:  # noqa: PTH123 - a descriptor, not a path
+    with open(fd, "wb", closefd=False) as file:
         for part in (_LENGTH.pack(len(head)), head, body):
             file.write(part)
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SIZE_SEALS | fcntl.F_SEAL_WRITE)
@@ -107,6 +107,6 @@ def sealed(head: bytes, body: bytes) -> int:
 def unsealed(fd: int) -> tuple[bytes, bytes]:
     """The two parts of a memory file of `sealed`; closes it."""
     os.lseek(fd, 0, os.SEEK_SET)
-    with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+    with open(fd, "rb") as file:
         (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
         return file.read(length), file.read()

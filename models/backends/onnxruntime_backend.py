@@ -90,8 +90,9 @@ class OnnxNetwork:
         if wanted != CPU_PROVIDER:
             # A node that the accelerator does not take would run on the CPU unseen: it is an error instead.
             session_options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-        session = ort.InferenceSession(artefact, session_options, providers=[(wanted, said)])
-        session.disable_fallback()
+        session = ort.InferenceSession(
+            artefact, session_options, providers=[(wanted, said)], enable_fallback=0
+        )
         used = session.get_providers()
         if not used or used[0] != wanted:
             raise BackendUnavailableError(
