@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dsp.samples import Float32Array, Float64Array
-from models.baseline import FeatureScale, on_scale
+from models.baseline import FeatureScale, level_db
 from models.errors import ManifestError, TensorError
 from models.manifest_fields import an_object, as_integer, as_number, as_text, each, only
 
@@ -70,34 +70,81 @@ class Prepared:
     empty: npt.NDArray[np.bool_]  # (n,) rows that state nothing
 
 
+class ScoreArithmetic:
+    """The arithmetic of one description, its figures made arrays once: a box does it for every window."""
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        self.spec = spec
+        self._columns = np.array(spec.columns, dtype=np.intp)
+        used = [spec.scales[i] for i in spec.columns]
+        self._levels = np.array([scale == FeatureScale.LEVEL for scale in used])
+        self._unused = np.array([scale == FeatureScale.UNUSED for scale in used])
+        self._centre = np.asarray(spec.centre, dtype=np.float64)
+        self._spread = np.asarray(spec.spread, dtype=np.float64)
+        self._lowest = -min(spec.fall_cap, _FARTHEST)
+        self._output_spread = np.asarray(spec.output_spread, dtype=np.float64)
+        self._target = np.asarray(spec.target, dtype=np.float64)
+        self._steps = spec.form is NetworkForm.PREDICTION
+
+    def prepare(self, batch: Float32Array) -> Prepared:
+        """The network's input of a batch; see `models.network_score.prepare`."""
+        spec, steps = self.spec, self._steps
+        wanted = 3 if steps else 2
+        if batch.ndim != wanted or batch.shape[-1] != len(spec.scales) or (steps and batch.shape[1] < 2):
+            shape = f"(n, {'n_steps, ' if steps else ''}{len(spec.scales)})"
+            raise TensorError(f"batch of shape {batch.shape}; expected {shape}")
+        z = batch.reshape(-1, batch.shape[-1])[:, self._columns].astype(np.float64)
+        if self._levels.any():
+            z[:, self._levels] = level_db(z[:, self._levels])
+        if self._unused.any():
+            z[:, self._unused] = np.nan
+        z -= self._centre
+        z /= self._spread
+        holes = ~np.isfinite(z)
+        whole = not holes.any()
+        if not whole:
+            z[holes] = 0.0
+        z = np.minimum(np.maximum(z, self._lowest), _FARTHEST).reshape(*batch.shape[:-1], -1)
+        seen = np.minimum(np.maximum(z, -spec.reach), spec.reach)
+        last = z[:, -1] if steps else z
+        over = np.maximum(np.abs(last) - spec.reach, 0.0)
+        if spec.form is NetworkForm.EMBEDDING:
+            target = np.broadcast_to(self._target, (len(batch), spec.outputs))
+        else:
+            target = seen[:, -1] if steps else seen
+        empty = np.zeros(len(batch), dtype=np.bool_)
+        if not whole:
+            holes = holes.reshape(z.shape)
+            empty = holes[:, -1].all(axis=-1) if steps else holes.all(axis=-1)
+        return Prepared(
+            inputs=np.ascontiguousarray(seen[:, :-1] if steps else seen, dtype=np.float32),
+            target=target,
+            beyond=_mean_square(over),
+            empty=empty,
+        )
+
+    def raw_scores(self, prepared: Prepared, outputs: Float32Array) -> Float64Array:
+        """`(n,)` distances of a network's outputs; see `models.network_score.raw_scores`."""
+        if outputs.shape != prepared.target.shape:
+            raise TensorError(f"the network gave {outputs.shape}; expected {prepared.target.shape}")
+        rest = prepared.target - outputs
+        rest /= self._output_spread
+        raw: Float64Array = np.sqrt(_mean_square(rest) + prepared.beyond)
+        raw[prepared.empty] = np.nan
+        return raw
+
+
+def _mean_square(values: Float64Array) -> Float64Array:
+    mean: Float64Array = np.einsum("ij,ij->i", values, values) / values.shape[1]
+    return mean
+
+
 def prepare(spec: NetworkSpec, batch: Float32Array) -> Prepared:
     """The network's input of a batch `(n, n_features)`, or `(n, n_steps, n_features)` for a prediction.
 
     Raises TensorError for another shape.
     """
-    wanted = 3 if spec.form is NetworkForm.PREDICTION else 2
-    if batch.ndim != wanted or batch.shape[-1] != len(spec.scales) or (wanted == 3 and batch.shape[1] < 2):
-        shape = f"(n, {'n_steps, ' if wanted == 3 else ''}{len(spec.scales)})"
-        raise TensorError(f"batch of shape {batch.shape}; expected {shape}")
-    rows = on_scale(batch.reshape(-1, batch.shape[-1]), spec.scales)[:, spec.columns]
-    z = (rows - np.asarray(spec.centre)) / np.asarray(spec.spread)
-    holes = ~np.isfinite(z)
-    z[holes] = 0.0
-    z = np.clip(z, -min(spec.fall_cap, _FARTHEST), _FARTHEST).reshape(*batch.shape[:-1], -1)
-    holes = holes.reshape(z.shape)
-    seen = np.clip(z, -spec.reach, spec.reach)
-    last = z[:, -1] if wanted == 3 else z
-    beyond = np.square(np.maximum(np.abs(last) - spec.reach, 0.0)).mean(axis=-1)
-    if spec.form is NetworkForm.EMBEDDING:
-        target = np.broadcast_to(np.asarray(spec.target, dtype=np.float64), (len(batch), spec.outputs))
-    else:
-        target = seen[:, -1] if wanted == 3 else seen
-    return Prepared(
-        inputs=np.ascontiguousarray(seen[:, :-1] if wanted == 3 else seen, dtype=np.float32),
-        target=target,
-        beyond=beyond,
-        empty=holes[:, -1].all(axis=-1) if wanted == 3 else holes.all(axis=-1),
-    )
+    return ScoreArithmetic(spec).prepare(batch)
 
 
 def raw_scores(spec: NetworkSpec, prepared: Prepared, outputs: Float32Array) -> Float64Array:
@@ -105,12 +152,7 @@ def raw_scores(spec: NetworkSpec, prepared: Prepared, outputs: Float32Array) -> 
 
     Raises TensorError for outputs of another shape.
     """
-    if outputs.shape != prepared.target.shape:
-        raise TensorError(f"the network gave {outputs.shape}; expected {prepared.target.shape}")
-    rest = (prepared.target - outputs.astype(np.float64)) / np.asarray(spec.output_spread)
-    raw: Float64Array = np.sqrt(np.square(rest).mean(axis=1) + prepared.beyond)
-    raw[prepared.empty] = np.nan
-    return raw
+    return ScoreArithmetic(spec).raw_scores(prepared, outputs)
 
 
 def scores(spec: NetworkSpec, prepared: Prepared, outputs: Float32Array, limit: float) -> Float32Array:

@@ -17,7 +17,7 @@ import numpy as np
 from dsp.samples import Float32Array
 from models.errors import ArtefactError, BackendUnavailableError, InferenceError, ModelError, TensorError
 from models.manifest import Artefact, ModelManifest, verify_artefact
-from models.network_score import NetworkForm, NetworkSpec, Prepared, prepare, scores
+from models.network_score import NetworkForm, NetworkSpec, Prepared, ScoreArithmetic
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,37 +118,34 @@ class NetworkBackend:
             self._loaded = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class _Loaded:
     """A network with what stands around it."""
 
-    network: Network
-    spec: NetworkSpec
-    input_shape: tuple[int, ...]  # of one item of the model, as its manifest states it
-    limit: float
-
-    def __post_init__(self) -> None:
-        wanted = [*self.input_shape[:-1], len(self.spec.columns)]
-        if self.spec.form is NetworkForm.PREDICTION:
+    def __init__(
+        self, network: Network, spec: NetworkSpec, input_shape: tuple[int, ...], limit: float
+    ) -> None:
+        wanted = [*input_shape[:-1], len(spec.columns)]
+        if spec.form is NetworkForm.PREDICTION:
             wanted[0] -= 1
-        if math.prod(wanted) != math.prod(self.network.item_shape):
-            raise ArtefactError(
-                f"the network takes {self.network.item_shape}; the manifest says {tuple(wanted)}"
-            )
+        if math.prod(wanted) != math.prod(network.item_shape):
+            raise ArtefactError(f"the network takes {network.item_shape}; the manifest says {tuple(wanted)}")
+        self.network, self.spec, self.input_shape = network, spec, input_shape
+        self._limit, self._arithmetic = limit, ScoreArithmetic(spec)
 
     def infer(self, batch: Float32Array) -> Float32Array:
         """Scores `(n,)` of a batch of the right shape."""
-        prepared = prepare(self.spec, np.asarray(batch, dtype=np.float32))
-        found = scores(self.spec, prepared, self._outputs(prepared), self.limit)
-        if not np.isfinite(found[~prepared.empty]).all():
+        prepared = self._arithmetic.prepare(np.asarray(batch, dtype=np.float32))
+        raw = self._arithmetic.raw_scores(prepared, self._outputs(prepared))
+        found: Float32Array = (raw / self._limit).astype(np.float32)
+        if not (np.isfinite(found) | prepared.empty).all():
             raise InferenceError("the network's output is no number")
         return found
 
     def _outputs(self, prepared: Prepared) -> Float32Array:
         """`(n, outputs)` of the network, in calls of the size that it takes."""
         rows = prepared.inputs.reshape(-1, *self.network.item_shape)
-        outputs = np.empty((len(rows), self.spec.outputs), np.float32)
         size = self.network.batch or max(len(rows), 1)
+        outputs = np.empty((len(rows), self.spec.outputs), np.float32)
         for first in range(0, len(rows), size):
             part = rows[first : first + size]
             n = len(part)
