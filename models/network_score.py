@@ -112,10 +112,10 @@ class ScoreArithmetic:
             target = np.broadcast_to(self._target, (len(batch), spec.outputs))
         else:
             target = seen[:, -1] if steps else seen
-        empty = np.zeros(len(batch), dtype=np.bool_)
+        empty: npt.NDArray[np.bool_] = np.zeros(len(batch), dtype=np.bool_)
         if not whole:
             holes = holes.reshape(z.shape)
-            empty = holes[:, -1].all(axis=-1) if steps else holes.all(axis=-1)
+            empty = np.asarray((holes[:, -1] if steps else holes).all(axis=-1))
         return Prepared(
             inputs=np.ascontiguousarray(seen[:, :-1] if steps else seen, dtype=np.float32),
             target=target,
