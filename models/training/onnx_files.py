@@ -9,6 +9,7 @@ Processors without VNNI add two products of U8S8 in 16 bits, which saturates: th
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -91,27 +92,37 @@ def to_qdq(float_onnx: bytes, calibration: Float32Array, *, symmetric: bool, wei
     Raises TensorError for other than 100 to 1000 rows.
     """
     require_calibration(calibration)
-    kind = quantization.QuantType
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         source.write_bytes(float_onnx)
-        quantization.quantize_static(
-            str(source),
-            str(target),
-            _Rows(calibration),
-            quant_format=quantization.QuantFormat.QDQ,
-            per_channel=True,
-            reduce_range=weight_bits == 7,
-            activation_type=kind.QInt8 if symmetric else kind.QUInt8,
-            weight_type=kind.QInt8,
-            calibrate_method=quantization.CalibrationMethod.MinMax,
-            extra_options={
-                "ActivationSymmetric": symmetric,
-                "WeightSymmetric": True,
-                "QuantizeBias": not symmetric,
-            },
-        )
+        logging.disable(logging.WARNING)  # the library advises a preparation that these graphs do not need
+        try:
+            _quantise_file(source, target, calibration, symmetric=symmetric, weight_bits=weight_bits)
+        finally:
+            logging.disable(logging.NOTSET)
         return target.read_bytes()
+
+
+def _quantise_file(
+    source: Path, target: Path, calibration: Float32Array, *, symmetric: bool, weight_bits: int
+) -> None:
+    kind = quantization.QuantType
+    quantization.quantize_static(
+        str(source),
+        str(target),
+        _Rows(calibration),
+        quant_format=quantization.QuantFormat.QDQ,
+        per_channel=True,
+        reduce_range=weight_bits == 7,
+        activation_type=kind.QInt8 if symmetric else kind.QUInt8,
+        weight_type=kind.QInt8,
+        calibrate_method=quantization.CalibrationMethod.MinMax,
+        extra_options={
+            "ActivationSymmetric": symmetric,
+            "WeightSymmetric": True,
+            "QuantizeBias": not symmetric,
+        },
+    )
 
 
 def unquantised_tensors(int8_onnx: bytes) -> list[str]:
