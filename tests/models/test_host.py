@@ -159,7 +159,7 @@ def test_memory_that_no_limit_of_the_process_counts_is_watched(flag: Path) -> No
 @pytest.mark.parametrize("fail", ["abort", "refuse", "hang", "late", "greedy"])
 def test_what_fails_while_it_loads_never_serves_until_it_is_healed(fail: str, flag: Path) -> None:
     flag.touch()
-    rules = replace(RULES, start_limit_ns=1_500 * MS)
+    rules = replace(RULES, start_limit_ns=6_000 * MS)
     with ModelHost([litert(flag, fail, at="load", limit_mib=300), onnx()], statistical, rules) as host:
         serving(host, 1)
         wait_until(lambda: host.report()[0].reason not in ("not started yet", "is starting"))
