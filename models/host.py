@@ -18,7 +18,7 @@ from types import TracebackType
 import numpy as np
 
 from dsp.samples import Float32Array
-from models.errors import ArtefactError, ModelError, TensorError
+from models.errors import ArtefactError, InferenceError, ModelError, TensorError
 from models.fallback_chain import Action, Attempt, ChainRules, FallbackChain, Move, Order, TierState
 from models.golden_check import GoldenCheck
 from models.host_process import Worker, WorkerLateError, WorkerProcess
@@ -54,14 +54,14 @@ class TierReport:
 class ModelHost:
     """One model on a chain of runtimes; `with` starts and ends its processes. Any thread may ask.
 
-    `workers` in the order of preference. A tier without golden vectors is refused: nobody could tell its
-    damage.
+    `workers` in the order of preference; `statistical` None where the caller has a baseline of its own. A
+    tier without golden vectors is refused: nobody could tell its damage.
     """
 
     def __init__(
         self,
         workers: Sequence[Worker],
-        statistical: Statistical,
+        statistical: Statistical | None = None,
         rules: ChainRules | None = None,
         check_every: int = 16,
     ) -> None:
@@ -111,12 +111,21 @@ class ModelHost:
                 return HostAnswer(scores, self._chain.name(attempt.tier), first, "" if first else reason)
             reason = said if attempt.tier == 0 else reason
         try:
+            if self._statistical is None:
+                raise ModelError("is the caller's")
             scores = self._statistical(batch)
         except Exception as error:  # the last model of the chain: what is left is to say so
             nothing = np.full(len(batch), np.nan, np.float32)
             said = f"{reason}; {STATISTICAL}: {type(error).__name__}: {error}"
             return HostAnswer(nothing, PASS_THROUGH, False, said)
         return HostAnswer(scores, STATISTICAL, False, reason)
+
+    def network_scores(self, batch: Float32Array) -> Float32Array:
+        """As `infer`, for a caller with its own baseline: InferenceError where no runtime answered."""
+        answer = self.infer(batch)
+        if answer.backend in (STATISTICAL, PASS_THROUGH):
+            raise InferenceError(f"no runtime answered: {answer.reason}")
+        return answer.scores
 
     def _ask(self, attempt: Attempt, batch: Float32Array, until_ns: int) -> tuple[Float32Array | None, str]:
         """Scores by one tier, or None and why not."""

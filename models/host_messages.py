@@ -34,6 +34,9 @@ class Kind(IntEnum):
     FAILED = 5  # the call failed; text says why
 
 
+_KINDS = {int(kind): kind for kind in Kind}  # looked up at every call: an enumeration's own way is slow
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message; `text` only where something failed."""
@@ -45,7 +48,7 @@ class Message:
 
     def packed(self) -> bytes:
         """The message as one packet."""
-        text = self.text.encode()[:_MAX_TEXT_BYTES]
+        text = self.text.encode()[:_MAX_TEXT_BYTES] if self.text else b""
         return _HEADER.pack(self.kind, self.n_items, self.sequence, len(text)) + text
 
 
@@ -57,11 +60,12 @@ def receive(from_socket: socket.socket) -> Message | None:
         return None
     if len(packet) < _HEADER.size:
         return None
-    kind, n_items, sequence, length = _HEADER.unpack_from(packet)
-    if kind not in list(Kind):
+    number, n_items, sequence, length = _HEADER.unpack_from(packet)
+    kind = _KINDS.get(number)
+    if kind is None:
         return None
-    text = packet[_HEADER.size :][:length].decode(errors="replace")
-    return Message(Kind(kind), n_items, sequence, text)
+    text = packet[_HEADER.size :][:length].decode(errors="replace") if length else ""
+    return Message(kind, n_items, sequence, text)
 
 
 class SharedArea:

@@ -16,12 +16,14 @@ import pytest
 
 from dsp.samples import Float32Array
 from models.backends.network import BackendOptions
-from models.errors import TensorError
+from models.bundle import Bundle
+from models.errors import ArtefactError, InferenceError, TensorError
 from models.fallback_chain import ChainRules, TierState
 from models.host import PASS_THROUGH, STATISTICAL, HostAnswer, ModelHost
 from models.host_process import Worker
+from models.host_tiers import Tier, workers_of
 from models.manifest_entries import Precision
-from tests.fakes import failing_worker
+from tests.fakes import failing_worker, small_network
 from tests.fakes import tiny_networks as tiny
 
 MS = 1_000_000
@@ -206,6 +208,25 @@ def test_a_child_that_dies_between_calls_is_replaced_without_a_call() -> None:
         serving(host, 0)
         downs = [move for move in host.moves() if move.down]
         assert [move.to_name for move in downs] == ["onnxruntime"]
+
+
+def test_a_caller_with_a_baseline_of_its_own_hears_that_no_runtime_answered() -> None:
+    with ModelHost([litert()], rules=RULES) as host:
+        with pytest.raises(InferenceError, match=r"starting|not started"):
+            host.network_scores(BATCH)
+        serving(host, 0)
+        np.testing.assert_allclose(host.network_scores(BATCH), tiny.scores_of(BATCH), atol=0.1)
+
+
+def test_a_bundle_gives_a_worker_for_each_runtime_that_it_has_a_file_for() -> None:
+    manifest, artefact = small_network.package("litert")
+    named = replace(manifest.artefacts[0], file="int8.tflite")
+    bundle = Bundle(replace(manifest, artefacts=(named,)), {"int8.tflite": artefact})
+    with ModelHost(workers_of(bundle, [Tier("litert")]), statistical, RULES) as host:
+        serving(host, 0)
+        assert host.infer(small_network.rows(3, 1)).first_choice
+    with pytest.raises(ArtefactError, match="litert"):
+        workers_of(bundle, [Tier("openvino")])
 
 
 def test_where_the_last_model_fails_the_answer_says_so() -> None:
