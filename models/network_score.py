@@ -139,6 +139,12 @@ def _mean_square(values: Float64Array) -> Float64Array:
     return mean
 
 
+def moved(values: Float64Array, step: Float64Array, levels: npt.NDArray[np.bool_]) -> Float64Array:
+    """Feature rows, raised by `step` `(n_features,)` on their scales: levels by so many dB."""
+    raised: Float64Array = np.where(levels, values * 10.0 ** (step / 20.0), values + step)
+    return raised
+
+
 def prepare(spec: NetworkSpec, batch: Float32Array) -> Prepared:
     """The network's input of a batch `(n, n_features)`, or `(n, n_steps, n_features)` for a prediction.
 

@@ -16,8 +16,8 @@ from models.cumulative_sum import CumulativeSum
 from models.errors import ModelError
 from models.evaluation.ranking import auroc, pauc
 from models.network import LayerNetwork
-from models.network_score import NetworkSpec, prepare, raw_scores
-from models.training.rows import SEQUENCES_PER_FAULT, Rows, TrainingRows, items_of, moved, raised
+from models.network_score import NetworkSpec, moved, prepare, raw_scores
+from models.training.rows import SEQUENCES_PER_FAULT, Rows, TrainingRows, items_of, raised
 
 LIMIT_MARGIN = 1.5  # as the robust baseline's
 LEAST_SHARE = 0.5

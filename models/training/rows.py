@@ -24,6 +24,7 @@ from models.baseline import FeatureScale, on_scale
 from models.detectors.columns import Columns, ScaleRules, fit_columns
 from models.errors import BundleError, ModelError
 from models.feature_words import scale_of
+from models.network_score import moved
 
 ROWS_FILE = "rows.npz"
 LEARN_SHARE, STOP_SHARE = 0.6, 0.2
@@ -155,12 +156,6 @@ def _joined(parts: Sequence[tuple[Float64Array, int]], n_features: int) -> Rows:
         return Rows(np.zeros((0, n_features), np.float32), np.zeros(0, np.int64))
     labels = [np.full(len(values), label, np.int64) for values, label in parts]
     return Rows(np.concatenate([values for values, _ in parts]).astype(np.float32), np.concatenate(labels))
-
-
-def moved(values: Float64Array, step: Float64Array, levels: npt.NDArray[np.bool_]) -> Float64Array:
-    """Feature rows, raised by `step` `(n_features,)` on their scales: levels by so many dB."""
-    raised: Float64Array = np.where(levels, values * 10.0 ** (step / 20.0), values + step)
-    return raised
 
 
 def items_of(rows: Rows, steps: int) -> Rows:

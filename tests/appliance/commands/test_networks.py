@@ -103,6 +103,30 @@ def test_a_folder_becomes_rows(tmp_path: Path) -> None:
         folder_rows(tmp_path / "old" / "nothing", said.append)
 
 
+def test_a_replay_may_be_scored_by_a_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "teach").mkdir()
+    record(tmp_path / "teach" / "0.npz", 2048.0, 60.0, 1)
+    for seed, name in ((2, "healthy.npz"), (3, "later.npz")):
+        record(tmp_path / name, 2048.0, 60.0, seed, gain=2.0)  # a louder machine than the one that taught
+    path = tmp_path / "bundle"
+    write_bundle(linear_bundle(folder_rows(tmp_path / "teach", lambda text: None)), path)
+
+    def windows(*options: str) -> list[float]:
+        files = ["--healthy", str(tmp_path / "healthy.npz"), str(tmp_path / "later.npz")]
+        assert main(["replay", "--json", *options, *files]) == 0
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        return [line["score"] for line in lines if line.get("score") is not None]
+
+    by_network, by_baseline = windows("--bundle", str(path)), windows()
+    assert len(by_network) == len(by_baseline) > 20
+    assert by_network != by_baseline
+    assert np.median(by_network) < 1.0
+    (path / "float32.json").write_bytes(b"damaged")
+    files = [str(tmp_path / "later.npz")]
+    assert main(["replay", "--bundle", str(path), *files]) == 2
+    assert "float32.json has 7 bytes" in capsys.readouterr().err
+
+
 def test_train_quantise_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("torch", reason="training needs torch, which no lock file holds")
     for i in range(3):

@@ -10,7 +10,7 @@ import pytest
 
 from models.baseline import FeatureScale, on_scale
 from models.errors import BundleError, ModelError
-from models.network_score import NetworkForm
+from models.network_score import NetworkForm, moved
 from models.training.judging import calibration_items, fitted_limit, judged_items
 from models.training.rows import (
     SEQUENCES_PER_FAULT,
@@ -19,7 +19,6 @@ from models.training.rows import (
     columns_of,
     from_bytes,
     items_of,
-    moved,
     raised,
     to_bytes,
     training_rows,
