@@ -27,6 +27,7 @@ from models.manifest import verify_artefact
 STATISTICAL = "statistical"
 PASS_THROUGH = "pass-through"  # noqa: S105
 _TEND_SOON_S, _TEND_S = 0.02, 0.5
+_END_S = 2.0
 Statistical = Callable[[Float32Array], Float32Array]
 
 
@@ -92,6 +93,7 @@ class ModelHost:
         for tier in self._tiers:
             with tier.lock:
                 tier.process.stop()
+                tier.process.wait_for_end(_END_S)
 
     def infer(self, batch: Float32Array) -> HostAnswer:
         """Scores of a batch `(n, *input_shape)` of any channels, within the deadline of the rules.
@@ -100,6 +102,7 @@ class ModelHost:
         """
         if batch.shape[1:] != self._item_shape or batch.ndim != 1 + len(self._item_shape):
             raise TensorError(f"batch of shape {batch.shape}; expected (n, {self._item_shape})")
+        batch = np.ascontiguousarray(batch, dtype=np.float32)  # what fails here is the caller's, no tier's
         until_ns = time.monotonic_ns() + self._rules.deadline_ns
         with self._chain_lock:
             attempts = self._chain.attempts(self._rules.deadline_ns)

@@ -6,6 +6,7 @@ whose size nobody can change any more, so that neither side can be made to touch
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import mmap
 import os
@@ -90,7 +91,8 @@ class SharedArea:
     def close(self) -> None:
         """Give the memory back, once no view of it is left."""
         del self.inputs, self.outputs
-        self._map.close()
+        with contextlib.suppress(BufferError):  # somebody still holds a view: it goes with that
+            self._map.close()
         os.close(self.fd)
 
 

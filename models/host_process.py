@@ -31,6 +31,7 @@ from models.manifest import ModelManifest
 
 WORKER = (sys.executable, "-P", "-m", "models.host_worker")
 _WATCH_S = 0.02  # while waiting for an answer, the child's memory is looked at so often
+_END_S = 0.05  # a child whose socket is closed is about to end
 _LAST_WORDS_BYTES = 2048
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -69,6 +70,7 @@ class WorkerProcess:
         self._sequence = 0
         self._waiting = False  # for the answer of a call that was late
         self._last_words = b""
+        self._dying: list[subprocess.Popen[bytes]] = []  # killed, not gone yet
 
     @property
     def pid(self) -> int | None:
@@ -76,8 +78,13 @@ class WorkerProcess:
         return self._child.pid if self._child is not None else None
 
     def start(self) -> None:
-        """Start the child; returns before it has loaded anything. Raises OSError."""
+        """Start the child; returns before it has loaded anything.
+
+        Raises OSError, and WorkerDiedError while the one before is still there: it may hold the device.
+        """
         self.stop()
+        if self._dying:
+            raise WorkerDiedError("was killed and does not end: its device may not answer the kernel either")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         lifeline_read, self._lifeline = os.pipe()
         said, says = os.pipe()
@@ -213,25 +220,37 @@ class WorkerProcess:
         if child is None:
             return "is not running"
         try:
-            code = child.wait(timeout=0.5)
-        except subprocess.TimeoutExpired:  # it closed its end but lives on
-            child.kill()
-            code = child.wait()
+            code = child.wait(timeout=_END_S)
+            how = f"died by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        except subprocess.TimeoutExpired:
+            how = "no longer listens"
         self._hear()
         words = " ".join(self._last_words.decode(errors="replace").split())[-300:]
         self.stop()
-        ended = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return f"died by {ended}" + (f": {words}" if words else "")
+        return how + (f": {words}" if words else "")
 
     def stop(self) -> None:
-        """Kill the child if there is one, and give everything back."""
+        """Kill the child if there is one, and give everything back. Does not wait for its end.
+
+        A process that waits for a device in the kernel cannot be killed before the device answers.
+        """
+        self._dying = [child for child in self._dying if child.poll() is None]
         child, self._child = self._child, None
         if child is None:
             return
         child.kill()
-        child.wait()
+        if child.poll() is None:
+            self._dying.append(child)
         self._socket.close()
         os.close(self._lifeline)
         os.close(self._said)
         del self._inputs, self._outputs
         self._area.close()
+
+    def wait_for_end(self, time_limit_s: float) -> None:
+        """Wait until children that were killed are gone, for so long at most."""
+        until = time.monotonic() + time_limit_s
+        for child in self._dying:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=max(until - time.monotonic(), 0.0))
+        self._dying = [child for child in self._dying if child.poll() is None]
