@@ -50,15 +50,23 @@ class LiteRtNetwork:
         shape = [int(size) for size in inputs[0]["shape"]]
         if not shape or min(shape) < 1:
             raise ArtefactError(f"the network takes {shape}; expected (batch, ...) of sizes of 1 or more")
-        self.batch: int | None = shape[0]
+        self._one_by_one = shape[0] == 1
+        self.batch: int | None = None if self._one_by_one else shape[0]
         self.item_shape = tuple(shape[1:])
         self._interpreter: Any = interpreter
 
     def run(self, batch: Float32Array) -> Float32Array:
         """Output `(n, ...)` of a batch."""
-        self._interpreter.set_tensor(self._in.index, self._in.stored(batch))
+        stored = self._in.stored(batch)
+        if not self._one_by_one:
+            return self._out.real(self._called(stored))
+        # quantised and dequantised together: done item by item it would cost more than the network
+        return self._out.real(np.concatenate([self._called(stored[i : i + 1]) for i in range(len(stored))]))
+
+    def _called(self, stored: Any) -> Any:
+        self._interpreter.set_tensor(self._in.index, stored)
         self._interpreter.invoke()
-        return self._out.real(self._interpreter.get_tensor(self._out.index))
+        return self._interpreter.get_tensor(self._out.index)
 
     def close(self) -> None:
         """Give the interpreter back."""

@@ -7,6 +7,7 @@ scores.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from models.errors import ArtefactError, BackendUnavailableError
 from models.manifest import Artefact
 
 OPENVINO = "openvino"
+_SIZES_KEPT = 4  # sizes of batches whose requests are kept: a caller uses one or two
 _FLOAT32_DEVICES = ("CPU", "GPU")  # an NPU has no float32: its hint is left at the device's own
 
 
@@ -27,6 +29,15 @@ def openvino_backend(options: BackendOptions | None = None) -> NetworkBackend:
 
 def _open(artefact: bytes, entry: Artefact, options: BackendOptions) -> OpenVinoNetwork:
     return OpenVinoNetwork(artefact, options)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Call:
+    """A request with its tensors, for batches of one size."""
+
+    request: Any
+    inputs: Float32Array
+    outputs: Float32Array
 
 
 class OpenVinoNetwork:
@@ -57,21 +68,34 @@ class OpenVinoNetwork:
         batch, *item = shape
         self.item_shape = tuple(int(size.get_length()) for size in item)
         self.batch: int | None = None if batch.is_dynamic else int(batch.get_length())
-        self._request: Any = compiled.create_infer_request()
-        self._input = np.empty((0, *self.item_shape), np.float32)
+        self._compiled: Any = compiled
+        self._calls: dict[int, _Call] = {}  # by number of items
 
     def run(self, batch: Float32Array) -> Float32Array:
-        """Output `(n, ...)` of a batch. Its tensor is set once per size: that costs as much as a call."""
-        if len(batch) != len(self._input):
-            self._input = np.empty(batch.shape, np.float32)
-            self._request.set_input_tensor(self._tensor_of(self._input, shared_memory=True))
-        np.copyto(self._input, batch)
-        self._request.infer()
-        return np.array(self._request.get_output_tensor(0).data, dtype=np.float32)
+        """Output `(n, ...)` of a batch. Tensors are set once per size: that costs as much as a call."""
+        call = self._calls.get(len(batch))
+        if call is None:
+            if len(self._calls) >= _SIZES_KEPT:
+                self._calls.clear()
+            call = self._calls[len(batch)] = self._prepared(batch)
+        np.copyto(call.inputs, batch)
+        call.request.infer()
+        return call.outputs.copy()
+
+    def _prepared(self, batch: Float32Array) -> _Call:
+        """A request for batches of this size with tensors of ours; a first call says the output's shape."""
+        request = self._compiled.create_infer_request()
+        inputs = batch.copy()
+        request.set_input_tensor(self._tensor_of(inputs, shared_memory=True))
+        request.infer()
+        outputs = np.array(request.get_output_tensor(0).data, dtype=np.float32)
+        request.set_output_tensor(self._tensor_of(outputs, shared_memory=True))
+        return _Call(request, inputs, outputs)
 
     def close(self) -> None:
-        """Give the request, and with it the compiled network, back."""
-        self._request = None
+        """Give the requests and the compiled network back."""
+        self._calls.clear()
+        self._compiled = None
 
 
 def _settings(device: str, options: BackendOptions) -> dict[str, Any]:

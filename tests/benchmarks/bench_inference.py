@@ -100,7 +100,7 @@ def _bare(backend: InferenceBackend, inputs: Float32Array) -> Callable[[], objec
         return lambda: session.run(outputs, feed)
     if backend.name == "openvino":
         network.run(inputs)  # sets the tensor
-        return network._request.infer  # type: ignore[no-any-return]
+        return network._calls[len(inputs)].request.infer  # type: ignore[no-any-return]
     interpreter, first, last = network._interpreter, network._in.index, network._out.index
     items = [network._in.stored(inputs[i : i + 1]) for i in range(len(inputs))]
 
