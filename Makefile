@@ -6,6 +6,10 @@
 # make deb    the Debian package in build/; make deb-check tests it in a clean Debian root (as root)
 # make screenshot  the README's picture anew, from the story in the browser
 .PHONY: setup setup-test demo test lint bench soak drill lock screenshot deb deb-check help
+# make damaged-models  hundreds of damaged models per runtime: refused, given away by golden vectors, or harmless; minutes
+# make deb    the Debian package in build/; make deb-check tests it in a clean Debian root (as root)
+# make screenshot  the README's picture anew, from the story in the browser
+.PHONY: setup setup-test demo test lint bench soak damaged-models lock screenshot deb deb-check help
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -45,6 +49,8 @@ soak: setup
 # As root and with strace, or what needs them is named under the table. Every seed has cuts of its own.
 drill: setup
 	@.venv/bin/python -m appliance drill --influxd "$$(tools/influxd.sh)" --seeds 200 --cuts 2000 --spread $(ARGS)
+damaged-models: setup
+	@.venv/bin/python -m tests.damaged_models $(ARGS)
 
 # The same sources make the same package: image/README.md.
 deb: setup
@@ -60,10 +66,11 @@ screenshot: setup-test
 	@.venv/bin/pytest -q -m end_to_end tests/end_to_end/story
 	@.venv/bin/python -m tests.end_to_end.keep_picture
 
-# The locks (of the service, of everything, of service and recordings) are compiled for every platform and carry
-# hashes; review the difference before committing it.
+# The locks (of the service, of everything but training, of service and recordings) are compiled for every platform
+# and carry hashes; review the difference before committing it.
+LOCKED = files onnxruntime openvino litert quantise dev
 lock: setup
 	@cd requirements && ../.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' ../pyproject.toml -o runtime.lock
-	@cd requirements && ../.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' -c runtime.lock --all-extras ../pyproject.toml -o dev.lock
+	@cd requirements && ../.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' -c runtime.lock $(LOCKED:%=--extra %) ../pyproject.toml -o dev.lock
 	@cd requirements && ../.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' -c runtime.lock --extra files ../pyproject.toml -o files.lock
 	@cd requirements && ../.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' s3-server.in -o s3-server.lock

@@ -242,7 +242,10 @@ class ChannelAnalysis:
 
     def _forget(self) -> None:
         self._detector = BaselineDetector(
-            self._settings.learning, unlearnable=UNKNOWN_STATES, judged_by=self._settings.detector
+            self._settings.learning,
+            unlearnable=UNKNOWN_STATES,
+            judged_by=self._settings.detector,
+            network=self._settings.network,
         )
         self._diagnoser = Diagnoser(self._machine, self.channel.channel_id, self._settings.diagnosis)
         self._records_learned = {}

@@ -63,13 +63,19 @@ class Baseline:
     limit: float  # the statistic at which the score is 1.0
 
 
+def level_db(values: Float64Array) -> Float64Array:
+    """Levels in dB re 1 SI unit; a zero is far down, not minus infinity."""
+    with np.errstate(invalid="ignore"):
+        decibels: Float64Array = 20.0 * np.log10(np.maximum(values, _TINY))
+    return decibels
+
+
 def on_scale(batch: Float32Array, scales: Sequence[FeatureScale]) -> Float64Array:
     """`(n, n_features)` values on their scales: dB re 1 SI unit, or as they are; NaN for unused ones."""
     values = np.asarray(batch, dtype=np.float64).copy()
     kinds = np.array([str(scale) for scale in scales])
     level = kinds == str(FeatureScale.LEVEL)
-    with np.errstate(invalid="ignore"):
-        values[:, level] = 20.0 * np.log10(np.maximum(values[:, level], _TINY))
+    values[:, level] = level_db(values[:, level])
     values[:, kinds == str(FeatureScale.UNUSED)] = np.nan
     values[~np.isfinite(values)] = np.nan
     return values

@@ -23,6 +23,7 @@ from models.errors import ArtefactError, ModelStateError
 from models.feature_words import scale_of, words_of
 from models.learning import ROBUST_BASELINE, LearnedState, as_package
 from models.manifest import ModelManifest
+from models.network_judge import NetworkJudge
 from models.one_class_judge import MOST_ROWS, ROBUST, JudgeName
 
 STATE_FORMAT = "robust-baseline-state-1"
@@ -115,10 +116,12 @@ class BaselineDetector:
         rules: BaselineRules | None = None,
         unlearnable: frozenset[str] = frozenset(),
         judged_by: JudgeName = ROBUST,
+        network: NetworkJudge | None = None,
     ) -> None:
-        """`judged_by`: the baseline's own statistic, or a one-class detector in its place."""
+        """`judged_by`: the baseline's own statistic, or a one-class detector in its place; or a `network`."""
         self._settings = settings
         self._judged_by = judged_by
+        self._network = network
         self._rules = rules or BaselineRules()
         self._unlearnable = unlearnable
         self._learned: dict[tuple[str, str], LearnedState] = {}
@@ -244,7 +247,7 @@ class BaselineDetector:
             raise ModelStateError(f"learned state cannot be read: {type(error).__name__} {error}") from error
         for one in learned.values():
             if one.baseline is not None:
-                one.judged_by(self._judged_by)
+                self._choose_judge(one, self._judged_by)
         self._learned = learned
         self._recent = {}
 
@@ -271,7 +274,13 @@ class BaselineDetector:
             learned.thin()
         kept = sum(len(one.rows) for one in self._learned.values() if one.baseline is not None)
         # What is kept for a detector in the baseline's place is bounded; states beyond that do without it.
-        learned.judged_by(self._judged_by if kept <= _MAX_LEARNING_ROWS else ROBUST)
+        self._choose_judge(learned, self._judged_by if kept <= _MAX_LEARNING_ROWS else ROBUST)
+
+    def _choose_judge(self, learned: LearnedState, judged_by: JudgeName) -> None:
+        if self._network is None:
+            learned.judged_by(judged_by)
+        else:
+            learned.judged_by_network(self._network)
 
     def _check_fit(self, learned: LearnedState, features: FeatureVector) -> None:
         if learned.extractor_version != features.extractor_version or learned.names != features.names:
@@ -284,11 +293,11 @@ class BaselineDetector:
     def _lowest(self, features: FeatureVector, candidates: Sequence[LearnedState]) -> AnomalyScore | None:
         """The score against that one of the candidates which explains the window best."""
         batch = features.values[np.newaxis, :]
-        raw = [(learned.score(batch), i) for i, learned in enumerate(candidates)]
-        raw = [(value, i) for value, i in raw if math.isfinite(value)]
+        raw = [(*learned.score(batch), i) for i, learned in enumerate(candidates)]
+        raw = [(value, judge, i) for value, judge, i in raw if math.isfinite(value)]
         if not raw:
             return None
-        value, best = min(raw)
+        value, judge, best = min(raw, key=lambda one: (one[0], one[2]))
         learned = candidates[best]
         assert learned.baseline is not None
         recent = self._recent.setdefault(features.channel_id, deque(maxlen=SMOOTHED_WINDOWS))
@@ -297,8 +306,8 @@ class BaselineDetector:
         shares = worst_mask(z, learned.baseline.worst) * np.nan_to_num(np.maximum(z, 0.0))
         shares /= learned.baseline.limit
         version = learned.version
-        if learned.judge is not None:  # the features that stand out most explain its score, too
-            shares, version = _sharing(value, shares, z), f"{learned.judge.name} on {learned.version}"
+        if judge:  # the features that stand out most explain its score, too
+            shares, version = _sharing(value, shares, z), f"{judge} on {learned.version}"
         return AnomalyScore(
             channel_id=features.channel_id,
             start_ns=features.start_ns,

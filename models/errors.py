@@ -19,6 +19,18 @@ class ArtefactError(ModelError):
     """A model file is refused before it is used: wrong checksum, wrong backend, or not parseable."""
 
 
+class BackendUnavailableError(ModelError):
+    """A runtime, provider, device or delegate that a backend needs is not there: the message says which."""
+
+
+class InferenceError(ModelError):
+    """A runtime failed at a call, or gave what is no number: the scores of that call are lost."""
+
+
+class BundleError(ModelError):
+    """A model bundle is not whole: the message names every file that is missing, damaged or not listed."""
+
+
 class ModelStateError(ModelError):
     """A learned state from the journal does not fit this detector; nothing of it was taken over."""
 

@@ -9,55 +9,55 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
 
+import numpy as np
+
+from dsp.samples import Float32Array
+from models import network_score
 from models.errors import ArtefactError, ManifestError
+from models.manifest_entries import (
+    MANIFEST_FILE,
+    NAME,
+    Artefact,
+    BundleFile,
+    GoldenVector,
+    Precision,
+    Quantisation,
+    artefact_from,
+    check_artefact,
+    check_bytes,
+    file_from,
+    golden_from,
+)
+from models.manifest_fields import an_object, as_integer, as_number, as_text, each, only, text_at
+from models.network_score import NetworkForm, NetworkSpec
 
 MANIFEST_FORMAT = 1
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_FEATURES = 4096
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+__all__ = [
+    "MANIFEST_FILE",
+    "Artefact",
+    "BundleFile",
+    "GoldenVector",
+    "ModelKind",
+    "ModelManifest",
+    "Precision",
+    "Quantisation",
+    "golden_differences",
+    "golden_inputs",
+    "verify_artefact",
+]
 
 
 class ModelKind(StrEnum):
     """What a model turns its input into."""
 
-    ANOMALY_SCORE = "anomaly score"  # (n, n_features) -> (n,), 1.0 = limit
+    ANOMALY_SCORE = "anomaly score"  # (n, n_features) or (n, n_steps, n_features) -> (n,), 1.0 = limit
     DEFECT_MAP = "defect map"  # image -> defects
-
-
-@dataclass(frozen=True, slots=True)
-class Quantisation:
-    """Real value = scale * (stored integer - zero_point)."""
-
-    scale: float
-    zero_point: int
-
-
-@dataclass(frozen=True, slots=True)
-class Artefact:
-    """One file that runs the model on one backend, with the limit that was fitted on this very file."""
-
-    backend: str  # "numpy_reference", ...
-    sha256: str  # lower-case hex
-    size_bytes: int
-    limit: float  # raw output that becomes score 1.0
-    input_quantisation: Quantisation | None = None
-    output_quantisation: Quantisation | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class GoldenVector:
-    """One input with the output that every backend must give within `tolerance` (relative to the output)."""
-
-    inputs: tuple[float, ...]
-    output: float
-    tolerance: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +72,28 @@ class ModelManifest:
     extractor_version: str
     artefacts: tuple[Artefact, ...]
     golden: tuple[GoldenVector, ...] = ()
+    network: NetworkSpec | None = None  # what stands around the network; None for a baseline
+    latency_budget_s: float | None = None  # per item, on the slowest processor it is meant for
+    files: tuple[BundleFile, ...] = ()
 
     def __post_init__(self) -> None:
         _check(self)
 
-    def artefact_for(self, backend: str) -> Artefact:
-        """The artefact of one backend. Raises ArtefactError that lists what there is."""
-        for artefact in self.artefacts:
-            if artefact.backend == backend:
-                return artefact
-        have = ", ".join(a.backend for a in self.artefacts) or "none"
-        raise ArtefactError(f"model {self.name!r} has no artefact for backend {backend!r}; it has: {have}")
+    def artefact_for(self, backend: str, precision: Precision | None = None) -> Artefact:
+        """The artefact of one backend: int8 where it has one, unless a precision is asked for.
+
+        Raises ArtefactError that lists what there is.
+        """
+        wanted = (Precision.INT8, Precision.FLOAT32) if precision is None else (precision,)
+        for one in wanted:
+            for artefact in self.artefacts:
+                if artefact.backend == backend and artefact.precision is one:
+                    return artefact
+        have = ", ".join(dict.fromkeys(a.backend for a in self.artefacts))
+        asked = "" if precision is None else f" in {precision}"
+        raise ArtefactError(
+            f"model {self.name!r} has no artefact for backend {backend!r}{asked}; it has: {have}"
+        )
 
     def to_json(self) -> str:
         """The manifest as JSON text with sorted keys, the same for equal manifests."""
@@ -97,72 +108,81 @@ class ModelManifest:
             raw = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise ManifestError(f"manifest is not JSON: {error}") from error
-        fields = _object(raw, "manifest")
+        fields = an_object(raw, "manifest")
         if fields.get("format") != MANIFEST_FORMAT:
             raise ManifestError(f"manifest.format is {fields.get('format')!r}; expected {MANIFEST_FORMAT}")
-        _only(fields, "manifest", _MANIFEST_FIELDS, optional={"golden"})
-        kind = _text(fields, "manifest", "kind")
+        only(fields, "manifest", {"format", *cls.__dataclass_fields__}, optional=_OPTIONAL)
+        kind = text_at(fields, "manifest", "kind")
         if kind not in list(ModelKind):
             raise ManifestError(f"manifest.kind is {kind!r}; expected one of {[str(k) for k in ModelKind]}")
         return cls(
-            name=_text(fields, "manifest", "name"),
-            version=_text(fields, "manifest", "version"),
+            name=text_at(fields, "manifest", "name"),
+            version=text_at(fields, "manifest", "version"),
             kind=ModelKind(kind),
-            feature_names=tuple(
-                _as_text(item, f"manifest.feature_names[{i}]")
-                for i, item in enumerate(_list(fields, "manifest", "feature_names"))
-            ),
-            input_shape=tuple(
-                _as_integer(item, f"manifest.input_shape[{i}]")
-                for i, item in enumerate(_list(fields, "manifest", "input_shape"))
-            ),
-            extractor_version=_text(fields, "manifest", "extractor_version"),
-            artefacts=tuple(
-                _artefact(item, f"manifest.artefacts[{i}]")
-                for i, item in enumerate(_list(fields, "manifest", "artefacts"))
-            ),
-            golden=tuple(
-                _golden(item, f"manifest.golden[{i}]")
-                for i, item in enumerate(_list({"golden": [], **fields}, "manifest", "golden"))
-            ),
+            feature_names=each(fields, "manifest", "feature_names", as_text),
+            input_shape=each(fields, "manifest", "input_shape", as_integer),
+            extractor_version=text_at(fields, "manifest", "extractor_version"),
+            artefacts=each(fields, "manifest", "artefacts", artefact_from),
+            golden=each({"golden": [], **fields}, "manifest", "golden", golden_from),
+            network=None
+            if fields.get("network") is None
+            else network_score.from_fields(fields["network"], "manifest.network"),
+            latency_budget_s=None
+            if fields.get("latency_budget_s") is None
+            else as_number(fields["latency_budget_s"], "manifest.latency_budget_s"),
+            files=each({"files": [], **fields}, "manifest", "files", file_from),
         )
 
 
-_MANIFEST_FIELDS = {
-    "format",
-    "name",
-    "version",
-    "kind",
-    "feature_names",
-    "input_shape",
-    "extractor_version",
-    "artefacts",
-    "golden",
-}
+_OPTIONAL = {"golden", "network", "latency_budget_s", "files"}
 
 
 def verify_artefact(manifest: ModelManifest, backend: str, artefact: bytes) -> Artefact:
     """The manifest's entry for these bytes, after their size and SHA-256 were found right.
 
-    Raises ArtefactError. Every backend calls it first: no parser sees bytes that were not verified.
+    A backend with an int8 and a float32 artefact is given the entry of that one whose bytes they are. Raises
+    ArtefactError. Every backend calls it first: no parser sees bytes that were not verified.
     """
     entry = manifest.artefact_for(backend)
+    digest = hashlib.sha256(artefact).hexdigest()
+    for other in manifest.artefacts:
+        if other.backend == backend and other.sha256 == digest and other.size_bytes == len(artefact):
+            return other
     if len(artefact) != entry.size_bytes:
         raise ArtefactError(
             f"artefact of model {manifest.name!r} for {backend!r} has {len(artefact)} bytes;"
             f" the manifest says {entry.size_bytes}"
         )
-    digest = hashlib.sha256(artefact).hexdigest()
-    if digest != entry.sha256:
-        raise ArtefactError(
-            f"artefact of model {manifest.name!r} for {backend!r} has SHA-256 {digest};"
-            f" the manifest says {entry.sha256}"
-        )
-    return entry
+    raise ArtefactError(
+        f"artefact of model {manifest.name!r} for {backend!r} has SHA-256 {digest};"
+        f" the manifest says {entry.sha256}"
+    )
+
+
+def golden_inputs(manifest: ModelManifest) -> Float32Array:
+    """The golden inputs as one batch `(n, *input_shape)`."""
+    flat = np.array([vector.inputs for vector in manifest.golden], dtype=np.float32)
+    return flat.reshape(len(manifest.golden), *manifest.input_shape)
+
+
+def golden_differences(manifest: ModelManifest, entry: Artefact, outputs: Float32Array) -> list[str]:
+    """What an artefact's `outputs` `(n,)` of the golden inputs say other than they must, in words.
+
+    Empty where every score is within its vector's tolerance; a NaN never is.
+    """
+    if outputs.shape != (len(manifest.golden),):
+        return [f"{outputs.shape} scores for {len(manifest.golden)} golden inputs"]
+    wanted = entry.golden_outputs or tuple(vector.output for vector in manifest.golden)
+    found = []
+    for i, (vector, right, score) in enumerate(zip(manifest.golden, wanted, outputs.tolist(), strict=True)):
+        # written so that NaN fails
+        if not abs(score - right) <= vector.tolerance * max(abs(right), 1.0):
+            found.append(f"golden input {i} ({vector.why or 'usual'}) gives {score:.6g}, not {right:.6g}")
+    return found
 
 
 def _check(manifest: ModelManifest) -> None:
-    if not _NAME.fullmatch(manifest.name):
+    if not NAME.fullmatch(manifest.name):
         raise ManifestError(f"manifest.name is {manifest.name!r}; expected a name like 'pump-baseline'")
     if not manifest.version:
         raise ManifestError("manifest.version is empty; expected a version like '1.0'")
@@ -174,17 +194,22 @@ def _check(manifest: ModelManifest) -> None:
         raise ManifestError(f"manifest.feature_names has names twice: {', '.join(twice)}")
     if any(size < 1 for size in manifest.input_shape) or not manifest.input_shape:
         raise ManifestError(f"manifest.input_shape is {manifest.input_shape}; expected sizes of 1 or more")
-    if manifest.kind is ModelKind.ANOMALY_SCORE and manifest.input_shape != (len(names),):
-        raise ManifestError(
-            f"manifest.input_shape is {manifest.input_shape}, but feature_names has {len(names)} names"
-        )
+    if manifest.kind is ModelKind.ANOMALY_SCORE:
+        _check_input(manifest)
+    _check_parts(manifest)
+
+
+def _check_parts(manifest: ModelManifest) -> None:
     if not manifest.artefacts:
         raise ManifestError("manifest.artefacts is empty; expected at least one artefact")
-    backends = [artefact.backend for artefact in manifest.artefacts]
+    backends = [(artefact.backend, artefact.precision) for artefact in manifest.artefacts]
     if len(set(backends)) != len(backends):
-        raise ManifestError(f"manifest.artefacts names a backend twice: {', '.join(sorted(backends))}")
+        listed = ", ".join(f"{name} ({precision})" for name, precision in sorted(backends))
+        raise ManifestError(f"manifest.artefacts names a backend twice: {listed}")
     for i, artefact in enumerate(manifest.artefacts):
-        _check_artefact(artefact, f"manifest.artefacts[{i}]")
+        check_artefact(artefact, f"manifest.artefacts[{i}]", len(manifest.golden))
+    for i, file in enumerate(manifest.files):
+        check_bytes(file, f"manifest.files[{i}]")
     for i, golden in enumerate(manifest.golden):
         if len(golden.inputs) != math.prod(manifest.input_shape):
             raise ManifestError(
@@ -193,98 +218,20 @@ def _check(manifest: ModelManifest) -> None:
             )
         if not golden.tolerance > 0:
             raise ManifestError(f"manifest.golden[{i}].tolerance is {golden.tolerance}; expected above 0")
+    budget_s = manifest.latency_budget_s
+    if budget_s is not None and not budget_s > 0:
+        raise ManifestError(f"manifest.latency_budget_s is {budget_s}; expected above 0")
 
 
-def _check_artefact(artefact: Artefact, where: str) -> None:
-    if not _NAME.fullmatch(artefact.backend):
-        raise ManifestError(f"{where}.backend is {artefact.backend!r}; expected a name: 'numpy_reference'")
-    if not _SHA256.fullmatch(artefact.sha256):
-        raise ManifestError(f"{where}.sha256 is {artefact.sha256!r}; expected 64 lower-case hex digits")
-    if artefact.size_bytes < 1:
-        raise ManifestError(f"{where}.size_bytes is {artefact.size_bytes}; expected 1 or more")
-    if not (math.isfinite(artefact.limit) and artefact.limit > 0):
-        raise ManifestError(f"{where}.limit is {artefact.limit}; expected a finite number above 0")
-    for field in ("input_quantisation", "output_quantisation"):
-        quantisation: Quantisation | None = getattr(artefact, field)
-        if quantisation is not None and not (math.isfinite(quantisation.scale) and quantisation.scale > 0):
-            raise ManifestError(f"{where}.{field}.scale is {quantisation.scale}; expected above 0")
-
-
-def _artefact(raw: Any, where: str) -> Artefact:
-    fields = _object(raw, where)
-    optional = {"input_quantisation", "output_quantisation"}
-    _only(fields, where, {"backend", "sha256", "size_bytes", "limit"} | optional, optional)
-    return Artefact(
-        backend=_text(fields, where, "backend"),
-        sha256=_text(fields, where, "sha256"),
-        size_bytes=_as_integer(fields["size_bytes"], f"{where}.size_bytes"),
-        limit=_as_number(fields["limit"], f"{where}.limit"),
-        input_quantisation=_quantisation(fields.get("input_quantisation"), f"{where}.input_quantisation"),
-        output_quantisation=_quantisation(fields.get("output_quantisation"), f"{where}.output_quantisation"),
-    )
-
-
-def _quantisation(raw: Any, where: str) -> Quantisation | None:
-    if raw is None:
-        return None
-    fields = _object(raw, where)
-    _only(fields, where, {"scale", "zero_point"}, set())
-    return Quantisation(
-        scale=_as_number(fields["scale"], f"{where}.scale"),
-        zero_point=_as_integer(fields["zero_point"], f"{where}.zero_point"),
-    )
-
-
-def _golden(raw: Any, where: str) -> GoldenVector:
-    fields = _object(raw, where)
-    _only(fields, where, {"inputs", "output", "tolerance"}, set())
-    inputs = _list(fields, where, "inputs")
-    return GoldenVector(
-        inputs=tuple(_as_number(value, f"{where}.inputs[{i}]") for i, value in enumerate(inputs)),
-        output=_as_number(fields["output"], f"{where}.output"),
-        tolerance=_as_number(fields["tolerance"], f"{where}.tolerance"),
-    )
-
-
-def _object(raw: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(raw, dict):
-        raise ManifestError(f"{where} is {type(raw).__name__}; expected an object")
-    return raw
-
-
-def _only(fields: Mapping[str, Any], where: str, known: set[str], optional: set[str]) -> None:
-    unknown = sorted(set(fields) - known)
-    if unknown:
-        raise ManifestError(f"{where} has unknown fields {unknown}; known are {sorted(known)}")
-    missing = sorted(known - optional - set(fields))
-    if missing:
-        raise ManifestError(f"{where} lacks {', '.join(missing)}")
-
-
-def _text(fields: Mapping[str, Any], where: str, field: str) -> str:
-    return _as_text(fields[field], f"{where}.{field}")
-
-
-def _list(fields: Mapping[str, Any], where: str, field: str) -> list[Any]:
-    value = fields[field]
-    if not isinstance(value, list):
-        raise ManifestError(f"{where}.{field} is {type(value).__name__}; expected a list")
-    return value
-
-
-def _as_text(value: Any, where: str) -> str:
-    if not isinstance(value, str):
-        raise ManifestError(f"{where} is {value!r}; expected text")
-    return value
-
-
-def _as_integer(value: Any, where: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ManifestError(f"{where} is {value!r}; expected a whole number")
-    return value
-
-
-def _as_number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ManifestError(f"{where} is {value!r}; expected a finite number")
-    return float(value)
+def _check_input(manifest: ModelManifest) -> None:
+    shape, n_features = manifest.input_shape, len(manifest.feature_names)
+    temporal = manifest.network is not None and manifest.network.form is NetworkForm.PREDICTION
+    if shape[-1] != n_features or len(shape) != (2 if temporal else 1):
+        raise ManifestError(
+            f"manifest.input_shape is {shape}, but feature_names has {n_features} names"
+            + ("; expected (steps, features)" if temporal else "")
+        )
+    if temporal and shape[0] < 2:
+        raise ManifestError(f"manifest.input_shape is {shape}; a prediction needs 2 steps or more")
+    if manifest.network is not None:
+        network_score.check(manifest.network, n_features, "manifest.network")

@@ -194,3 +194,17 @@ def test_no_cancellation_is_lost_in_a_time_out() -> None:
         if isinstance(node, ast.Attribute) and node.attr == "wait_for"
     ]
     assert not found
+
+
+def test_only_the_commands_that_train_know_training() -> None:
+    """The service must never need torch, onnx or rows of training: nothing else may import them."""
+    commands = ("train", "quantise", "evaluate")
+    allowed = ("models.training", *(f"appliance.commands.{name}" for name in commands))
+    found = [
+        f"{path}:{line}"
+        for path in HOUSE
+        for name, line in imports_of(path)
+        if (name.split(".")[0] in ("torch", "onnx") or name.startswith("models.training"))
+        and not under(module_of(path), allowed)
+    ]
+    assert not found

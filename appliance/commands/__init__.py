@@ -55,6 +55,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "appliance.commands.command",
         "sign acknowledgements, shelvings and limit changes at the centre",
     ),
+    "train": ("appliance.commands.train", "train a small network on healthy recordings, as a bundle"),
+    "quantise": (
+        "appliance.commands.quantise",
+        "make int8 artefacts of a network for every runtime, compared with float32",
+    ),
+    "bundle": ("appliance.commands.bundle", "verify a model bundle: files, digests, golden outputs"),
     "evaluate": ("appliance.commands.evaluate", "judge detection on a folder of recordings with known truth"),
 }
 """Name: (module, summary). Only the module of the wanted command is imported."""

@@ -8,6 +8,7 @@ and never stops the others. `id`, `description` and names of files are concluded
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from appliance.commands.evaluate_units import DatasetUnits, by_dataset, read_uni
 from appliance.errors import Rejected
 from appliance.sources.recording_notes import read_manifest
 from appliance.sources.recordings import RecordingError
+from models.evaluation.one_class_protocol import OneClassProtocol
 from models.evaluation.protocol import Run, TaskProtocol, Unit, UnreadableUnit
 from models.evaluation.protocols import PROTOCOLS, protocol_of, settings_hash
 from models.evaluation.result import METRICS, TaskResult, not_built
@@ -57,6 +59,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="OUT",
         help="also draw pictures into this folder: ROC, timelines, evidence",
     )
+    parser.add_argument(
+        "--network",
+        choices=("autoencoder", "one-class"),
+        help="also train this network in each fold of the one-class task, on what the fold may learn, and "
+        "show float32 and int8 beside the others; needs torch (the extra [train]) and minutes",
+    )
     parser.set_defaults(run=run)
 
 
@@ -68,7 +76,8 @@ def run(args: argparse.Namespace) -> int:
             raise RecordingError(args.data / "MANIFEST.json", "it lists no file", "nothing can be judged")
         if args.plot is not None:
             _make_folder(args.plot)
-        found = evaluate(entries, args.data, pictures=args.plot is not None)
+        protocols = PROTOCOLS if args.network is None else _with_network(args.network)
+        found = evaluate(entries, args.data, pictures=args.plot is not None, protocols=protocols)
     except Rejected as error:
         print(error, file=sys.stderr)
         return 2
@@ -86,6 +95,17 @@ def run(args: argparse.Namespace) -> int:
             print(error, file=sys.stderr)
             return 2
     return 0
+
+
+def _with_network(kind: str) -> list[TaskProtocol]:
+    """The protocols, with networks of this kind in the one-class task. Raises Rejected without torch."""
+    from models.training.evaluated import Networks
+    from models.training.fitting import NetworkKind
+
+    if importlib.util.find_spec("torch") is None:
+        raise Rejected("--network needs torch: install the extra [train]")
+    networks = OneClassProtocol(networks=lambda scale: Networks(NetworkKind(kind), scale, SEED).detectors())
+    return [networks if isinstance(one, OneClassProtocol) else one for one in PROTOCOLS]
 
 
 def evaluate(

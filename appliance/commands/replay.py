@@ -25,7 +25,12 @@ from appliance.wiring_replay import RecordingPipeline, recording_pipeline
 from dsp.errors import DspError
 from dsp.framing import trend_window_samples
 from dsp.window_extractor import Engine
+from models.backends.numpy_reference import NUMPY_REFERENCE, NumpyReference
+from models.errors import BundleError, ModelError
+from models.manifest import golden_differences, golden_inputs
+from models.network_judge import NetworkJudge
 from models.one_class_judge import JUDGES, ROBUST
+from models.store import read_bundle
 
 BETWEEN_FILES_S = 10.0
 LEAST_WINDOW_SAMPLES = 64
@@ -69,6 +74,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--detector", choices=JUDGES, default=ROBUST, help="what scores windows once a baseline is learned"
     )
+    parser.add_argument(
+        "--bundle",
+        type=Path,
+        metavar="BUNDLE",
+        help="score by this bundle's int8 network in the detector's place (autoencoder, one-class), run by "
+        "the reference; a channel whose features it was not made for stays with the baseline",
+    )
     add_machine_options(parser)
     parser.set_defaults(run=run)
 
@@ -85,6 +97,11 @@ async def _replay(args: argparse.Namespace) -> int:
     if not usable:
         return 2
     every_s = args.every if args.every is not None else _default_every_s(usable)
+    try:
+        network = None if args.bundle is None else _network(args.bundle)
+    except ModelError as error:
+        errors.print(str(error), style="red", markup=False)
+        return 2
     timeline: JsonTimeline | TextTimeline = (
         JsonTimeline(print) if args.json else TextTimeline(console.print, every_s)
     )
@@ -101,7 +118,9 @@ async def _replay(args: argparse.Namespace) -> int:
     with bar:
         for judgement in usable:
             try:
-                settings = replace(_settings(judgement), engine=Engine(args.engine), detector=args.detector)
+                settings = replace(
+                    _settings(judgement), engine=Engine(args.engine), detector=args.detector, network=network
+                )
                 traces.append(await _judge(judgement, settings, timeline, bar, args.real_time))
             except (DspError, ValueError) as error:
                 errors.print(f"{judgement.file.path}: {error}", style="red", markup=False)
@@ -147,6 +166,18 @@ def _settings(judgement: Judgement) -> AnalysisSettings:
         return settings
     # Snapshots shorter than a second: what they can state is stated, velocity from 10 Hz on is not.
     return replace(settings, window_samples=max(LEAST_WINDOW_SAMPLES, shortest - shortest % 2))
+
+
+def _network(path: Path) -> NetworkJudge:
+    """A bundle's network on the reference backend, after its golden outputs were found right."""
+    bundle = read_bundle(path)
+    entry = bundle.manifest.artefact_for(NUMPY_REFERENCE)
+    backend = NumpyReference()
+    backend.load(bundle.manifest, bundle.files[entry.file])
+    wrong = golden_differences(bundle.manifest, entry, backend.infer(golden_inputs(bundle.manifest)))
+    if wrong:
+        raise BundleError(f"{path}: {'; '.join(wrong)}")
+    return NetworkJudge(bundle.manifest, backend.infer)
 
 
 class _Told:

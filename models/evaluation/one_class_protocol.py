@@ -7,7 +7,7 @@ for bursts the median of ten. Figures are `models.evaluation.ranking`'s; detecto
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from dsp.samples import Float64Array
 from models.detectors import fusion
 from models.detectors.catalogue import DEFAULT, detectors
+from models.detectors.columns import ScaleRules
 from models.detectors.one_class import Fitted, OneClassDetector
 from models.detectors.representation import RowRules
 from models.detectors.robust import RobustDetector
@@ -33,14 +34,23 @@ Variants = Mapping[str, tuple[OneClassDetector, Describe]]
 Folds = dict[str, Float64Array]  # of one unit: scores by fold, in order of time
 
 
-def variants(rules: RowRules, level_known: bool, beside: Collection[str] | None = None) -> Variants:
-    """The product's detector first, then every other one, then the figures of a vibration meter."""
+MakeNetworks = Callable[[ScaleRules], Mapping[str, OneClassDetector]]  # by variant: int8, float32
+
+
+def variants(
+    rules: RowRules,
+    level_known: bool,
+    beside: Collection[str] | None = None,
+    networks: MakeNetworks | None = None,
+) -> Variants:
+    """The product's detector first, then networks, every other one, and the figures of a vibration meter."""
     scale = rules.scale(level_known)
     table = detectors(scale)
     others = {f"{BASELINE}{name}": (part, fine) for name, part in table.items() if name != DEFAULT}
     simple = {f"{BASELINE}level-kurtosis-crest": (RobustDetector(scale), simple_row)}
     wanted = {name: pair for name, pair in {**others, **simple}.items() if beside is None or name in beside}
-    return {RULES: (table[DEFAULT], fine), **wanted}
+    nets = {name: (part, fine) for name, part in (networks(scale) if networks else {}).items()}
+    return {RULES: (table[DEFAULT], fine), **nets, **wanted}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,8 +68,15 @@ class OneClassProtocol:
 
     tasks = frozenset({"one_class"})
 
-    def __init__(self, rules: RowRules | None = None, beside: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        rules: RowRules | None = None,
+        beside: Collection[str] | None = None,
+        networks: MakeNetworks | None = None,
+    ) -> None:
+        """`networks` makes detectors that are trained in each fold, on what that fold may learn."""
         self._rules = rules or RowRules()
+        self._networks = networks
         self._beside = beside  # names of the baselines wanted; None for all
 
     def settings(self) -> dict[str, Any]:
@@ -72,6 +89,11 @@ class OneClassProtocol:
             "fusion_blocks": fusion.BLOCKS,
             "default": DEFAULT,
             "trains": TRAINS,
+            **(
+                {"networks": {name: repr(part) for name, part in self._networks(ScaleRules()).items()}}
+                if self._networks
+                else {}
+            ),
         }
 
     def evaluate(
@@ -95,7 +117,7 @@ class OneClassProtocol:
             describe: stretches.rows(describe) for describe in (fine, simple_row)
         }
         for variant, (detector, describe) in variants(
-            self._rules, stretches.level_known, self._beside
+            self._rules, stretches.level_known, self._beside, self._networks
         ).items():
             folds = _scores(detector, rows[describe], groups, trains, healthy)
             for unit, scores in zip(stretches.units, folds, strict=True):

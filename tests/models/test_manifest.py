@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.baseline import FeatureScale
 from models.errors import ArtefactError, ManifestError
 from models.manifest import (
     MAX_MANIFEST_BYTES,
     Artefact,
+    BundleFile,
     GoldenVector,
     ModelKind,
     ModelManifest,
+    Precision,
     Quantisation,
+    golden_differences,
+    golden_inputs,
     verify_artefact,
 )
+from models.network_score import NetworkForm, NetworkSpec
 
 CONTENT = b"model bytes"
 
@@ -100,6 +108,109 @@ def test_what_is_no_manifest_is_refused(text: str) -> None:
 def test_an_oversized_manifest_is_not_even_parsed() -> None:
     with pytest.raises(ManifestError, match="at most"):
         ModelManifest.from_json(" " * (MAX_MANIFEST_BYTES + 1))
+
+
+OTHER = b"the same in float"
+NETWORK = NetworkSpec(
+    NetworkForm.EMBEDDING,
+    (FeatureScale.LEVEL, FeatureScale.DECIBEL),
+    (1,),
+    (-20.0,),
+    (0.5,),
+    1.0,
+    8.0,
+    (0.1, 0.2, 0.3),
+    (0.0, 1.5, -1.0),
+)
+
+
+def network_manifest(**changes: Any) -> ModelManifest:
+    """With everything that a bundle's manifest may state."""
+    int8 = Artefact(
+        "onnxruntime",
+        hashlib.sha256(CONTENT).hexdigest(),
+        len(CONTENT),
+        3.5,
+        file="int8.onnx",
+        precision=Precision.INT8,
+        weight_bits=7,
+        fitted_in="onnxruntime 1.31.1",
+        min_runtime="1.20",
+        golden_outputs=(0.26,),
+    )
+    real = Artefact("onnxruntime", hashlib.sha256(OTHER).hexdigest(), len(OTHER), 3.4, file="float32.onnx")
+    fields: dict[str, Any] = {
+        "artefacts": (int8, real),
+        "network": NETWORK,
+        "latency_budget_s": 0.001,
+        "files": (BundleFile("card.md", "0" * 64, 5),),
+        "golden": (GoldenVector((1.0, -20.5), 0.25, 0.02, "usual"),),
+    }
+    return manifest(**{**fields, **changes})
+
+
+def test_a_network_s_manifest_survives_json() -> None:
+    there = network_manifest()
+    assert ModelManifest.from_json(there.to_json()) == there
+    temporal = network_manifest(
+        network=replace(NETWORK, form=NetworkForm.PREDICTION, output_spread=(0.1,), target=()),
+        input_shape=(3, 2),
+        golden=(GoldenVector((1.0, -20.5) * 3, 0.25, 0.02),),
+    )
+    assert ModelManifest.from_json(temporal.to_json()) == temporal
+    assert golden_inputs(temporal).shape == (1, 3, 2)
+
+
+def test_one_backend_may_have_int8_and_float32_and_the_bytes_tell_which() -> None:
+    there = network_manifest()
+    assert there.artefact_for("onnxruntime").precision is Precision.INT8
+    assert there.artefact_for("onnxruntime", Precision.FLOAT32).limit == 3.4
+    assert verify_artefact(there, "onnxruntime", CONTENT).limit == 3.5
+    assert verify_artefact(there, "onnxruntime", OTHER).limit == 3.4
+    with pytest.raises(ArtefactError, match="in float32"):
+        replace(there, artefacts=there.artefacts[:1]).artefact_for("onnxruntime", Precision.FLOAT32)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda m: m["artefacts"][0].update(precision="int4"), ["artefacts[0].precision", "int4", "int8"]),
+        (lambda m: m["artefacts"][0].update(file="../x"), ["artefacts[0].file", "../x"]),
+        (lambda m: m["artefacts"][0].update(file="manifest.json"), ["artefacts[0].file", "manifest.json"]),
+        (lambda m: m["artefacts"][0].update(weight_bits=1), ["artefacts[0].weight_bits", "1"]),
+        (lambda m: m["artefacts"][0].update(golden_outputs=[1, 2]), ["artefacts[0].golden_outputs", "2"]),
+        (lambda m: m["artefacts"][1].update(precision="int8"), ["backend twice", "onnxruntime (int8)"]),
+        (lambda m: m["files"][0].update(file=""), ["files[0].file"]),
+        (lambda m: m["files"][0].update(sha256=""), ["files[0].sha256"]),
+        (lambda m: m.update(latency_budget_s=0), ["latency_budget_s", "above 0"]),
+        (lambda m: m["network"].pop("centre"), ["manifest.network lacks centre"]),
+        (lambda m: m["network"].update(form="guess"), ["network.form", "guess", "embedding"]),
+        (lambda m: m["network"].update(columns=[2]), ["network.columns", "below 2"]),
+        (lambda m: m["network"].update(spread=[0]), ["network.spread", "above 0"]),
+        (lambda m: m["network"].update(target=[]), ["network.target", "expected 3"]),
+        (lambda m: m["network"].update(scales=["level"]), ["network.scales", "2 features"]),
+        (lambda m: m["network"].update(scales=["level", "loud"]), ["network.scales", "loud"]),
+        (lambda m: m["network"].update(reach=0), ["network.reach"]),
+        (lambda m: m["network"].update(form="prediction"), ["input_shape", "(steps, features)"]),
+    ],
+)
+def test_a_wrong_field_of_a_network_is_named(change: Any, words: list[str]) -> None:
+    fields: dict[str, Any] = json.loads(network_manifest().to_json())
+    change(fields)
+    with pytest.raises(ManifestError) as caught:
+        ModelManifest.from_json(json.dumps(fields))
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_golden_differences_name_what_is_wrong() -> None:
+    there = network_manifest()
+    int8, real = there.artefacts
+    assert golden_differences(there, int8, np.array([0.27], np.float32)) == []  # within 0.02 of the limit
+    assert golden_differences(there, real, np.array([0.25], np.float32)) == []
+    assert "0.3" in golden_differences(there, int8, np.array([0.3], np.float32))[0]
+    assert golden_differences(there, int8, np.array([np.nan], np.float32))
+    assert golden_differences(there, int8, np.zeros(2, np.float32))
 
 
 json_values = st.recursive(

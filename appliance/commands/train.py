@@ -1,0 +1,106 @@
+"""`stethos train`: a small network from healthy recordings, as a bundle in float32.
+
+Duty: the command: arguments, progress, exit codes. Exit 0: written; 1: the rows cannot teach a network, or
+torch is missing; 2: an argument or the folder cannot be used. Needs the extra [train]. No part of the
+service.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from appliance.commands import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_OK
+from appliance.commands.train_rows import folder_rows
+from appliance.errors import Rejected
+from models.errors import ModelError
+from models.store import write_bundle
+from models.training.fitting import FitSettings, NetworkKind
+from models.training.making import train
+from models.training.rows import TrainingRows
+from models.training.simulated_rows import simulated_rows
+
+SIMULATED_S = 240.0
+SIMULATED_RATE_HZ = 25_600.0  # the demo's sensor
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `train` to the command line."""
+    parser = subparsers.add_parser(
+        "train",
+        help="train a small network on healthy recordings and write it as a bundle",
+        description="Recordings are read as by `stethos replay`; what their notes call faulty only judges. "
+        "The bundle holds a float32 network, the rows, and a model card; `stethos quantise` adds what "
+        "runtimes run. Equal data, settings and seed give equal bundles. Needs torch: the extra [train]. "
+        "Exit code 0: written; 1: the rows cannot teach a network, or torch is missing; 2: wrong arguments.",
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path, metavar="FOLDER", help="recordings, in sub-folders too")
+    source.add_argument("--simulate", action="store_true", help="the simulated machine of the demo")
+    parser.add_argument("--kind", choices=[str(kind) for kind in NetworkKind], required=True)
+    parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="a folder, or a .zip file")
+    parser.add_argument("--name", metavar="NAME", help="the model's name; the kind without")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, order and noise (0)")
+    parser.add_argument(
+        "--epochs", type=int, default=FitSettings().most_epochs, help="at most (%(default)s); stops early"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=SIMULATED_S, help="simulated running of each machine (%(default)g)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train one network; see the module for exit codes."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if options.epochs < 1 or not options.seconds > 0 or options.seed < 0:
+        print("stethos train: --epochs and --seconds must be above 0, --seed 0 or more", file=sys.stderr)
+        return EXIT_CONFIGURATION
+    kind = NetworkKind(options.kind)
+    try:
+        rows = _rows(options, console)
+    except Rejected as error:
+        print(f"stethos train: {error}", file=sys.stderr)
+        return EXIT_CONFIGURATION
+    except ModelError as error:
+        print(f"stethos train: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    settings = FitSettings(seed=options.seed, most_epochs=options.epochs)
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), console=console, transient=True,
+        disable=not console.is_terminal,
+    )  # fmt: skip
+    try:
+        with bar:
+            task = bar.add_task(f"train {kind}", total=options.epochs)
+            bundle = train(
+                rows,
+                kind,
+                options.name or str(kind),
+                settings,
+                lambda epoch, learning, stopping: bar.update(
+                    task,
+                    completed=epoch,
+                    description=f"train {kind}: loss {learning:.4f}, of rows not taught {stopping:.4f}",
+                ),
+            )
+        write_bundle(bundle, options.out)
+    except ModelError as error:
+        print(f"stethos train: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    print(bundle.model_card)
+    print(f"written: {options.out}, {bundle.manifest.name} {bundle.manifest.version}", file=sys.stderr)
+    return EXIT_OK
+
+
+def _rows(options: argparse.Namespace, console: Console) -> TrainingRows:
+    if options.simulate:
+        console.print(f"simulating {options.seconds:g} s of two machines")
+        return simulated_rows(options.seconds, options.seed, SIMULATED_RATE_HZ)
+    if not options.data.is_dir():
+        raise Rejected(f"{options.data}: there is no such folder")
+    return folder_rows(options.data, lambda text: console.print(text, style="yellow", markup=False))

@@ -1,0 +1,85 @@
+"""Recordings of a folder as training rows: through the product's own extractor, channel by channel.
+
+Duty: which files teach, and what is said of those that cannot. Healthy is what a sidecar or MANIFEST.json
+calls so, and what nobody said anything of; what they call faulty only judges. Nothing is concluded from a
+file's name.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.errors import Rejected
+from appliance.sources.recording_notes import RecordingNotes, read_notes
+from appliance.sources.recordings import Recording, RecordingError, read_recording
+from dsp.errors import DspError
+from dsp.extractor import EXTRACTOR_VERSION, TrendExtractor
+from dsp.framing import trend_window_samples
+from models.training.rows import Stretch, TrainingRows, training_rows
+from models.training.simulated_rows import rows_of_channel
+
+NOTES = frozenset({".toml", ".json", ".md", ".txt", ".html"})
+_RATE_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    recording: Recording
+    notes: RecordingNotes
+
+    @property
+    def kind(self) -> tuple[int, str]:
+        """What recordings must share to teach one network: rate, to 1 %, and unit."""
+        return round(self.recording.sample_rate_hz), self.recording.unit
+
+
+def folder_rows(folder: Path, say: Callable[[str], None]) -> TrainingRows:
+    """Rows of every recording under a folder. Raises Rejected where none can be used."""
+    read = list(_recordings(folder, say))
+    if not read:
+        raise Rejected(f"{folder}: there is no recording that can be read")
+    kinds = Counter(one.kind for one in read if one.notes.healthy is not False)
+    if not kinds:
+        raise Rejected(f"{folder}: no recording is healthy; a network learns from healthy running only")
+    (rate_hz, unit), _ = kinds.most_common(1)[0]
+    extractor = TrendExtractor(float(rate_hz), trend_window_samples(rate_hz), unit)
+    stretches: list[Stretch] = []
+    used = 0
+    for one in read:
+        own_rate_hz = one.recording.sample_rate_hz
+        if abs(own_rate_hz / rate_hz - 1.0) > _RATE_TOLERANCE or one.recording.unit != unit:
+            say(
+                f"{one.recording.path}: {own_rate_hz:g} Hz in {one.recording.unit!r} cannot teach beside"
+                f" {rate_hz:g} Hz in {unit!r}, left out"
+            )
+            continue
+        found = list(_stretches(one, extractor))
+        if not found:
+            say(f"{one.recording.path}: shorter than {extractor.window_samples} samples, left out")
+        used += bool(found)
+        stretches += found
+    origin = f"{used} recordings of a folder, {rate_hz:g} Hz, unit {unit!r}"
+    return training_rows(extractor.names, EXTRACTOR_VERSION, stretches, origin)
+
+
+def _recordings(folder: Path, say: Callable[[str], None]) -> Iterator[_Read]:
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file() or path.suffix.lower() in NOTES or path.name.startswith("."):
+            continue
+        try:
+            notes = read_notes(path, "machine")
+            yield _Read(read_recording(path, notes.sample_rate_hz, notes.unit), notes)
+        except (RecordingError, DspError) as error:
+            say(f"{error}, left out")
+
+
+def _stretches(one: _Read, extractor: TrendExtractor) -> Iterator[Stretch]:
+    fault = "faulty" if one.notes.healthy is False else ""
+    for index, name in enumerate(one.recording.channel_names):
+        for segment in one.recording.segments:
+            values = rows_of_channel(extractor, segment.samples[:, index])
+            if len(values):
+                yield Stretch(values, name, fault)

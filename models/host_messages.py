@@ -1,0 +1,118 @@
+"""What the model host and its children say to one another: messages of 16 bytes, memory that both see.
+
+Duty: the layout, once for both sides. A message is one packet; the batch and the scores lie in a memory file
+whose size nobody can change any more, so that neither side can be made to touch what is not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import mmap
+import os
+import socket
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from dsp.samples import Float32Array
+
+_HEADER = struct.Struct("<IIII")
+_MAX_TEXT_BYTES = 1000
+_LENGTH = struct.Struct("<Q")
+_SIZE_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+
+
+class Kind(IntEnum):
+    """What a message says."""
+
+    INFER = 1  # to the child: n_items lie in the input area
+    LOADED = 2  # from the child: the model ran once
+    REFUSED = 3  # the model could not be loaded; text says why
+    SCORES = 4  # n_items scores lie in the output area
+    FAILED = 5  # the call failed; text says why
+
+
+_KINDS = {int(kind): kind for kind in Kind}  # looked up at every call: an enumeration's own way is slow
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message; `text` only where something failed."""
+
+    kind: Kind
+    n_items: int = 0
+    sequence: int = 0
+    text: str = ""
+
+    def packed(self) -> bytes:
+        """The message as one packet."""
+        text = self.text.encode()[:_MAX_TEXT_BYTES] if self.text else b""
+        return _HEADER.pack(self.kind, self.n_items, self.sequence, len(text)) + text
+
+
+def receive(from_socket: socket.socket) -> Message | None:
+    """The next message; None where the other side is gone, or speaks what is no message."""
+    try:
+        packet = from_socket.recv(_HEADER.size + _MAX_TEXT_BYTES)
+    except OSError:
+        return None
+    if len(packet) < _HEADER.size:
+        return None
+    number, n_items, sequence, length = _HEADER.unpack_from(packet)
+    kind = _KINDS.get(number)
+    if kind is None:
+        return None
+    text = packet[_HEADER.size :][:length].decode(errors="replace") if length else ""
+    return Message(kind, n_items, sequence, text)
+
+
+class SharedArea:
+    """A memory file with room for a batch and its scores."""
+
+    def __init__(self, fd: int, max_items: int, item_values: int) -> None:
+        self.fd = fd
+        self._map = mmap.mmap(fd, _area_bytes(max_items, item_values))
+        values = np.frombuffer(self._map, dtype=np.float32)
+        n = max_items * item_values
+        self.inputs: Float32Array = values[:n].reshape(max_items, item_values)
+        self.outputs: Float32Array = values[n:]
+
+    @classmethod
+    def made(cls, max_items: int, item_values: int) -> SharedArea:
+        """A new one. Raises OSError."""
+        fd = os.memfd_create("stethos-batch", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(fd, _area_bytes(max_items, item_values))
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SIZE_SEALS)
+        return cls(fd, max_items, item_values)
+
+    def close(self) -> None:
+        """Give the memory back, once no view of it is left."""
+        del self.inputs, self.outputs
+        with contextlib.suppress(BufferError):  # somebody still holds a view: it goes with that
+            self._map.close()
+        os.close(self.fd)
+
+
+def _area_bytes(max_items: int, item_values: int) -> int:
+    return 4 * max_items * (item_values + 1)
+
+
+def sealed(head: bytes, body: bytes) -> int:
+    """File descriptor of a memory file that holds both and that nobody can change. Raises OSError."""
+    fd = os.memfd_create("stethos-model", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with open(fd, "wb", closefd=False) as file:
+        for part in (_LENGTH.pack(len(head)), head, body):
+            file.write(part)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SIZE_SEALS | fcntl.F_SEAL_WRITE)
+    return fd
+
+
+def unsealed(fd: int) -> tuple[bytes, bytes]:
+    """The two parts of a memory file of `sealed`; closes it."""
+    os.lseek(fd, 0, os.SEEK_SET)
+    with open(fd, "rb") as file:
+        (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
+        return file.read(length), file.read()

@@ -1,0 +1,78 @@
+"""The model host's child: loads one model, answers batches, dies with its parent.
+
+Duty: a native runtime's whole world, so that its crash, hang or greed is this process's end and nobody
+else's. Started by `host_process` only: `python -m models.host_worker SOCKET AREA JOB LIFELINE` (file
+descriptors).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import resource
+import socket
+import sys
+from collections.abc import Callable, Sequence
+
+from models.backend import InferenceBackend
+from models.backends.network import BackendOptions
+from models.backends.table import backend_named
+from models.host_messages import Kind, Message, SharedArea, receive, unsealed
+from models.manifest import ModelManifest
+
+MakeBackend = Callable[[str, BackendOptions], InferenceBackend]
+
+
+def serve(descriptors: Sequence[str], make: MakeBackend = backend_named) -> int:
+    """Load what the job says and answer until the parent closes the socket. Returns the exit code."""
+    socket_fd, area_fd, job_fd, lifeline_fd = map(int, descriptors)
+    die_with_parent(lifeline_fd)
+    head, artefact = unsealed(job_fd)
+    job = json.loads(head)
+    limit_memory(job["memory_limit_bytes"])
+    parent = socket.socket(fileno=socket_fd)
+    try:
+        manifest = ModelManifest.from_json(job["manifest"])
+        backend = make(job["backend"], BackendOptions(**job["options"]))
+        backend.load(manifest, artefact)
+    except Exception as error:  # whatever it is, the parent must hear of it
+        parent.send(Message(Kind.REFUSED, text=f"{type(error).__name__}: {error}").packed())
+        return 3
+    area = SharedArea(area_fd, job["max_items"], math.prod(manifest.input_shape))
+    inputs = area.inputs.reshape(-1, *manifest.input_shape)
+    parent.send(Message(Kind.LOADED).packed())
+    while (asked := receive(parent)) is not None:
+        n = asked.n_items
+        try:
+            area.outputs[:n] = backend.infer(inputs[:n])
+            answer = Message(Kind.SCORES, n, asked.sequence)
+        except Exception as error:
+            answer = Message(Kind.FAILED, n, asked.sequence, f"{type(error).__name__}: {error}")
+        parent.send(answer.packed())
+    return 0
+
+
+def die_with_parent(lifeline_fd: int) -> None:
+    """Let the kernel end this process when the pipe's other end closes, even while native code hangs.
+
+    SIGIO ends a process that does not handle it. (PR_SET_PDEATHSIG would follow the parent's thread, not the
+    parent.)
+    """
+    fcntl.fcntl(lifeline_fd, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline_fd, fcntl.F_SETFL, fcntl.fcntl(lifeline_fd, fcntl.F_GETFL) | os.O_ASYNC)
+
+
+def limit_memory(limit_bytes: int) -> None:
+    """Bound private writable memory, and leave no core dump on a small disk.
+
+    Not the address space: runtimes reserve far more of it than they ever touch. The parent watches what is
+    resident.
+    """
+    resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    sys.exit(serve(sys.argv[1:]))

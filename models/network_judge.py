@@ -1,0 +1,67 @@
+"""A bundle's network in the place of the robust baseline's statistic: rows moved to what it knows, scored.
+
+Duty: what stands between a learned channel and a network that was trained elsewhere. Who runs the network is
+the caller's: `infer` may be a backend or the model host. Off unless a person names a bundle.
+
+A network knows how levels vary together around one usual level, not how loud this channel is: a row is moved
+by the difference between its own learned baseline and the network's centre, each feature on its scale.
+Temporal networks need the rows before a row and are not run here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from dsp.samples import Float32Array, Float64Array
+from models.baseline import Baseline, FeatureScale
+from models.errors import ModelError, ModelStateError
+from models.manifest import ModelManifest
+from models.network_score import NetworkForm, NetworkSpec, moved
+from models.tensors import tensor_order
+
+Infer = Callable[[Float32Array], Float32Array]
+
+
+class NetworkJudge:
+    """Scores feature rows by a network; stands where `OneClassJudge` may stand."""
+
+    def __init__(self, manifest: ModelManifest, infer: Infer) -> None:
+        """`infer` gives scores `(n,)`, 1.0 = limit, of rows in the manifest's order; it may raise ModelError.
+
+        Raises ModelStateError for a model that is no network on single rows.
+        """
+        if manifest.network is None or manifest.network.form is NetworkForm.PREDICTION:
+            what = "needs the rows before a row" if manifest.network is not None else "is no network"
+            raise ModelStateError(f"model {manifest.name!r} {what}: live windows cannot be scored by it")
+        self.name = f"{manifest.name} {manifest.version}"
+        self._manifest = manifest
+        self._spec: NetworkSpec = manifest.network
+        self._levels = np.array([scale is FeatureScale.LEVEL for scale in self._spec.scales])
+        self._infer = infer
+
+    def require(self, names: Sequence[str], extractor_version: str) -> None:
+        """Raises TensorError or ModelStateError where features do not fit the network, by name."""
+        if extractor_version != self._manifest.extractor_version:
+            raise ModelStateError(
+                f"model {self._manifest.name!r} was made with extractor {self._manifest.extractor_version!r};"
+                f" features are of {extractor_version!r}"
+            )
+        tensor_order(names, self._manifest)
+
+    def scores(self, baseline: Baseline, batch: Float32Array) -> Float64Array:
+        """`(n,)` scores, 1.0 = limit, of rows `(n, n_features)` of the channel that `baseline` is of.
+
+        NaN for a row that states nothing. Raises ModelError where the network cannot be asked: there is still
+        the baseline's own statistic.
+        """
+        order = tensor_order(baseline.feature_names, self._manifest)
+        rows = batch[:, order].astype(np.float64)
+        step = np.zeros(rows.shape[1])
+        own = baseline.centre[list(order)][list(self._spec.columns)]
+        step[list(self._spec.columns)] = np.nan_to_num(np.asarray(self._spec.centre) - own)
+        found = self._infer(moved(rows, step, self._levels).astype(np.float32))
+        if found.shape != (len(batch),):
+            raise ModelError(f"model {self._manifest.name!r} gave {found.shape} scores for {len(batch)} rows")
+        return found.astype(np.float64)

@@ -1,0 +1,153 @@
+"""`stethos quantise` and `stethos bundle verify` as a user runs them, and `stethos train` where torch is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from appliance.__main__ import main
+from appliance.commands.train_rows import folder_rows
+from appliance.errors import Rejected
+from models.store import read_bundle, write_bundle
+from tests.fakes.linear_bundle import linear_bundle
+
+
+@pytest.fixture(scope="module")
+def quantised(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    write_bundle(linear_bundle(), folder / "float.zip")
+    out = folder / "int8.zip"
+    assert main(["quantise", str(folder / "float.zip"), "--out", str(out), "--weight-bits", "7"]) == 0
+    return out
+
+
+def test_a_quantised_bundle_is_sound(quantised: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bundle", "verify", str(quantised)]) == 0
+    said = capsys.readouterr().out
+    assert "golden outputs are right" in said
+    assert "litert" in said
+    assert main(["bundle", "verify", "--json", str(quantised)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["sound"] is True
+    assert {row["backend"] for row in told["artefacts"] if row["sound"]} == {
+        "numpy_reference", "onnxruntime", "openvino", "litert",
+    }  # fmt: skip
+
+
+def test_the_table_says_what_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "b"
+    write_bundle(linear_bundle(), path)
+    assert main(["quantise", str(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["refused"] == {}
+    assert {row["precision"] for row in told["artefacts"]} == {"float32", "int8"}
+    assert all(row["auroc_change_worst"] <= 0.005 for row in told["artefacts"])
+    assert len(read_bundle(path).manifest.artefacts) == 8
+    assert main(["quantise", str(path)]) == 0
+    assert "rank corr." in capsys.readouterr().out
+
+
+def test_a_golden_output_that_is_wrong_is_named(
+    quantised: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = read_bundle(quantised)
+    path = tmp_path / "b"
+    write_bundle(bundle, path)
+    fields = json.loads((path / "manifest.json").read_text())
+    for entry in fields["artefacts"]:
+        if entry["backend"] == "litert":
+            entry["limit"] *= 1.5
+    (path / "manifest.json").write_text(json.dumps(fields))
+    assert main(["bundle", "verify", str(path)]) == 1
+    assert "litert, int8: golden input 0" in capsys.readouterr().err
+    assert main(["bundle", "verify", "--files-only", str(path)]) == 0
+    (path / "int8.tflite").write_bytes(b"x")
+    assert main(["bundle", "verify", str(path)]) == 1
+    assert "int8.tflite has 1 bytes" in capsys.readouterr().err
+
+
+def test_what_is_no_bundle_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bundle", "verify", str(tmp_path / "none.zip")]) == 1
+    assert main(["quantise", str(tmp_path)]) == 1
+    assert "manifest.json" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as caught:
+        main(["bundle", "verify"])
+    assert caught.value.code == 2
+
+
+def record(path: Path, rate_hz: float, seconds: float, seed: int, gain: float = 1.0) -> None:
+    random = np.random.default_rng(seed)
+    samples = gain * random.standard_normal((int(rate_hz * seconds), 2))
+    np.savez(path, x=samples.astype(np.float32), fs=rate_hz, channels=np.array(["x", "y"]))
+
+
+def test_a_folder_becomes_rows(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    for i in range(3):
+        record(tmp_path / "old" / f"{i}.npz", 2048.0, 20.0, i)
+    record(tmp_path / "bad.npz", 2048.0, 20.0, 9, gain=5.0)
+    (tmp_path / "bad.npz.toml").write_text("[recording]\nhealthy = false\n")
+    record(tmp_path / "fast.npz", 8192.0, 5.0, 4)
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    said: list[str] = []
+    rows = folder_rows(tmp_path, said.append)
+    assert len(np.unique(rows.healthy.sequence)) == 6
+    assert rows.faults == ("faulty",)
+    assert len(rows.faulty) > 20
+    assert any("fast.npz" in one and "left out" in one for one in said)
+    assert any("broken.wav" in one for one in said)
+    with pytest.raises(Rejected, match="no recording"):
+        folder_rows(tmp_path / "old" / "nothing", said.append)
+
+
+def test_a_replay_may_be_scored_by_a_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "teach").mkdir()
+    record(tmp_path / "teach" / "0.npz", 2048.0, 60.0, 1)
+    for seed, name in ((2, "healthy.npz"), (3, "later.npz")):
+        record(tmp_path / name, 2048.0, 60.0, seed, gain=2.0)  # a louder machine than the one that taught
+    path = tmp_path / "bundle"
+    write_bundle(linear_bundle(folder_rows(tmp_path / "teach", lambda text: None)), path)
+
+    def windows(*options: str) -> list[float]:
+        files = ["--healthy", str(tmp_path / "healthy.npz"), str(tmp_path / "later.npz")]
+        assert main(["replay", "--json", *options, *files]) == 0
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        return [line["score"] for line in lines if line.get("score") is not None]
+
+    by_network, by_baseline = windows("--bundle", str(path)), windows()
+    assert len(by_network) == len(by_baseline) > 20
+    assert by_network != by_baseline
+    assert np.median(by_network) < 1.0
+    (path / "float32.json").write_bytes(b"damaged")
+    files = [str(tmp_path / "later.npz")]
+    assert main(["replay", "--bundle", str(path), *files]) == 2
+    assert "float32.json has 7 bytes" in capsys.readouterr().err
+
+
+def test_train_quantise_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch", reason="training needs torch, which no lock file holds")
+    for i in range(3):
+        record(tmp_path / f"{i}.npz", 2048.0, 40.0, i)
+    out = tmp_path / "model"
+    arguments = ["train", "--data", str(tmp_path), "--kind", "one-class", "--out", str(out), "--epochs", "5"]
+    assert main(arguments) == 0
+    assert "Limits of use" in capsys.readouterr().out
+    assert main(["bundle", "verify", str(out)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--data", "/nowhere", "--kind", "temporal"], "no such folder"),
+        (["--simulate", "--kind", "temporal", "--epochs", "0"], "above 0"),
+        (["--simulate", "--kind", "temporal", "--seconds", "nan"], "above 0"),
+    ],
+)
+def test_wrong_arguments_of_train_are_named(
+    arguments: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *arguments, "--out", str(tmp_path / "b")]) == 2
+    assert words in capsys.readouterr().err

@@ -1,0 +1,1 @@
+"""Damaged models, with digests made anew so that the runtimes really parse them."""
