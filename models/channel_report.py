@@ -124,9 +124,10 @@ def channel_report(
     used_hz = evidence.shaft_hz if evidence is not None else shaft
     figures: dict[str, float] = {}
     remarks: tuple[str, ...] = ()
-    if believed and used_hz is not None:
-        figures, remarks = machine_lines(longest, sample_rate_hz, machine, used_hz)
     refined = evidence is not None and evidence.speed_refined
+    if believed and used_hz is not None:
+        doubt_hz = 0.0 if refined else found.settings.speed_tolerance * used_hz
+        figures, remarks = machine_lines(longest, sample_rate_hz, machine, used_hz, speed_doubt_hz=doubt_hz)
     envelope = None if evidence is not None else _plain_envelope(longest, sample_rate_hz)
     segment = min(len(longest), round(_SPECTRUM_S * sample_rate_hz))
     can_transform = segment >= 8 and bool(np.isfinite(longest).all())
