@@ -87,12 +87,13 @@ def channel_report(
     settings: DiagnosisSettings | None = None,
     learned: Mapping[str, Any] | None = None,
     operating_state: str = "",
+    limit_factor: float = 1.0,
     engine: KurtogramEngine = "lanes",
 ) -> ChannelReport:
     """Everything about one channel's stretches, each `(n_samples,)`. Raises DspError if none has a sample.
 
-    `learned` and `operating_state`: see `diagnosed_recording`. `engine` computes the kurtogram: compiled
-    lanes, or the plain definition.
+    `learned`, `operating_state` and `limit_factor`: see `diagnosed_recording`. `engine` computes the
+    kurtogram: compiled lanes, or the plain definition.
     """
     longest = max(segments, key=len, default=np.zeros(0, np.float32))
     if not len(longest):
@@ -117,6 +118,7 @@ def channel_report(
         channel_id=channel,
         learned=learned,
         operating_state=operating_state,
+        limit_factor=limit_factor,
     )
     diagnosis, evidence = found.diagnosis, found.evidence
     if not believed:
