@@ -80,6 +80,7 @@ class LimitWatch:
         self._level = AlarmLevel(settings.test) if isinstance(settings.test, CumulativeSumRules) else None
         self.factor = 1.0
         self.settled = False
+        self.settled_h = 0.0  # of healthy running, from which it was settled
         self._looked_h = 0.0
         self._tail: Tail | None = None
         self._rate: RateEstimate | None = None  # of the limit in service, by that tail
@@ -108,10 +109,11 @@ class LimitWatch:
             self._level.clear()
         self._stream.interrupt()
 
-    def observe_level(self, time_ns: int, level: float) -> bool:
+    def observe_level(self, time_ns: int, level: float, may_settle: bool = True) -> bool:
         """Take the level at which the alarm would just stand, 1.0 = limit; whether it settled the limit.
 
         For a test whose levels are made elsewhere. Once the limit is settled, they begin anew in its units.
+        `may_settle` False: a person holds it; it is watched, and stays where it is.
         """
         self._stream.observe(time_ns, level)
         span_h = self._stream.span_h
@@ -119,7 +121,7 @@ class LimitWatch:
             return False
         self._looked_h = span_h
         self._fit()
-        return self._settle()
+        return may_settle and self._settle()
 
     def statement(self) -> LimitStatement:
         """What can be said of the limit now."""
@@ -142,6 +144,7 @@ class LimitWatch:
         return {
             "factor": self.factor,
             "settled": self.settled,
+            "settled_h": self.settled_h,
             "test": asdict(self._settings.test),
             "stream": self._stream.state(),
         }
@@ -152,11 +155,15 @@ class LimitWatch:
             factor, settled = float(state["factor"]), bool(state["settled"])
             if not 1.0 <= factor <= MOST_RAISE:
                 raise ValueError(f"factor is {factor}; 1 to {MOST_RAISE} is right")
+            settled_h = float(state.get("settled_h", 0.0))  # it was not stored always
+            if not (math.isfinite(settled_h) and settled_h >= 0.0):
+                raise ValueError(f"settled_h is {settled_h}; 0 or more is right")
             same = state.get("test") == asdict(self._settings.test)
             stream = self._new_stream()
             stream.restore(state["stream"])
         except (KeyError, TypeError, ValueError) as error:
             raise ModelStateError(f"the limit's watch cannot be read: {error}") from error
+        self.settled_h = settled_h
         self._stream = stream if same else self._new_stream()
         self.factor, self.settled, self._looked_h = factor, settled and same, self._stream.span_h
         if self._level is not None:
@@ -196,12 +203,13 @@ class LimitWatch:
             return False
         if self._tail is None:
             self.settled = self._quiet  # where it is: nothing came near it
+            self.settled_h = self._stream.span_h if self.settled else self.settled_h
             return self.settled
         if self._rising():
             return False
         level = self._tail.level(self._settings.rate_per_year).upper
         raised = min(MOST_RAISE / self.factor, max(1.0, level))
-        self.settled = True
+        self.settled, self.settled_h = True, self._stream.span_h
         self.factor *= raised
         if raised > 1.0:
             self._stream.rescale(1.0 / raised)
