@@ -60,6 +60,7 @@ class ChannelAnalysis:
         self._records_learned: dict[str, int] = {}  # per operating state, into the diagnoser's baseline
         self._mean = math.nan  # of the latest window's samples
         self._sharers = channels
+        self.limit_held = False  # a person locked or set a limit: that of fault lines is not settled
         self._forget()
 
     def check(self, window: Window, state: OperatingState) -> SensorCheck:
@@ -170,7 +171,7 @@ class ChannelAnalysis:
         if not self._settings.baseline:
             return diagnosis
         compared = bool(self._diagnoser.rises) and not may_learn
-        return self.watch.diagnosed(diagnosis, evidence.start_ns, compared, healthy)
+        return self.watch.diagnosed(diagnosis, evidence.start_ns, compared, healthy, self.limit_held)
 
     def progress(self) -> list[LearningProgress]:
         """How much is learned per operating state; complete when windows and fault lines both are."""

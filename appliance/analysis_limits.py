@@ -83,12 +83,18 @@ class AssetLimits:
         )  # fmt: skip
 
     def order(self, key: LimitKey, factor: float | None) -> None:
-        """The limit stands at this multiple of the learned one; None: at what learning gives."""
+        """The limit stands at this multiple of the learned one; None: at what learning gives.
+
+        While a person holds any limit of a channel, its fault lines' limit is not settled either.
+        """
         of_channel = self._ordered.setdefault(key.channel_id, {})
         if factor is None:
             of_channel.pop(key.operating_state, None)
         else:
             of_channel[key.operating_state] = factor
+        channel = self._channels.get(key.channel_id)
+        if channel is not None:
+            channel.limit_held = bool(of_channel)
 
     def ordered(self, channel_id: str, operating_state: str) -> float | None:
         """The factor that a person ordered; None where nobody did.
@@ -182,11 +188,16 @@ class AssetLimits:
 def content_of(document: Mapping[str, Any], operating_state: str) -> Document:
     """What one operating state taught, out of a channel's document."""
     detector = [e for e in document["detector"]["learned"] if e["operating_state"] == operating_state]
+    settled = document.get("watch", {}).get("fault_limit", {})
     return {
         "detector": [{k: v for k, v in entry.items() if k != "channel_id"} for entry in detector],
         "lines": document["diagnoser"]["baselines"].get(operating_state),
         "records_learned": document["records_learned"].get(operating_state),
         "sensor": document["sensor"].get(operating_state),
+        # told, not restored: it is of the whole channel
+        "fault_limit": {
+            name: settled[name] for name in ("factor", "settled", "settled_h") if name in settled
+        },
     }
 
 

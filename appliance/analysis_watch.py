@@ -119,17 +119,20 @@ class ChannelWatch:
         """What can be said of the limit from which on a fault's lines are called."""
         return self._fault_limit.statement()
 
-    def diagnosed(self, diagnosis: Diagnosis, time_ns: int, compared: bool, healthy: bool) -> Diagnosis:
+    def diagnosed(
+        self, diagnosis: Diagnosis, time_ns: int, compared: bool, healthy: bool, held: bool = False
+    ) -> Diagnosis:
         """A diagnosis by the limit in service, after it was noted.
 
         `compared`: with a learned baseline; one without says nothing of how learned ones behave. `healthy`
-        False while an alarm of the machine stands.
+        False while an alarm of the machine stands. `held`: a person locked or set a limit of the channel, and
+        the limit of fault lines stays where it is.
         """
         judged = at_limit(diagnosis, self._fault_limit.factor)
         if not (healthy and not self.drifts):
             self._fault_limit.interrupt()
             self._confirmed.clear()
-        elif compared and self._fault_limit.observe_level(time_ns, self._confirmed.observe(judged)):
+        elif compared and self._fault_limit.observe_level(time_ns, self._confirmed.observe(judged), not held):
             self._confirmed.clear()
         return judged
 

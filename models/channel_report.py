@@ -87,12 +87,13 @@ def channel_report(
     settings: DiagnosisSettings | None = None,
     learned: Mapping[str, Any] | None = None,
     operating_state: str = "",
+    limit_factor: float = 1.0,
     engine: KurtogramEngine = "lanes",
 ) -> ChannelReport:
     """Everything about one channel's stretches, each `(n_samples,)`. Raises DspError if none has a sample.
 
-    `learned` and `operating_state`: see `diagnosed_recording`. `engine` computes the kurtogram: compiled
-    lanes, or the plain definition.
+    `learned`, `operating_state` and `limit_factor`: see `diagnosed_recording`. `engine` computes the
+    kurtogram: compiled lanes, or the plain definition.
     """
     longest = max(segments, key=len, default=np.zeros(0, np.float32))
     if not len(longest):
@@ -117,6 +118,7 @@ def channel_report(
         channel_id=channel,
         learned=learned,
         operating_state=operating_state,
+        limit_factor=limit_factor,
     )
     diagnosis, evidence = found.diagnosis, found.evidence
     if not believed:
@@ -124,9 +126,10 @@ def channel_report(
     used_hz = evidence.shaft_hz if evidence is not None else shaft
     figures: dict[str, float] = {}
     remarks: tuple[str, ...] = ()
-    if believed and used_hz is not None:
-        figures, remarks = machine_lines(longest, sample_rate_hz, machine, used_hz)
     refined = evidence is not None and evidence.speed_refined
+    if believed and used_hz is not None:
+        doubt_hz = 0.0 if refined else found.settings.speed_tolerance * used_hz
+        figures, remarks = machine_lines(longest, sample_rate_hz, machine, used_hz, speed_doubt_hz=doubt_hz)
     envelope = None if evidence is not None else _plain_envelope(longest, sample_rate_hz)
     segment = min(len(longest), round(_SPECTRUM_S * sample_rate_hz))
     can_transform = segment >= 8 and bool(np.isfinite(longest).all())

@@ -132,8 +132,8 @@ class Diagnoser:
         if evidence.cage is not None and (not rises or evidence.cage.key in rises):
             self.lines = (*lines[:-1], stronger_line(lines[-1], evidence.cage))
             lines = (*lines, evidence.cage)
-        for key, rise in rises.items():
-            self._rising.update(key, rise >= self.settings.rising_db, end_ns)
+        risen = {key for key, rise in rises.items() if rise >= self.settings.rising_db}
+        self._rising.update(risen, end_ns)
         claims = bearing_claims(lines, rises, mean.impulsiveness, self.settings)
         bearing = any(claim.evidence >= 1.0 for claim in claims)
         teeth = self.machine.gear_teeth

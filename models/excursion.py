@@ -80,3 +80,12 @@ class ExcursionAlarm:
                 " expected finite numbers, none below 0"
             )
         self.on, self._peak, self._count, self._settling = on, peak, count, settling
+
+    def resume(self, state: Mapping[str, Any], scale: float) -> None:
+        """Take over what stood by other rules, whose limit was `scale` times this one's; rows that spoke
+        against it are counted anew. Raises ModelStateError as `restore` does."""
+        if not (math.isfinite(scale) and scale > 0.0):
+            raise ModelStateError(f"excursion state of a limit {scale} times this one; expected more than 0")
+        self.restore(state)
+        self._peak *= scale
+        self._count, self._settling = 0, min(self._settling, self._rules.settle_rows)

@@ -88,7 +88,7 @@ def explained(found: RecordingDiagnosis) -> Explanation:
             line.fault.value,
             evidence.get(line.fault.value, math.nan if not line.resolvable else 0.0),
             line,
-            _signs(line, cage, found),
+            _signs(line, cage, found, evidence.get(line.fault.value, 0.0)),
         )
         for line in found.lines
     ]
@@ -96,7 +96,9 @@ def explained(found: RecordingDiagnosis) -> Explanation:
     return Explanation((*_reasons(found, tuple(faults)), *_not_looked_for(found)), tuple(faults))
 
 
-def _signs(line: FaultLine, cage: FaultLine | None, found: RecordingDiagnosis) -> tuple[Sign, ...]:
+def _signs(
+    line: FaultLine, cage: FaultLine | None, found: RecordingDiagnosis, evidence: float
+) -> tuple[Sign, ...]:
     """All signs of a fault; impacts at cage rate are the rolling element's where the race turns past it."""
     if found.orders is None:
         return ()
@@ -110,7 +112,16 @@ def _signs(line: FaultLine, cage: FaultLine | None, found: RecordingDiagnosis) -
         element = cage.sideband_db >= settings.turning_race_db
         if line.fault is (BearingFault.ROLLING_ELEMENT if element else BearingFault.CAGE):
             signs.append(_cage_sign(cage, found, found.orders.impulsiveness))
-    return tuple(signs)
+    if found.limit_factor == 1.0:
+        return tuple(signs)
+    settled = _settled(evidence, found.limit_factor)
+    return tuple(Sign(sign.name, (*sign.conditions, settled)) for sign in signs)
+
+
+def _settled(evidence: float, factor: float) -> Condition:
+    """That evidence, in units of the settled limit, reaches it; told in parts of the usual one."""
+    what = "evidence, of the usual limit, which healthy running settled higher"
+    return Condition(what, 100.0 * factor * evidence, 100.0 * factor, "%", evidence >= 1.0)
 
 
 def _comb_sign(line: FaultLine, rises: Mapping[str, float], settings: DiagnosisSettings) -> Sign:

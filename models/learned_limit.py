@@ -18,12 +18,13 @@ from typing import Any
 
 from models.cumulative_sum import AlarmLevel, CumulativeSumRules
 from models.errors import ModelStateError
-from models.extreme_limit import RateEstimate, Tail, fit_tail, least_rate_per_year, span_for
+from models.extreme_limit import RateEstimate, Tail, empirical_rate, fit_tail, least_rate_per_year, span_for
 from models.fault_confirmation import ConfirmationRules
 from models.peak_stream import PeakStream
 
 MOST_RAISE = 1.5  # times the limit that was learned: 3.5 dB of a score made of levels
 _RISING_P = 0.05
+_QUIET = 0.5  # of the limit: levels that never leave this half are no tail that could reach it
 _LOOK_EVERY_BLOCKS = 24
 
 
@@ -65,7 +66,8 @@ class LimitStatement:
             said = f"vouches for at most {_rate_words(self.rate.upper_per_year)}"
         share = f"its share is {_rate_words(self.wanted_per_year)}"
         if not self.provisional:
-            return f"{said}, from {self.span_h:.0f} h and {self.peaks} peaks; {share}"
+            shown = f"and {self.peaks} peaks" if self.peaks else "never beyond half of it"
+            return f"{said}, from {self.span_h:.0f} h {shown}; {share}"
         return f"{said}; watched {self.span_h:.0f} of {self.needed_h:.0f} h; {share}"
 
 
@@ -78,6 +80,7 @@ class LimitWatch:
         self._level = AlarmLevel(settings.test) if isinstance(settings.test, CumulativeSumRules) else None
         self.factor = 1.0
         self.settled = False
+        self.settled_h = 0.0  # of healthy running, from which it was settled
         self._looked_h = 0.0
         self._tail: Tail | None = None
         self._rate: RateEstimate | None = None  # of the limit in service, by that tail
@@ -106,10 +109,11 @@ class LimitWatch:
             self._level.clear()
         self._stream.interrupt()
 
-    def observe_level(self, time_ns: int, level: float) -> bool:
+    def observe_level(self, time_ns: int, level: float, may_settle: bool = True) -> bool:
         """Take the level at which the alarm would just stand, 1.0 = limit; whether it settled the limit.
 
         For a test whose levels are made elsewhere. Once the limit is settled, they begin anew in its units.
+        `may_settle` False: a person holds it; it is watched, and stays where it is.
         """
         self._stream.observe(time_ns, level)
         span_h = self._stream.span_h
@@ -117,7 +121,7 @@ class LimitWatch:
             return False
         self._looked_h = span_h
         self._fit()
-        return self._settle()
+        return may_settle and self._settle()
 
     def statement(self) -> LimitStatement:
         """What can be said of the limit now."""
@@ -140,6 +144,7 @@ class LimitWatch:
         return {
             "factor": self.factor,
             "settled": self.settled,
+            "settled_h": self.settled_h,
             "test": asdict(self._settings.test),
             "stream": self._stream.state(),
         }
@@ -150,11 +155,15 @@ class LimitWatch:
             factor, settled = float(state["factor"]), bool(state["settled"])
             if not 1.0 <= factor <= MOST_RAISE:
                 raise ValueError(f"factor is {factor}; 1 to {MOST_RAISE} is right")
+            settled_h = float(state.get("settled_h", 0.0))  # it was not stored always
+            if not (math.isfinite(settled_h) and settled_h >= 0.0):
+                raise ValueError(f"settled_h is {settled_h}; 0 or more is right")
             same = state.get("test") == asdict(self._settings.test)
             stream = self._new_stream()
             stream.restore(state["stream"])
         except (KeyError, TypeError, ValueError) as error:
             raise ModelStateError(f"the limit's watch cannot be read: {error}") from error
+        self.settled_h = settled_h
         self._stream = stream if same else self._new_stream()
         self.factor, self.settled, self._looked_h = factor, settled and same, self._stream.span_h
         if self._level is not None:
@@ -167,15 +176,40 @@ class LimitWatch:
     def _fit(self) -> None:
         peaks = self._stream.peaks()
         self._tail = None if peaks is None else fit_tail(peaks)
-        self._rate = None if self._tail is None else self._tail.rate(1.0)
+        self._rate = self._rate_without_tail() if self._tail is None else self._tail.rate(1.0)
+
+    @property
+    def _quiet(self) -> bool:
+        """Whether nothing that was watched came near the limit."""
+        return self._stream.largest <= _QUIET
+
+    def _rate_without_tail(self) -> RateEstimate | None:
+        """What a whole span says that showed too few peaks for a tail; None before it is whole.
+
+        Levels that stayed far below the limit vouch for the least rate that the span allows; a few that came
+        near it vouch for no more than their number does.
+        """
+        span_h = self._stream.span_h
+        if span_h < self.needed_h:
+            return None
+        if self._quiet:
+            least = least_rate_per_year(span_h)
+            return RateEstimate(least, least)
+        return empirical_rate(self._stream.reaching(1.0), span_h)
 
     def _settle(self) -> bool:
         """Settle the limit, once, when its rate may be stated."""
-        if self.settled or self._tail is None or self._stream.span_h < self.needed_h or self._rising():
+        if self.settled or self._stream.span_h < self.needed_h:
+            return False
+        if self._tail is None:
+            self.settled = self._quiet  # where it is: nothing came near it
+            self.settled_h = self._stream.span_h if self.settled else self.settled_h
+            return self.settled
+        if self._rising():
             return False
         level = self._tail.level(self._settings.rate_per_year).upper
         raised = min(MOST_RAISE / self.factor, max(1.0, level))
-        self.settled = True
+        self.settled, self.settled_h = True, self._stream.span_h
         self.factor *= raised
         if raised > 1.0:
             self._stream.rescale(1.0 / raised)

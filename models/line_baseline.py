@@ -6,7 +6,7 @@ Duty: running means per operating state and line, JSON-ready; and how long a lin
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,12 +94,9 @@ class RisingSince:
     def __init__(self) -> None:
         self._since_ns: dict[str, int] = {}
 
-    def update(self, key: str, rising: bool, now_ns: int) -> None:
-        """Note whether a line is risen now."""
-        if not rising:
-            self._since_ns.pop(key, None)
-        else:
-            self._since_ns.setdefault(key, now_ns)
+    def update(self, risen: Collection[str], now_ns: int) -> None:
+        """Note which lines are risen now: every other one is not, or nobody can tell."""
+        self._since_ns = {key: self._since_ns.get(key, now_ns) for key in risen}
 
     def since_ns(self, key: str) -> int | None:
         """Since when it has been risen without a break; None if it is not."""

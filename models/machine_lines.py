@@ -26,13 +26,18 @@ _LONGEST_S = 10.0  # longer, and a speed that is called steady no longer is
 
 
 def machine_lines(
-    samples: Float32Array, sample_rate_hz: float, machine: Machine, shaft_hz: float
+    samples: Float32Array,
+    sample_rate_hz: float,
+    machine: Machine,
+    shaft_hz: float,
+    *,
+    speed_doubt_hz: float = 0.0,
 ) -> tuple[dict[str, float], tuple[str, ...]]:
     """Figures by name, the unit of the samples where a name says nothing else, and remarks.
 
     Shaft harmonics and mesh are peak amplitudes; gear indicators rest on a synchronous average at a speed
-    that is taken as constant over the record. NaN where a record cannot state a figure. Empty where it is
-    too short.
+    that is taken as constant over the record. NaN where a record cannot state a figure, or not at a
+    speed known to `speed_doubt_hz` only: the rule of diagnosis. Empty where the record is too short.
     """
     record = np.ascontiguousarray(samples[: round(_LONGEST_S * sample_rate_hz)])
     figures: dict[str, float] = {}
@@ -52,7 +57,7 @@ def machine_lines(
             remarks.append(f"gear: {error}")
     if machine.line_frequency_hz is not None:
         try:
-            motor = motor_lines(spectrum, shaft_hz, machine.line_frequency_hz)
+            motor = motor_lines(spectrum, shaft_hz, machine.line_frequency_hz, speed_doubt_hz=speed_doubt_hz)
         except DspError as error:
             remarks.append(f"motor: {error}")
         else:

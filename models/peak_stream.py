@@ -79,9 +79,23 @@ class PeakStream:
     def halves(self) -> tuple[list[float], list[float]]:
         """The kept maxima of the first and of the second half of the time: whether the stream rose."""
         middle = self._number // 2
-        first = [largest for number, largest in self._blocks if number < middle]
-        second = [largest for number, largest in self._blocks if number >= middle]
+        # Of equal blocks the newest are kept: where the least ones are equal (a machine that shows nothing),
+        # they say when they were kept, not when they were highest.
+        least = min((largest for _, largest in self._blocks), default=0.0)
+        equal = sum(largest == least for _, largest in self._blocks) > 1
+        blocks = [(n, largest) for n, largest in self._blocks if largest > least or not equal]
+        first = [largest for number, largest in blocks if number < middle]
+        second = [largest for number, largest in blocks if number >= middle]
         return first, second
+
+    @property
+    def largest(self) -> float:
+        """The largest maximum of any whole block; -inf before the first."""
+        return max((largest for _, largest in self._blocks), default=-math.inf)
+
+    def reaching(self, level: float) -> int:
+        """How many whole blocks reached a level, of those that are kept."""
+        return sum(largest >= level for _, largest in self._blocks)
 
     def rescale(self, by: float) -> None:
         """The unit of the values changed: multiply what is kept."""

@@ -27,6 +27,7 @@ from models.process_learning import LearnedTags, learn_tags, listed, unlisted
 
 STATE_FORMAT = "process-detector-state-1"
 _MEDIAN_SHARE = 2.0
+_LEARNED_BY = ("learn_rows", "window_rows")  # the rules that learned figures depend on
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,10 @@ class ProcessDetector:
         """Take over a state. Raises ModelStateError if it does not fit; this detector is then unchanged."""
         if state.get("format") != STATE_FORMAT:
             raise ModelStateError(f"state has format {state.get('format')!r}; expected {STATE_FORMAT!r}")
-        if state.get("rules") != self.rules.to_json():
+        rules = state.get("rules")
+        # What was learned rests on these alone; how it is judged is the present release's matter.
+        known = {name: self.rules.to_json()[name] for name in _LEARNED_BY}
+        if not isinstance(rules, Mapping) or {name: rules.get(name) for name in _LEARNED_BY} != known:
             raise ModelStateError("the state was learned with other rules; learn anew")
         if tuple(state.get("tag_names", ())) != self.tag_names:
             raise ModelStateError(f"the state is of other tags than {', '.join(self.tag_names)}")
@@ -178,12 +182,17 @@ class ProcessDetector:
             learned = state["learned"]
             tags = None if learned is None else LearnedTags.from_json(learned, len(self.tag_names))
             rows = [unlisted(row) for row in state["rows"]]
-            alarm.restore(state["alarm"])
+            if rules == self.rules.to_json():
+                alarm.restore(state["alarm"])
+            else:
+                alarm.resume(state["alarm"], float(rules["limit"]) / self.rules.limit)
             since_change, since_told = int(state["since_change"]), int(state["since_told"])
         except (KeyError, TypeError, ValueError) as error:
             raise ModelStateError(f"state cannot be read: {type(error).__name__} {error}") from error
         if any(len(row) != len(self.tag_names) for row in rows):
             raise ModelStateError(f"a row of the state has not {len(self.tag_names)} cells")
+        if tags is not None and rules != self.rules.to_json():
+            rows = rows[-self._kept :]
         most = self._kept if tags is not None else self.rules.learn_rows - 1
         if len(rows) > most:
             raise ModelStateError(f"the state holds {len(rows)} rows; expected at most {most}")

@@ -18,6 +18,7 @@ from dsp.fault_comb import FaultLine
 from dsp.samples import Float32Array
 from dsp.sensor_check import check_sensor
 from models.diagnosis import Diagnoser, Diagnosis, DiagnosisSettings, Verdict
+from models.fault_confirmation import at_limit
 from models.machine import Machine
 from models.record_length import settings_at_speed
 from models.recording_records import recording_records
@@ -35,6 +36,7 @@ class RecordingDiagnosis:
     records: int = 0  # that could be used
     refused: tuple[str, ...] = ()  # why others could not, one reason each
     rises: Mapping[str, float] = field(default_factory=dict)  # dB over the baseline by line; empty: none
+    limit_factor: float = 1.0  # of the limit that the diagnosis was judged by, times the usual one
 
 
 def diagnosed_recording(
@@ -47,12 +49,14 @@ def diagnosed_recording(
     channel_id: str = "recording",
     learned: Mapping[str, Any] | None = None,
     operating_state: str = "",
+    limit_factor: float = 1.0,
 ) -> RecordingDiagnosis:
     """The product's diagnosis of gap-free stretches, each `(n_samples,)`, at a speed that is roughly known.
 
     It abstains, and says why, where speed or bearing are unknown, the sensor cannot be believed, or the
     recording is too short. `learned` is what a Diagnoser of the same channel gave as its state: the lines are
-    then compared with its baseline of `operating_state`. Raises ModelStateError where it does not fit.
+    then compared with its baseline of `operating_state`. `limit_factor` is the limit of a call in the
+    usual one's units, where healthy running settled it. Raises ModelStateError where `learned` does not fit.
     """
     settings = settings_at_speed(settings or DiagnosisSettings(), machine.bearing, shaft_hz)
     if machine.bearing is None or shaft_hz is None:
@@ -89,7 +93,7 @@ def diagnosed_recording(
         reason = refused[-1] if refused else "the recording is too short"
         latest = abstention(machine, channel_id, reason)
     return RecordingDiagnosis(
-        latest,
+        at_limit(latest, limit_factor),
         settings,
         evidence,
         diagnoser.orders,
@@ -97,6 +101,7 @@ def diagnosed_recording(
         records,
         tuple(refused),
         diagnoser.rises,
+        limit_factor,
     )
 
 

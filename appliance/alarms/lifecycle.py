@@ -71,7 +71,9 @@ class Alarm:
     fault: str | None
     confidence: float | None
     reason: str  # the sentence a technician reads
-    evidence: dict[str, Any]  # JSON-ready: frequency_hz, multiplier, over_baseline_db, rising_s, feature, ...
+    # JSON-ready: frequency_hz, multiplier, over_baseline_db, feature, ...; rising_s, which a record replaces
+    # by rising_since where the clock can be trusted
+    evidence: dict[str, Any]
     durable: bool = True
     acknowledged_by: str | None = None
     comment: str = ""

@@ -156,6 +156,7 @@ def analysed(
     *,
     learned: Mapping[str, Any] | None = None,
     operating_state: str = "",
+    limit_factor: float = 1.0,
 ) -> list[AnalysedChannel]:
     """Each channel that counts, the shaft's own left out, beside what a Diagnoser has learned.
 
@@ -182,6 +183,7 @@ def analysed(
             engine=engine,
             learned=learned,
             operating_state=operating_state,
+            limit_factor=limit_factor,
         )
         if shaft is None:
             found.append(AnalysedChannel(report))

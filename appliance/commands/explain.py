@@ -20,7 +20,13 @@ from rich.markup import escape
 
 from appliance.commands.analyse import analysed, speed_rpm
 from appliance.commands.evaluate_report import jsonable
-from appliance.commands.explain_limits import ChannelLimits, LearnedLimit, LimitInForce, read_limits
+from appliance.commands.explain_limits import (
+    ChannelLimits,
+    FaultLineLimit,
+    LearnedLimit,
+    LimitInForce,
+    read_limits,
+)
 from appliance.commands.replay_plan import PlannedFile, add_machine_options, load
 from appliance.config_file import load_settings
 from appliance.errors import Fatal, Rejected
@@ -73,11 +79,13 @@ def run(args: argparse.Namespace) -> int:
             args.rpm = speed_rpm(args.speed)
         file = load(args.file, args)
         limits = _limits(args)
-        learned, state = None, ""
+        learned, state, factor = None, "", 1.0
         if args.like is not None:
             learned, state = limits[0].diagnoser, limits[0].state_for(args.operating_state)
+            factor = 1.0 if limits[0].fault_lines is None else limits[0].fault_lines.factor
         now_ns = time.time_ns() if args.at is None else time_ns_of(args.at)
-        for report in (one.report for one in analysed(file, learned=learned, operating_state=state)):
+        channels = analysed(file, learned=learned, operating_state=state, limit_factor=factor)
+        for report in (one.report for one in channels):
             explanation = explained(report.found)
             if args.json:
                 said = as_json(file, report, explanation, limits, now_ns)
@@ -152,6 +160,11 @@ def as_json(
             }
             for channel in limits
             for one in channel.limits
+        ],
+        "fault_line_limits": [
+            {"channel": channel.channel_id, **channel.fault_lines.as_json(now_ns)}
+            for channel in limits
+            if channel.fault_lines is not None
         ],
     }
 
@@ -289,6 +302,8 @@ def _limit_texts(limits: list[ChannelLimits], now_ns: int) -> list[str]:
     said = []
     for channel in limits:
         said += [limit_text(one, now_ns) for one in channel.limits]
+        if channel.fault_lines is not None:
+            said.append(f"{channel.channel_id}, fault lines: {fault_line_text(channel.fault_lines, now_ns)}")
         if not channel.limits:
             said.append(f"{channel.channel_id}: nothing is learned yet")
     return said
@@ -308,6 +323,16 @@ def limit_text(limit: LearnedLimit, now_ns: int) -> str:
     since = f"run below it for {_span(limit.confirmed_s)} since"
     said = _in_force_words(limit.in_force, now_ns)
     return f"{where}: learned from {rests}, {age} old{doubt}, {since}{said}"
+
+
+def fault_line_text(limit: FaultLineLimit, now_ns: int) -> str:
+    """From which limit on a fault's lines are called, in words."""
+    if limit.factor == 1.0:
+        return "called at the usual limit"
+    doubt = "" if limit.time_trusted else ", by a clock that was not set"
+    age = _span(limit.age_s(now_ns))
+    level = f"{100.0 * limit.factor:.0f} % of the usual limit"
+    return f"called at {level}, settled by healthy running; {age} old{doubt}"
 
 
 def _in_force_words(version: LimitInForce | None, now_ns: int) -> str:

@@ -7,6 +7,7 @@ force at a time, what they rested on and how old they were. Changes nothing.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,12 +67,34 @@ class LearnedLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultLineLimit:
+    """The limit from which on a fault's lines are called, and since when the journal knows it."""
+
+    factor: float  # times the usual limit; 1.0 unless healthy running settled it higher
+    since_ns: int  # UTC of the oldest record since which it has stood there
+    time_trusted: bool
+
+    def age_s(self, now_ns: int) -> float:
+        """Seconds since then; not below 0. It may be older than what the journal still holds."""
+        return max(0.0, (now_ns - self.since_ns) / 1e9)
+
+    def as_json(self, now_ns: int) -> dict[str, Any]:
+        """As `explain --json` prints it."""
+        return {
+            "factor": self.factor,
+            "age_s": round(self.age_s(now_ns)),
+            "age_trusted": self.time_trusted,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelLimits:
     """All that a journal holds of one channel: limits by operating state, and the lines' baselines."""
 
     channel_id: str
     limits: tuple[LearnedLimit, ...]
     diagnoser: Mapping[str, Any]  # a Diagnoser's state
+    fault_lines: FaultLineLimit | None = None  # None: the journal holds none
 
     def state_for(self, wanted: str | None) -> str:
         """The operating state whose line baselines apply. Raises Rejected where that is not clear."""
@@ -195,7 +218,25 @@ def _channel_limits(
         for state, version in versions.items()
         if state not in known
     ]
-    return ChannelLimits(channel_id, tuple(limits), document["diagnoser"])
+    return ChannelLimits(channel_id, tuple(limits), document["diagnoser"], _fault_lines(documents))
+
+
+def _fault_lines(documents: list[tuple[Record, dict[str, Any]]]) -> FaultLineLimit | None:
+    """The settled limit of the newest document; None where fault lines were not watched yet."""
+    factor = _fault_factor(documents[-1][1]) if documents else None
+    if factor is None:
+        return None
+    oldest = documents[-1][0]
+    for record, document in reversed(documents):
+        if _fault_factor(document) != factor:
+            break
+        oldest = record
+    return FaultLineLimit(factor, oldest.time_ns, oldest.time_trusted)
+
+
+def _fault_factor(document: Mapping[str, Any]) -> float | None:
+    stored = (document.get("watch") or {}).get("fault_limit")
+    return None if stored is None else float(stored["factor"])
 
 
 def _document(record: Record) -> dict[str, Any]:
@@ -203,6 +244,9 @@ def _document(record: Record) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(record.payload)
         _learned(document)
         document["diagnoser"].get("baselines")
+        factor = _fault_factor(document)
+        if factor is not None and not (math.isfinite(factor) and factor >= 1.0):
+            raise ValueError(f"the limit of fault lines stands at {factor} times the usual one")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Rejected(f"record {record.key} holds no limits of this release ({error})") from error
     return document

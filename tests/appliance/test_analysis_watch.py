@@ -10,8 +10,11 @@ import pytest
 
 from appliance.alarms.rules import RuleSettings
 from appliance.analysis import Findings
-from appliance.analysis_settings import WatchSettings
+from appliance.analysis_channel import ChannelAnalysis
+from appliance.analysis_limits import AssetLimits, content_of
+from appliance.analysis_settings import AnalysisSettings, WatchSettings
 from appliance.analysis_watch import Advisory, ChannelWatch
+from appliance.limit_versions import LimitKey
 from appliance.machine_status import MachineStatus
 from dsp.extractor import EXTRACTOR_VERSION, FeatureVector
 from dsp.samples import Quality
@@ -210,3 +213,36 @@ def test_the_nearest_forecast_is_the_headline_until_it_is_withdrawn() -> None:
     assert status.headline([], 0).startswith("the learned limit in 20 days")
     status.take_findings(Findings(advisories=[Advisory("motor-1.x", 2, "the learned limit", None, "")]))
     assert status.headline([], 0) == "as learned, nothing stands out"
+
+
+def test_no_limit_of_fault_lines_is_settled_while_a_person_holds_a_limit() -> None:
+    rng = np.random.default_rng(2)
+    n = round(70 * DAY)  # 1680 h, where 1461 h are needed
+    near = np.minimum(0.42 * np.repeat(np.exp(0.3 * rng.standard_normal(n // 3)), 3), 0.95)
+    machine, (channel, *_) = MOTOR, channels()
+    analysis = ChannelAnalysis(machine, channel, AnalysisSettings(LearningSettings(60.0, 10)))
+    limits = AssetLimits(
+        {channel.channel_id: analysis}, lambda _: (), lambda _: {}, lambda _: None, needed_s=1.0
+    )
+    key = LimitKey(channel.channel_id, STATE)
+    limits.order(key, 1.0)  # locked where it is
+    assert analysis.limit_held
+    watch = ChannelWatch("pump.x", WatchSettings(), 1, RuleSettings())
+    for i, value in enumerate(near.tolist()):
+        watch.diagnosed(diagnosis(i, value), i * STEP_NS, True, True, analysis.limit_held)
+    assert watch.fault_statement.span_h > 1461.0  # it was watched
+    assert watch.fault_statement.factor == 1.0
+    assert watch.fault_statement.provisional
+    limits.order(key, None)  # unlocked
+    assert not analysis.limit_held
+    for i, value in enumerate(near[: 2 * DAY].tolist(), n):
+        watch.diagnosed(diagnosis(i, value), i * STEP_NS, True, True, analysis.limit_held)
+    assert 1.0 < watch.fault_statement.factor <= 1.5
+    stored = watch.state()["fault_limit"]
+    assert stored["settled"] and stored["settled_h"] > 1461.0
+    document = {
+        "detector": {"learned": []}, "diagnoser": {"baselines": {}}, "records_learned": {}, "sensor": {},
+        "watch": watch.state(),
+    }  # fmt: skip
+    carried = content_of(document, STATE)["fault_limit"]
+    assert carried == {name: stored[name] for name in ("factor", "settled", "settled_h")}

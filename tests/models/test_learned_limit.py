@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from models.errors import ModelStateError
+from models.fault_confirmation import ConfirmationRules
 from models.learned_limit import MOST_RAISE, LimitSettings, LimitWatch
 
 STEP_NS = 600 * 10**9
@@ -119,3 +120,46 @@ def test_a_restart_keeps_what_was_settled() -> None:
     for damage in ({"factor": 9.0}, {"factor": "x"}, {"stream": {}}, {"stream": None}):
         with pytest.raises(ModelStateError):
             LimitWatch(SETTINGS).restore({**limit.state(), **damage})
+
+
+def test_a_machine_that_shows_nothing_has_its_limit_vouched_for_by_the_span() -> None:
+    """Zeros for ever: no peak, no tail, and yet the whole span never came near the limit."""
+    settings = LimitSettings(SHARE, test=ConfirmationRules())
+    limit = LimitWatch(settings)
+    settled = [i / 144 for i in range(40 * 144) if limit.observe_level(i * STEP_NS, 0.0)]
+    assert len(settled) == 1
+    assert settled[0] >= 584 / 24
+    said = limit.statement()
+    assert (limit.factor, said.provisional, said.peaks) == (1.0, False, 0)
+    assert said.vouched_per_year == pytest.approx(8766.0 / (30.0 * said.span_h), rel=0.05)
+    assert "too little" not in said.text
+    assert "never beyond half of it" in said.text
+    again = LimitWatch(settings)
+    again.restore(json.loads(json.dumps(limit.state())))
+    assert again.statement() == said
+    early = LimitWatch(settings)
+    for i in range(20 * 144):
+        early.observe_level(i * STEP_NS, 0.0)
+    assert early.statement().provisional
+    assert "too little" in early.statement().text
+
+
+def test_a_few_peaks_near_the_limit_vouch_for_no_more_than_their_number() -> None:
+    limit = LimitWatch(LimitSettings(SHARE, test=ConfirmationRules()))
+    for i in range(40 * 144):
+        assert not limit.observe_level(i * STEP_NS, 0.9 if i % 1200 == 600 else 0.0)
+    said = limit.statement()
+    assert said.provisional
+    assert said.rate is not None
+    assert said.rate.upper_per_year == pytest.approx(3.0 * 8766.0 / said.span_h, rel=0.05)
+
+
+def test_zeros_between_peaks_are_no_rise() -> None:
+    """Of equal maxima the newest are kept; that is no sign of a fault that grows."""
+    limit = LimitWatch(LimitSettings(SHARE, test=ConfirmationRules()))
+    rng = np.random.default_rng(4)
+    for i in range(40 * 144):
+        limit.observe_level(i * STEP_NS, 0.05 * float(rng.random()) if i % 288 == 100 else 0.0)
+    assert limit.settled
+    assert limit.statement().peaks >= 8
+    assert not limit.statement().provisional

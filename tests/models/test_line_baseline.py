@@ -62,19 +62,20 @@ def test_a_state_that_is_none_is_refused_and_changes_nothing(state: object) -> N
 
 def test_rising_counts_from_its_last_beginning() -> None:
     rising = RisingSince()
-    rising.update("BPFO", True, 10_000_000_000)
-    rising.update("BPFO", True, 25_000_000_000)
+    rising.update({"BPFO"}, 10_000_000_000)
+    rising.update({"BPFO", "1x"}, 25_000_000_000)
     assert rising.since_ns("BPFO") == 10_000_000_000
-    rising.update("BPFO", False, 30_000_000_000)
-    assert rising.since_ns("BPFO") is None
-    rising.update("BPFO", True, 40_000_000_000)
+    assert rising.since_ns("1x") == 25_000_000_000
+    rising.update({"1x"}, 30_000_000_000)
+    assert rising.since_ns("BPFO") is None, "not risen, or not to be seen: a break either way"
+    rising.update({"BPFO"}, 40_000_000_000)
     assert rising.since_ns("BPFO") == 40_000_000_000
 
 
 def test_a_rise_goes_on_after_a_restart_until_it_is_denied() -> None:
     rising = RisingSince()
     rising.resume("BPFO", -5_000_000_000)  # before this boot
-    rising.update("BPFO", True, 10_000_000_000)
+    rising.update({"BPFO"}, 10_000_000_000)
     assert rising.since_ns("BPFO") == -5_000_000_000
-    rising.update("BPFO", False, 12_000_000_000)
+    rising.update((), 12_000_000_000)
     assert rising.since_ns("BPFO") is None

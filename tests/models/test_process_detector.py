@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from models.correlation_time import correlation_time
 from models.errors import ModelStateError
-from models.excursion import ExcursionAlarm
+from models.excursion import ExcursionAlarm, ExcursionRules
 from models.process_detector import ProcessDetector, ProcessJudgement, ProcessRules
 from models.process_learning import learn_tags, window_means
 
@@ -215,3 +216,47 @@ def test_a_state_that_does_not_fit_is_refused_and_nothing_taken_over(field: str,
     with pytest.raises(ModelStateError):
         detector.restore({**source.state(), field: value})
     assert detector.state() == untouched
+
+
+def of_twelve_rows(end: int, rows: np.ndarray) -> dict[str, Any]:
+    """What a release that confirmed an excursion by 12 rows stored after `end` rows."""
+    older = ProcessDetector(TAGS, replace(ProcessRules(), excursion=ExcursionRules(12, 0.5, 30, 200)))
+    for row in rows[:end]:
+        older.observe(row)
+    document: dict[str, Any] = json.loads(json.dumps(older.state()))
+    assert document["rules"]["excursion"]["confirm_rows"] == 12
+    return document
+
+
+def test_an_update_of_the_alarm_rules_keeps_what_was_learned() -> None:
+    rows = plant()
+    rows[600:, 1] += 1.0
+    present = ProcessDetector(TAGS)
+    for row in rows[:500]:
+        present.observe(row)
+    updated = ProcessDetector(TAGS)
+    updated.restore(of_twelve_rows(500, rows))
+    assert present.learned is not None and updated.learned is not None
+    assert updated.learned.to_json() == present.learned.to_json()
+    # judged by the present rules from here on, as if they had always been in force
+    assert [updated.observe(row) for row in rows[500:]] == [present.observe(row) for row in rows[500:]]
+    assert updated.state()["rules"] == ProcessRules().to_json()
+    # half learned goes on learning, and an alarm that stands goes on standing
+    half = ProcessDetector(TAGS)
+    half.restore(of_twelve_rows(300, rows))
+    assert half.rows_learned == 300
+    standing = ProcessDetector(TAGS)
+    standing.restore(of_twelve_rows(660, rows))
+    assert standing.alarm
+    judgement = standing.observe(rows[660])
+    assert judgement is not None and judgement.alarm
+
+
+def test_other_learned_figures_are_refused() -> None:
+    source = ProcessDetector(TAGS)
+    for row in plant()[:450]:
+        source.observe(row)
+    for other in ({"window_rows": 6}, {"learn_rows": 300}):
+        document = source.state()
+        with pytest.raises(ModelStateError, match="other rules"):
+            ProcessDetector(TAGS).restore({**document, "rules": {**document["rules"], **other}})

@@ -8,7 +8,7 @@ needs hundreds of thousands.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.signal import lfilter
@@ -21,6 +21,10 @@ from tests.soak.disturbances import Conditions, Course, Disturbances
 RATE_HZ = 6400.0
 SAMPLES = 8192
 S = 1_000_000_000
+# Four poles: 2 % behind their field at nominal speed. Where the speed leaves the range that such a motor runs
+# in, its lines are not looked for; within it 4x shaft passes twice the line.
+_LINE_FREQUENCY_HZ = 60.0
+MACHINE = replace(MOTOR, line_frequency_hz=_LINE_FREQUENCY_HZ)
 FULL_SCALE = 16 * 9.80665
 _NOMINAL_HZ = 29.4
 _TEETH = 23
@@ -62,9 +66,9 @@ class SoakMachine:
     def channels() -> tuple[Channel, ...]:
         """One acceleration channel, speed and load."""
         return (
-            Channel("motor-1.x", MOTOR.asset_id, Measurand.ACCELERATION, "m/s2", RATE_HZ, FULL_SCALE),
-            Channel("motor-1.speed", MOTOR.asset_id, Measurand.SHAFT_SPEED, "Hz", 0.0, 1000.0),
-            Channel("motor-1.load", MOTOR.asset_id, Measurand.LOAD, "1", 0.0, 10.0),
+            Channel("motor-1.x", MACHINE.asset_id, Measurand.ACCELERATION, "m/s2", RATE_HZ, FULL_SCALE),
+            Channel("motor-1.speed", MACHINE.asset_id, Measurand.SHAFT_SPEED, "Hz", 0.0, 1000.0),
+            Channel("motor-1.load", MACHINE.asset_id, Measurand.LOAD, "1", 0.0, 10.0),
         )
 
     def snapshot(self, t_s: float) -> list[SourceItem]:
@@ -108,7 +112,7 @@ class SoakMachine:
             x += teeth.real * (now.load * (1.0 + 0.18 * turn.real)).astype(np.float32)
             if self.fault is not None:
                 x += self._strikes(t_s, now, rng)
-        x += _HUM_MPS2 * _turning(100.0 * t + rng.uniform()).imag
+        x += _HUM_MPS2 * _turning(2 * _LINE_FREQUENCY_HZ * t + rng.uniform()).imag
         if now.neighbour:
             turns = _NEIGHBOUR_HZ * t + rng.uniform()
             for order, part in ((1, 1.0), (2, 0.5), (13, 0.3)):

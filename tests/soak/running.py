@@ -15,9 +15,8 @@ from appliance.analysis_settings import CADENCE_S, at_cadence
 from appliance.sources.source import LinkReport, LinkState
 from appliance.wiring_replay import recording_pipeline
 from dsp.samples import Channel, SourceItem
-from tests.fakes.machine_items import MOTOR
 from tests.soak.disturbances import DAY_S, WEEK_S
-from tests.soak.machine import SoakMachine
+from tests.soak.machine import MACHINE, SoakMachine
 
 
 class _Snapshot:
@@ -69,7 +68,7 @@ async def run_machine(
     """`learn_weeks` of commissioning and `weeks` that count, a decision each `cadence_s`."""
     account = Account(weeks=weeks)
     source = _Snapshot(machine.channels())
-    analysis = AssetAnalysis(MOTOR, source.channels, at_cadence(cadence_s))
+    analysis = AssetAnalysis(MACHINE, source.channels, at_cadence(cadence_s))
     total_s, begins_s = (learn_weeks + weeks) * WEEK_S, learn_weeks * WEEK_S
     t_s = 0.0
 

@@ -150,6 +150,49 @@ def test_limits_of_the_journal_with_their_age(
     assert beside["fault"] == "outer race"
 
 
+async def test_what_healthy_running_settled_judges_a_recording_as_it_judges_live_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Called at the usual limit; by one that was settled higher two days ago it is too weak."""
+    day_ns = 86_400 * 10**9
+    file = str(write(tmp_path / "a.npz", samples(BearingFault.OUTER_RACE, part=0.35)))
+    clock = ReplayClock(START_NS)
+    journal = await Journal.open(tmp_path / "journal", SMALL, clock, QUICK)
+    found: dict[int, dict[str, Any]] = {}
+    for day, factor in ((0, 1.0), (3, 1.5), (4, 1.5)):
+        clock.set(day * day_ns)
+        watched = {"watch": {"fault_limit": {"factor": factor}}}
+        payload = json.dumps({**learned_document(), **watched}).encode()
+        limit = NewRecord(RecordClass.LIMIT, RecordKind.LEARNED_LIMIT, f"limit/{day}", CHANNEL,
+                          day * day_ns, payload)  # fmt: skip
+        await journal.commit([limit])
+    await journal.close()
+
+    def at(day: int) -> list[str]:
+        moment = datetime.fromtimestamp((START_NS + day * day_ns) / 1e9, UTC).isoformat()
+        return [file, *OPTIONS, "--state", str(tmp_path), "--like", CHANNEL, "--at", moment]
+
+    found = {day: said(capsys, *at(day)) for day in (1, 5)}
+    assert (found[1]["verdict"], found[1]["fault"]) == ("fault", "outer race")
+    usual = found[1]["faults"][0]["evidence"]
+    assert 1.0 <= usual < 1.5
+    assert (found[5]["verdict"], found[5]["fault"]) == ("abstain", None)
+    assert "too weak to call by the limit that healthy running settled" in found[5]["text"]
+    assert found[5]["faults"][0]["evidence"] == pytest.approx(usual / 1.5, abs=0.002)
+    (lacking,) = [c for c in found[5]["faults"][0]["signs"][0]["conditions"] if not c["met"]]
+    assert "healthy running settled higher" in lacking["what"]
+    assert found[5]["fault_line_limits"] == [
+        {"channel": CHANNEL, "factor": 1.5, "age_s": 2 * 86_400, "age_trusted": True}
+    ]
+    assert main(["explain", *at(5)]) == 0
+    printed = capsys.readouterr().out.replace("\n", " ")
+    assert (
+        "fault lines: called at 150 % of the usual limit, settled by healthy running; 2 days old" in printed
+    )
+    assert main(["explain", *at(1)]) == 0
+    assert "fault lines: called at the usual limit" in capsys.readouterr().out.replace("\n", " ")
+
+
 async def test_what_a_person_did_to_a_limit_is_said(
     state_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
