@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from appliance.alarm_records import StoredTransition
+from appliance.alarms.acts import ActKind
 from appliance.alarms.lifecycle import Alarm, AlarmState
 from appliance.alarms.register import alarm_id_of
 from appliance.alarms.rules import CHECK_SENSOR, DRIFT, MACHINE_CONDITION
@@ -29,6 +30,7 @@ from appliance.publishers.address_space import (
     machine_path,
 )
 from appliance.publishers.publisher import PublishedValue, Value, ValueStatus
+from appliance.sinks.webhook_message import iso_time
 from appliance.station_views import SCORE, TAG_VALUE, channel_name
 from dsp.extractor import label_of, unit_of
 from dsp.samples import Measurand, Quality
@@ -120,7 +122,7 @@ class StationValues:
         yield from _counts(APPLIANCE, alarms, changed_ns)
         yield PublishedValue(f"{APPLIANCE}/alarm_text", text, ValueStatus.GOOD, changed_ns)
         yield PublishedValue(f"{APPLIANCE}/clock_trusted", wall.trusted, ValueStatus.GOOD, 0)
-        yield from _alarms(APPLIANCE, self._own_alarms, stored)
+        yield from _alarms(APPLIANCE, self._own_alarms, stored, wall.time_ns)
 
     def _machine(
         self, status: MachineStatus, nodes: MachineNodes, stored: list[StoredTransition], now_ns: int
@@ -147,7 +149,7 @@ class StationValues:
         for channel in status.channels.values():
             own = channel_path(nodes.asset_id, channel.channel.channel_id)
             yield from self._channel(own, channel, now_ns)
-        yield from _alarms(path, nodes.alarms, stored)
+        yield from _alarms(path, nodes.alarms, stored, self._utc(now_ns))
 
     def _channel(self, path: str, status: ChannelStatus, now_ns: int) -> Iterator[PublishedValue]:
         if status.channel.measurand is not Measurand.ACCELERATION:
@@ -218,9 +220,9 @@ def _counts(path: str, alarms: Sequence[Alarm], source_ns: int) -> Iterator[Publ
 
 
 def _alarms(
-    owner: str, nodes: Sequence[AlarmNodes], stored: Sequence[StoredTransition]
+    owner: str, nodes: Sequence[AlarmNodes], stored: Sequence[StoredTransition], utc_ns: int
 ) -> Iterator[PublishedValue]:
-    """Each alarm as the journal has it; one that never was is normal."""
+    """Each alarm as the journal has it; one that never was is normal. `utc_ns`: now; a shelf may be over."""
     known = {one.transition.alarm.alarm_id: one for one in stored}
     for node in nodes:
         one = known.get(node.alarm_id)
@@ -237,7 +239,15 @@ def _alarms(
                 "acknowledged_by": alarm.acknowledged_by or "",
                 "durable": alarm.durable,
             }
-        path = alarm_path(owner, node.alarm_id)
+        path, source_ns = alarm_path(owner, node.alarm_id), 0 if one is None else one.time_ns
         for name, value in told.items():
-            source_ns = 0 if one is None else one.time_ns
+            yield PublishedValue(f"{path}/{name}", value, ValueStatus.GOOD, source_ns)
+        act = None if one is None else one.transition.alarm.shelving
+        shelved = act is not None and one is not None and one.transition.alarm.shelved(utc_ns)
+        if act is not None and act.kind is ActKind.SHELVE and not shelved:
+            source_ns = max(source_ns, act.until_ns)  # it came back by itself
+        shelf: dict[str, Value] = {"shelving_state": 0, "shelved_until": "", "shelved_by": ""}
+        if act is not None and shelved:
+            shelf = {"shelving_state": 1, "shelved_until": iso_time(act.until_ns), "shelved_by": act.actor}
+        for name, value in shelf.items():
             yield PublishedValue(f"{path}/{name}", value, ValueStatus.GOOD, source_ns)

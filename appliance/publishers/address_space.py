@@ -15,6 +15,8 @@ NAMESPACE_URI = "urn:stethos:model:1"
 SEVERITIES = ("not rated", "good", "watch", "warn", "stop")
 ALARM_STATES = ("normal", "active, unacknowledged", "active, acknowledged", "cleared, unacknowledged")
 
+SHELVING_STATES = ("Unshelved", "Timed Shelved", "One Shot Shelved")  # OPC 10000-9: ShelvedStateMachineType
+
 
 class NodeKind(StrEnum):
     """What a node is; the value is its OPC UA type definition."""
@@ -201,6 +203,11 @@ ALARM_VARIABLES = (
     _text("text", "The sentence that a technician reads"),
     _count("activation", "How often the alarm became active"),
     _text("acknowledged_by", "Who acknowledged this activation"),
+    _state(
+        "shelving_state", "ISA-18.2 shelving as Part 9 names it; one shot is not used here", SHELVING_STATES
+    ),
+    _text("shelved_until", "UTC at which it comes back by itself, ISO 8601; empty while it is not shelved"),
+    _text("shelved_by", "Who shelved it"),
     Variable("durable", NodeKind.PLAIN, "Boolean", "False while a broken disk keeps it in memory only"),
 )
 SCORE = _analog("score", "1", "Anomaly score; 1 stands at the limit; none while the baseline is learned")

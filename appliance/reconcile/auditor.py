@@ -175,11 +175,17 @@ class Auditor:
         return [one for one in cut if one.points and not one.is_stale and bounds.has_closed(one)]
 
     async def _compare(self, bounds: Bounds, slots: Sequence[Slot], draft: ReportDraft) -> None:
-        """Sums of a day first; of the hours only where these differ."""
+        """Sums of a day first; of the hours only where these differ.
+
+        What is ahead is read back, point by point: as much as lacks there may be there too much, and the sums
+        agree. The same holds for a day with such an hour.
+        """
         sums = await asyncio.to_thread(self._sums, slots)
+        ahead = {slot for slot in slots if slot.state is SlotState.AHEAD}
         start_ns, end_ns = min(slot.start_ns for slot in slots), max(slot.end_ns for slot in slots)
         suspects = await self._centre.differing_series(sums, start_ns, end_ns)
-        differing = (
+        suspects |= {series for slot in ahead for series in sums[slot]}
+        differing = ahead | (
             await self._centre.differing_slots(sums, suspects, start_ns, end_ns) if suspects else set()
         )
         await self._confirm([slot for slot in slots if slot not in differing], draft)

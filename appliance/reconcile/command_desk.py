@@ -28,7 +28,7 @@ from appliance.backoff import Backoff
 from appliance.clock import Clock
 from appliance.errors import StethosError
 from appliance.journal.journal import Journal
-from appliance.journal.record import NewRecord, RecordClass, RecordKind
+from appliance.journal.record import NewRecord, Record, RecordClass, RecordKind
 from appliance.limit_versions import LimitChangeError
 from appliance.limit_wish import LimitWish
 from appliance.reconcile.alarm_merge import CONFLICT
@@ -53,6 +53,7 @@ logger = logging.getLogger(__name__)
 
 PAGE, MOST_PAGES = 500, 20  # commands in one answer, answers in one look
 MOST_POINTS = 50_000  # that are remembered
+RECALLED = 10_000  # records that are read at once at a start
 LATE_NS = 600 * 1_000_000_000  # how late a point may reach the centre and still be found at the next look
 FULL_LOOK_NS = 3_600 * 1_000_000_000
 MOST_REFUSALS = 100  # that are stored one by one in an hour: a flood of forgeries must not fill the journal
@@ -154,11 +155,19 @@ class CommandDesk:
 
     async def recall(self) -> None:
         """Know what was looked at before this start. Raises Retryable."""
-        for record in await self._journal.history(RecordKind.AUDIT, COMMAND_SUBJECT, 10_000):
-            try:
-                self._note(orjson.loads(record.payload))
-            except (ValueError, TypeError, KeyError) as error:
-                logger.error("audit of a command unreadable sequence=%s reason=%s", record.sequence, error)
+        newest = await self._journal.history(RecordKind.AUDIT, COMMAND_SUBJECT, RECALLED)
+        if len(newest) >= RECALLED:  # a flood of refusals must not push out what was carried out before it
+            times = [record.time_ns for record in newest]
+            since_ns, until_ns = max(times) - LONGEST_LIFE_NS - LATE_NS, min(times)
+            while since_ns <= until_ns:
+                older = await self._journal.between(
+                    RecordKind.AUDIT, COMMAND_SUBJECT, since_ns, until_ns, RECALLED
+                )
+                self._note_all(older)
+                if len(older) < RECALLED:
+                    break
+                since_ns = max(since_ns + 1, older[-1].time_ns)
+        self._note_all(newest)
 
     async def look(self) -> None:
         """Ask once, and carry out what is new. Raises StethosError."""
@@ -303,6 +312,13 @@ class CommandDesk:
             self.counts[payload["outcome"]] += 1
         logger.info("command outcome=%s text=%s", payload["outcome"], payload["text"])
 
+    def _note_all(self, records: Sequence[Record]) -> None:
+        for record in sorted(records, key=lambda one: one.sequence):
+            try:
+                self._note(orjson.loads(record.payload))
+            except (ValueError, TypeError, KeyError) as error:
+                logger.error("audit of a command unreadable sequence=%s reason=%s", record.sequence, error)
+
     def _note(self, payload: Mapping[str, Any]) -> None:
         if payload.get("format") != FORMAT:
             return
@@ -313,6 +329,8 @@ class CommandDesk:
         if not command_id or payload["outcome"] == "refused":
             return  # a refusal says nothing of the command itself: its own point may still come
         if payload["outcome"] == "begun":
+            if command_id in self._done:
+                return  # recalled in another order: the clock was put back in between
             self._begun[command_id] = (f"command/{payload['point']}", expires_ns)
         else:
             self._begun.pop(command_id, None)

@@ -21,11 +21,12 @@ from appliance.journal.record import RecordClass
 from appliance.reconcile.audit import ALARMING, DAY_NS, KIND_CLASS, SlotState
 from appliance.reconcile.audit_book import DONE, FAILED, RUNNING, AuditTally, ResendRequest
 from appliance.reconcile.auditor import Auditor, Bounds
-from appliance.reconcile.errors import BudgetSpent, CentralRefused, ReconcileError
+from appliance.reconcile.errors import BudgetSpent, CentralRefused, CentralUnavailable, ReconcileError
 from appliance.reconcile.report import Report, ReportDraft
 from appliance.reconcile.slot_store import SlotStore, is_damaged, kinds_of
 from appliance.sinks.courier_report import CourierReport, CourierState
 from appliance.sinks.outbox import Lane
+from appliance.sinks.sink import SinkUnavailable
 from appliance.sinks.webhook_message import iso_time
 
 logger = logging.getLogger(__name__)
@@ -144,7 +145,8 @@ class Reconciler:
         self._figures = figures
         self._may_send = may_send
         self._sleep, self._monotonic_s = sleep, monotonic_s
-        self._outage_from_ns = 0
+        self._outage_from_ns = 0  # of the first one since a round came to its end
+        self._is_away = False  # the centre, as the courier sees it
         self._cause = START
         self._due_s = 0.0
         self._wish_due_s = 0.0  # after one that could not be done
@@ -182,11 +184,13 @@ class Reconciler:
         """Once: note an outage, take up a wish, or run a round if one is due."""
         report, now_ns = self._courier.report(), self._wall_ns()
         if report.state is not CourierState.CONNECTED:
-            if report.state is not CourierState.STARTING and not self._outage_from_ns:
-                self._outage_from_ns = now_ns or 1
+            if report.state is not CourierState.STARTING and not self._is_away:
+                self._is_away = True
+                self._outage_from_ns = self._outage_from_ns or now_ns or 1
                 self._cause, self._due_s = RECONNECT, 0.0
                 await asyncio.to_thread(self._store.end_incidents)
             return
+        self._is_away = False
         if now_ns is None or self._has_backlog():
             return
         try:
@@ -199,6 +203,9 @@ class Reconciler:
             self.status.error = f"cannot be run now: {error}"
             self._due_s = self._monotonic_s() + self._plan.trouble_s
             logger.warning("reconciliation ended early cause=%s reason=%s", self._cause, error)
+            if isinstance(error, CentralUnavailable | SinkUnavailable):
+                # Away, too, though the courier need not have noticed: a proxy may answer in its place.
+                await asyncio.to_thread(self._store.end_incidents)
         finally:
             self.status.running = False
 

@@ -31,9 +31,9 @@ from appliance.reconcile.questions import PointKey
 from appliance.reconcile.report import ReportDraft
 from appliance.reconcile.sent_records import SentRecord, SentRecords
 from appliance.reconcile.slot_store import SlotStore
-from appliance.reconcile.slot_sums import sums_of
+from appliance.reconcile.slot_sums import all_agree, sums_of
 from appliance.sinks.points_schema import SCHEMA
-from appliance.sinks.sink import OutboxBatch, Sink
+from appliance.sinks.sink import OutboxBatch, Sink, SinkUnavailable
 from appliance.sinks.webhook_message import iso_time
 
 logger = logging.getLogger(__name__)
@@ -115,7 +115,11 @@ class SlotRepair:
             await asyncio.to_thread(self._store.put_states, [slot])
             wanted = {*found.missing, *found.changed}
             again = [one for one in here if one.key in wanted]
-            reasons = await self.send(KIND_CLASS[slot.kind], again)
+            try:
+                reasons = await self.send(KIND_CLASS[slot.kind], again)
+            except SinkUnavailable:  # never acknowledged: no sign of a centre that forgets
+                await asyncio.to_thread(self._store.put_states, [replace(slot, repairs=was.repairs)])
+                raise
             draft.count("records_resent", len(again) - len(reasons))
             cut += sum(is_retention(reason) for reason in reasons.values())
             given_up |= {one.key for one in again if one.line.sequence in reasons}
@@ -189,7 +193,7 @@ class SlotRepair:
         known = await asyncio.to_thread(self._store.sums, slot)
         series = dict.fromkeys([*known, *series_among(sent)])
         there = await self._centre.points_of_series(list(series), slot.start_ns, slot.end_ns)
-        return difference(sent, there), False
+        return difference(sent, there), len(here) < slot.points and all_agree(known, there)
 
     async def _without_refused(
         self, slot: Slot, here: Sequence[SentRecord], reasons: Mapping[int, str]

@@ -114,6 +114,18 @@ def agrees(sent: SeriesSum, found: FoundSum | None) -> bool:
     )
 
 
+def all_agree(sent: SlotSums, there: Mapping[tuple[SeriesKey, int], Mapping[str, Value | None]]) -> bool:
+    """The same of all series of a slot (False: none are known), by the points themselves, of series and time
+    (ns): it tells whether what the box no longer holds is there, too."""
+    found = sums_of(
+        SentPoint(series, time_ns, {name: value for name, value in fields.items() if value is not None})
+        for (series, time_ns), fields in there.items()
+    )
+    return bool(sent) and all(
+        agrees(one, None if series not in found else _as_found(found[series])) for series, one in sent.items()
+    )
+
+
 def points_in(sums: SlotSums) -> int:
     """All points."""
     return sum(one.points for one in sums.values())
@@ -155,6 +167,13 @@ def slot_of(time_ns: int) -> int:
 def _wrapped(total: float | int | None) -> float | int | None:
     """Integers as a sum of 64 bits has them: that is what a server keeps."""
     return (total + _WRAP // 2) % _WRAP - _WRAP // 2 if isinstance(total, int) else total
+
+
+def _as_found(one: SeriesSum) -> FoundSum:
+    return FoundSum(
+        {name: of_field.count for name, of_field in one.fields.items()},
+        {name: of_field.total for name, of_field in one.fields.items()},
+    )
 
 
 def _field_sum(values: Sequence[Value]) -> FieldSum:

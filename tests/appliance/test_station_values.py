@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from appliance.alarms.acts import CENTRE, Act, ActKind, EventMark, HybridStamp
 from appliance.alarms.lifecycle import AlarmTransition, Condition, Severity, acknowledge, raise_alarm
 from appliance.analysis_findings import Findings, SensorVerdict
 from appliance.journal.record import RecordKind
 from appliance.publishers.address_space import alarm_path, channel_path, machine_path, nodes_of
 from appliance.publishers.publisher import PublishedValue, ValueStatus
+from appliance.reconcile.alarm_merge import WHAT
+from appliance.sinks.webhook_message import iso_time
 from appliance.station_publishing import StationPublishing
 from appliance.station_values import SILENT_NS, STALE_NS, StationValues, appliance_alarms, machine_nodes
 from dsp.extractor import TrendExtractor
 from dsp.samples import Quality
 from models.detector import AnomalyScore
 from tests.appliance.house import House, hanging_disk, house, until
-from tests.appliance.journal.builders import vector
+from tests.appliance.journal.builders import SECOND_NS, vector
 from tests.fakes.machine_items import LOW_RATE_HZ, tag
 
 CHANNEL = channel_path("motor-1", "motor-1.x")
@@ -130,6 +134,33 @@ async def test_an_alarm_is_shown_once_the_journal_has_it(tmp_path: Path) -> None
         now = shown(values)
         assert (now[f"{ALARM}/state"].value, now[f"{ALARM}/acknowledged_by"].value) == (2, "ada")
         assert now[f"{machine_path('motor-1')}/unacknowledged_alarms"].value == 0
+
+
+async def test_whether_an_alarm_is_shelved_is_shown_until_its_time_is_over(tmp_path: Path) -> None:
+    async with house(tmp_path) as inside:
+        values = values_of(inside)
+        transition = raised(inside)
+        await inside.desk.publish([transition])
+
+        def shelf() -> tuple[object, object, object]:
+            now = shown(values)
+            names = ("shelving_state", "shelved_until", "shelved_by")
+            first, second, third = (now[f"{ALARM}/{name}"].value for name in names)
+            return first, second, third
+
+        assert shelf() == (0, "", "")
+        now_ns = inside.clock.wall(inside.clock.monotonic_ns()).time_ns
+        until_ns = now_ns + 3_600 * SECOND_NS
+        mark = EventMark(HybridStamp(now_ns + 1, 0), f"{CENTRE}key", 1)
+        act = Act(ActKind.SHELVE, mark, "eva", "overhaul", until_ns)
+        await inside.desk.publish(
+            [AlarmTransition(WHAT[ActKind.SHELVE], "eva", replace(transition.alarm, shelving=act))]
+        )
+        assert shelf() == (1, iso_time(until_ns), "eva")
+        assert shown(values)[f"{ALARM}/state"].value == 1  # what it is, shelved or not
+        inside.clock.advance(3_601 * SECOND_NS)
+        assert shelf() == (0, "", "")
+        assert shown(values)[f"{ALARM}/shelving_state"].source_time_ns == until_ns
 
 
 async def test_an_alarm_that_a_broken_disk_did_not_take_is_shown_at_once_and_marked(tmp_path: Path) -> None:

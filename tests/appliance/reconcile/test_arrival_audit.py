@@ -315,14 +315,18 @@ async def test_the_hour_that_has_not_ended_is_looked_at_up_to_now(
 
 
 class Proxy:
-    """Before the server; forgets what is written where a test says so, and answers 204 all the same."""
+    """Before the server; forgets what is written where a test says so, and answers 204 all the same;
+    or takes nothing."""
 
     def __init__(self, server: LocalInflux) -> None:
         self._server = server
         self.url, self.forgets, self.forgotten = "", False, 0
+        self.refuses = False
 
     async def write(self, request: web.Request) -> web.Response:
         raw = await request.read()
+        if self.refuses:
+            return web.Response(status=503)
         if self.forgets:
             self.forgotten += 1
             return web.Response(status=204)
