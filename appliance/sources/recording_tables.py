@@ -70,7 +70,9 @@ def read_table(path: Path) -> Table:
 def _is_number(kind: Any) -> bool:
     import pyarrow as pa
 
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
+    # A column without one value has no kind: all its samples are missing.
+    numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    return bool(numeric or pa.types.is_null(kind))
 
 
 def _is_text(kind: Any) -> bool:

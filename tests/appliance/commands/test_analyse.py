@@ -96,7 +96,7 @@ def test_lines_of_gear_and_motor_are_stated(tmp_path: Path, capsys: pytest.Captu
     assert lines["fm4"] == pytest.approx(3.0, abs=0.7)
     assert lines["twice_line"] == pytest.approx(0.5, rel=0.05)
     assert lines["pole_pass_sidebands_db"] == pytest.approx(-20.0, abs=1.0)
-    assert lines["slip_hz"] == pytest.approx(0.4, abs=1e-6)
+    assert lines["slip_hz"] == pytest.approx(0.4, abs=1e-3)  # of the speed that its own 1x shows
     assert found["machine_remarks"] == []
     assert main(["analyse", str(path), *options]) == 0
     assert "sideband index" in " ".join(capsys.readouterr().out.split())

@@ -97,7 +97,7 @@ def test_what_can_be_judged_is_judged(
         for name in ("plant0", "plant7"):
             assert results[name]["metrics"]["f1"] > 0.5, name
             (first, *_) = results[name]["units"][0]["alarm_words"]
-            assert first.startswith("row 50")
+            assert 500 <= int(first.removeprefix("row ").partition(":")[0]) <= 512
             assert ", usually " in first
         assert "plant7.csv: its cells are parted by ';', not as its layout says" in said
         assert results["plant1"]["counts"]["healthy_files"] == 1

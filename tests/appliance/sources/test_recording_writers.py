@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import pyuff
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 from scipy.io import wavfile
@@ -81,6 +82,7 @@ def test_channels_that_are_called_like_other_columns_or_each_other(tmp_path: Pat
         assert read_recording(tmp_path / f"b.{kind}").channel_names == ("a", "A 2")
 
 
+@example(values=[math.nan, math.nan], rate_hz=1, name="0", kind="csv")
 @settings(max_examples=40, deadline=4000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     values=st.lists(st.floats(width=32), min_size=2, max_size=60),
