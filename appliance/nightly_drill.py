@@ -240,7 +240,7 @@ def _too_little() -> str:
 
 def _yield_to_everything() -> None:
     """Runs in the child before its program: it, and all that it starts, get what nobody else wants."""
-    os.nice(19)
+    os.setpriority(os.PRIO_PROCESS, 0, 19)  # whatever the service runs at
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
