@@ -3,13 +3,10 @@
 # make bench  figures beside those of the alternative, interleaved; make bench ONLY=name
 # make soak   300 machine-weeks of healthy running in virtual time, false alarms counted: hours; may be stopped and resumed
 # make drill  the outage drill with 200 seeds, power cuts and all else: hours; ARGS="--faults a,b+c" for some of it
-# make deb    the Debian package in build/; make deb-check tests it in a clean Debian root (as root)
-# make screenshot  the README's picture anew, from the story in the browser
-.PHONY: setup setup-test demo test lint bench soak drill lock screenshot deb deb-check help
 # make damaged-models  hundreds of damaged models per runtime: refused, given away by golden vectors, or harmless; minutes
 # make deb    the Debian package in build/; make deb-check tests it in a clean Debian root (as root)
 # make screenshot  the README's picture anew, from the story in the browser
-.PHONY: setup setup-test demo test lint bench soak damaged-models lock screenshot deb deb-check help
+.PHONY: setup setup-test demo test lint bench soak drill damaged-models lock screenshot deb deb-check help
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
