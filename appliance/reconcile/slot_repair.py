@@ -15,6 +15,7 @@ from appliance.journal.record import RecordClass, RecordKind
 from appliance.reconcile.audit import (
     ALARMING,
     KIND_CLASS,
+    MOST_REPAIRS_EVER,
     READ_BACK,
     SUMMED,
     Slot,
@@ -42,6 +43,7 @@ PART = "audit"
 MEASUREMENTS: dict[RecordKind, tuple[str, ...]] = {
     kind: tuple(name for name, info in SCHEMA.items() if info.kind is kind) for kind in KIND_CLASS
 }
+_FIRST_WAIT = 2  # rounds until what the centre forgot is tried again; twice as many after each try
 _FIGURES = {
     SlotState.CONFIRMED: "slots_confirmed",
     SlotState.AHEAD: "slots_confirmed",
@@ -83,6 +85,7 @@ class SlotRepair:
         self._may_send = may_send
         self._sleep = sleep
         self.absent: set[tuple[RecordKind, str, int]] = set()  # slots of which the centre has nothing
+        self._forgotten: dict[tuple[RecordKind, str, int], tuple[int, int]] = {}  # rounds to wait, waited
         self._cut_before_ns = 0
 
     def begin(self) -> None:
@@ -103,6 +106,8 @@ class SlotRepair:
             found, agreed = await self._difference(slot, here)
             kept = len(here) + cut
             step = next_step(slot, found, kept=kept, agreed=agreed, cut_before_ns=self._cut_before_ns)
+            if step.state is SlotState.FORGOTTEN and slot.repairs == was.repairs and self._tried_again(slot):
+                step = replace(step, send=True)
             if found.there == 0:
                 self.absent.add((slot.kind, slot.subject, slot.start_ns))
             if not step.send or slot.repairs > was.repairs:
@@ -125,12 +130,26 @@ class SlotRepair:
             given_up |= {one.key for one in again if one.line.sequence in reasons}
             slot = await self._without_refused(slot, here, reasons)
         state, note = step.state, step.note
+        if state is not SlotState.FORGOTTEN:
+            self._forgotten.pop((slot.kind, slot.subject, slot.start_ns), None)
         if cut and found.is_none:
             state, note = SlotState.CUT, f"{cut:,} points are older than what the centre keeps"
             self._cut_before_ns = max(self._cut_before_ns, slot.start_ns)
         if found.is_none and slot.repairs == was.repairs:
             slot = slot.over()
         await self.conclude(replace(slot, state=state, note=note), was, draft, because)
+
+    def _tried_again(self, slot: Slot) -> bool:
+        """Whether now is the time to send once more what the centre acknowledged and forgot.
+
+        It may have stopped forgetting, and nobody need come for that; the alarm stands until it is there.
+        What another writer changed is never tried again: that would be two writers in turn.
+        """
+        key = (slot.kind, slot.subject, slot.start_ns)
+        wait, waited = self._forgotten.get(key, (_FIRST_WAIT, 0))
+        due = waited + 1 >= wait and slot.repairs + slot.earlier_repairs < MOST_REPAIRS_EVER
+        self._forgotten[key] = (2 * wait, 0) if due else (wait, waited + 1)
+        return due
 
     async def conclude(self, slot: Slot, was: Slot, draft: ReportDraft, because: str = "") -> None:
         """Write down how a slot stands, and tell what changed. `because`: what was sent again, and why."""

@@ -49,6 +49,32 @@ async def test_each_loss_of_the_same_hour_is_mended_and_none_is_called_a_conflic
         assert (await at_centre(influxd))["features"] == (await stored(edge.journal))["features"]
 
 
+async def test_a_centre_that_stops_forgetting_gets_all_without_a_person(
+    tmp_path: Path, influxd: LocalInflux
+) -> None:
+    """After two repairs an alarm stands, and it is tried again ever less often."""
+    async with forgetful(influxd) as proxy, side(tmp_path, influxd, write_url=proxy.url) as edge:
+        telemetry(edge.journal, 0, 5)
+        await flushed(edge.journal, RecordKind.TAG, 5)
+        await edge.way.drained()
+        proxy.forgets = True
+        await ask(influxd, f"DELETE FROM features WHERE time = {START_NS + SECOND_NS}")
+        tried = []
+        for _ in range(12):
+            before = proxy.forgotten
+            await edge.round()
+            tried.append(proxy.forgotten > before)
+        assert [number for number, sent in enumerate(tried) if sent] == [0, 1, 3, 7]
+        assert SlotState.FORGOTTEN in states(edge)
+        assert "differ again after two repairs" in edge.told.alarms[-1]
+        proxy.forgets = False
+        for _ in range(4):
+            await edge.round()
+        assert states(edge) == {SlotState.CONFIRMED}
+        assert edge.told.alarms[-1] == ""
+        assert (await at_centre(influxd))["features"] == (await stored(edge.journal))["features"]
+
+
 async def test_a_round_that_looks_again_at_what_differed_is_no_full_one(
     tmp_path: Path, influxd: LocalInflux
 ) -> None:
