@@ -1,8 +1,8 @@
 """What the writer does while the disk is full.
 
-Duty: alarms go on into the reserve, given up piece by piece; telemetry goes on only into room that older
-telemetry leaves inside the file, told as gaps. Ends when the reserve could be made whole again. Runs in the
-writer thread.
+Duty: the store opens and alarms go on with the reserve, given up piece by piece; telemetry goes on only into
+room that older telemetry leaves inside the file, told as gaps. Ends when the reserve could be made whole
+again. Runs in the writer thread.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 _RING_STEP_BYTES = 1024 * 1024
 _MAX_LOG_BYTES = 8 * 1024 * 1024
+_NO_ROOM_BYTES = 256 * 1024
 _SPARE_BYTES = 8 * 1024 * 1024  # must be free beside a whole reserve before the disk counts as usable again
 
 Write = Callable[[list[PendingRecord], Sequence[GapEntry]], None]
@@ -51,6 +52,21 @@ class FullDisk:
             held_bytes = self._reserve.held_bytes
             _log.error("journal disk full, reserve in use error=%s reserve_bytes=%d", error, held_bytes)
             self.low = True
+
+    def opened(self, open_store: Callable[[], Store]) -> Store:
+        """The store, with pieces of the reserve where the disk is full already: without it a start would know
+        no alarm and no limit. Raises what `open_store` raises once the reserve is used up."""
+        while True:
+            try:
+                return open_store()
+            except (sqlite3.Error, OSError) as error:
+                # The file beside the log is mapped: that it finds no room is an error of reading and writing.
+                io_error = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR
+                full = self.is_full(error) or (io_error and self._reserve.free_bytes() < _NO_ROOM_BYTES)
+                if not full or self._reserve.held_bytes == 0:
+                    raise
+                self.enter(error)
+                self._reserve.release()
 
     def write_critical(self, write: Write, critical: list[PendingRecord], gaps: Sequence[GapEntry]) -> None:
         """Write, giving up the reserve as far as it takes. Raises what `write` raises once it is used up."""

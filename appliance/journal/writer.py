@@ -212,7 +212,7 @@ class Writer:
         if self.store is not None:
             self._left, self.store = self.store, None
             self._left.close()
-        store = self._open_store(error, thorough)
+        store = self._full_disk.opened(lambda: self._open_store(error, thorough))
         if self._left is not None:
             self._take_over(self._left, store)
             self._left = None

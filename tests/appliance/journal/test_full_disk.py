@@ -112,6 +112,24 @@ async def test_a_disk_full_at_the_start(open_journal: OpenJournal, disk: Path) -
     assert [record.key for record in await journal.read(0)] == [alarm(1).key]
 
 
+async def test_a_start_on_a_full_disk_knows_what_was_and_keeps_what_comes(
+    open_journal: OpenJournal, disk: Path
+) -> None:
+    """The log that the file needs beside it has no room but the reserve's."""
+    journal = await open_journal(folder=disk / "journal", budgets=BUDGETS)
+    await until(lambda: journal.reserve.whole)
+    await journal.commit([alarm(1)])
+    await journal.close()
+    fill(disk / "filler")
+    again = await open_journal(folder=disk / "journal", budgets=BUDGETS)
+    assert [record.key for record in again.latest(RecordKind.ALARM_TRANSITION)] == [alarm(1).key]
+    assert (await again.commit([alarm(2)])).durable
+    assert again.space_low
+    (disk / "filler").unlink()
+    await until(lambda: not again.space_low)
+    assert [record.key for record in await again.read(0)] == [alarm(1).key, alarm(2).key]
+
+
 async def test_telemetry_alone_on_a_full_disk_is_told_as_lost(open_journal: OpenJournal, disk: Path) -> None:
     """Nothing older to give up: the new telemetry leaves, and the ledger says so."""
     journal = await open_journal(folder=disk / "journal", budgets=replace(BUDGETS, reserve_transitions=600))
