@@ -29,7 +29,7 @@ STORY_S = 240.0  # from the start of the demo to the alarm on the page
 LEARNING_S = 60.0
 SENTENCE = re.compile(
     r"outer race, BPFO at (?P<multiple>\d\.\d+) x shaft speed, (?P<over_db>\d+) dB over baseline, "
-    r"rising (?P<rising>since \d{4}-\d\d-\d\d \d\d:\d\d UTC|for \d+ (s|min) when this was told)"
+    r"rising (?P<rising>since \d{4}-\d\d-\d\d \d\d:\d\d UTC|for \d+ (s|min)( when this was told)?)"
 )
 
 # -- chapter 1: the door --
