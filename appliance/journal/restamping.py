@@ -182,6 +182,11 @@ _FINAL = "provisional_final_through"
 _POLICY = "provisional_times"
 
 
+def holds_untrusted(store: Store) -> bool:
+    """Whether records of untrusted time are held back from the sinks until it is known."""
+    return store.get_meta(_POLICY) == "resolve"
+
+
 def _note_policy(store: Store, resolve: bool) -> None:
     """What was sent with its provisional time keeps it, also once such records are held back instead."""
     wanted = "resolve" if resolve else "keep"

@@ -18,6 +18,7 @@ from appliance.journal.deliveries import NOBODY
 from appliance.journal.features import DURATION, part_duration_ns
 from appliance.journal.pending import BootTime, PendingGap
 from appliance.journal.record import GapState, RecordClass, RecordKind
+from appliance.journal.restamping import holds_untrusted
 from appliance.journal.retention import Budgets, stored_bytes
 from appliance.journal.store import Store
 from dsp.samples import GapCause
@@ -133,7 +134,10 @@ def trim(
             account.dropped -= len(chosen)
         raise
     store.books.refresh_oldest()
-    gaps = _gaps_of([one for one in chosen if one.kind == _FEATURES], pressure) if pressure else []
+    gaps: list[PendingGap] = []
+    if pressure:  # of windows whatever was delivered: the box's own trend has a hole
+        unsent = {one.sequence for one in _unsent(store, chosen)}
+        gaps = _gaps_of([one for one in chosen if one.kind == _FEATURES or one.sequence in unsent], pressure)
     return Trimmed(len(chosen), freed_bytes, gaps)
 
 
@@ -191,15 +195,29 @@ def _tell_unsent(store: Store, chosen: Sequence[_Leaving]) -> None:
         return
     if chosen[0].sequence <= delivered:
         books.evicted_until_ns.clear()  # what comes between is at the centre
-    gaps = _gaps_of(
-        [one for one in chosen if one.sequence > delivered and one.kind in _OF_CHANNELS],
-        GapCause.BACKPRESSURE,
-    )
+    gaps = _gaps_of(_unsent(store, chosen), GapCause.BACKPRESSURE)
     for gap in gaps:
         gap.start_ns = min(gap.start_ns, books.evicted_until_ns.get(gap.channel_id, gap.start_ns))
     if gaps:
         store.write([], gaps)
         books.evicted_until_ns.update((gap.channel_id, gap.end_ns) for gap in gaps)
+
+
+def _unsent(store: Store, chosen: Iterable[_Leaving]) -> list[_Leaving]:
+    """What of a channel's records no sink has had, where one has ever asked for telemetry.
+
+    Marks count what is held back for its time as dealt with, so that budgets do not wait for it: it has not
+    been delivered all the same.
+    """
+    delivered = store.deliveries.confirmed(RecordClass.TELEMETRY)
+    if delivered == NOBODY:
+        return []
+    held = holds_untrusted(store)
+    return [
+        one
+        for one in chosen
+        if one.kind in _OF_CHANNELS and (one.sequence > delivered or (held and not one.trusted))
+    ]
 
 
 def _gaps_of(chosen: Iterable[_Leaving], cause: GapCause) -> list[PendingGap]:

@@ -20,7 +20,7 @@ from appliance.sources.source import LinkState, SourceLost
 from dsp.samples import Gap, GapCause, SourceItem
 from tests.appliance.house import House, ScriptedSource, hanging_disk, house, running, stored_gaps, until
 from tests.appliance.journal.builders import ALL_TIME, START_NS
-from tests.appliance.journal.test_damage import garble_in_place
+from tests.appliance.journal.test_damage import bring_log_in, garble_in_place
 from tests.fakes.machine_items import LOW_RATE_HZ, MOTOR, block, channels, tag
 
 S = 1_000_000_000
@@ -236,7 +236,7 @@ async def test_counters_go_on_when_the_journal_is_replaced_while_running(tmp_pat
         await one.pipeline.commit_counters()
         store = one.journal._writer.store
         assert store is not None
-        store.checkpoint()
+        bring_log_in(store.path)
         garble_in_place(store.path, 0, store.path.stat().st_size)
         one.journal._writer.suspect()
         await until(lambda: one.journal.damage_report is not None and one.journal.durable)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from appliance.clock import ReplayClock
 from appliance.journal.features import DURATION, encode, features_record, part_duration_ns
 from appliance.journal.journal import Journal
 from appliance.journal.record import GapState, Record, RecordClass, RecordKind
@@ -89,6 +90,25 @@ async def test_a_long_outage_ends_as_one_entry_however_many_steps_it_took(open_j
     first_kept = (await kept(journal, RecordKind.FEATURES))[0]
     assert covered_s == pytest.approx((first_kept.time_ns - START_NS) / 1e9, abs=4.0)
     assert len(lost) <= 4, "one for each life of the service at most"
+
+
+async def test_what_is_held_back_for_its_time_is_told_although_the_mark_has_passed_it(
+    open_journal: OpenJournal,
+) -> None:
+    """Marks count records of unknown time as dealt with; no sink has had them all the same."""
+    clock = ReplayClock(START_NS, trusted=False)
+    journal = await open_journal(budgets=SMALL_TELEMETRY, clock=clock)
+    journal.mark_delivered("central", RecordClass.TELEMETRY, 1 << 40)
+    for second in range(1_000):
+        journal.submit(tag_record("speed", second * SECOND_NS, 24.5, "Hz"))
+    await journal.close()
+    journal = await open_journal(budgets=SMALL_TELEMETRY, clock=clock)
+    await journal.commit([alarm(1_000)])
+    first_kept = (await kept(journal, RecordKind.TAG))[0]
+    gaps = [one for one in await journal.gaps("speed", *ALL_TIME) if one.cause is GapCause.BACKPRESSURE]
+    assert [gap.state for gap in gaps] == [GapState.LOST]
+    assert gaps[0].start_ns == START_NS
+    assert first_kept.time_ns - SECOND_NS <= gaps[0].end_ns <= first_kept.time_ns
 
 
 def test_the_duration_is_read_from_its_place() -> None:

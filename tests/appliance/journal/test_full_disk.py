@@ -10,9 +10,10 @@ import orjson
 import pytest
 
 from appliance.journal.features import features_record
-from appliance.journal.record import RecordKind
+from appliance.journal.record import RecordClass, RecordKind
 from appliance.journal.reserve import Reserve
 from appliance.journal.retention import MIB, Budgets
+from appliance.journal.series import tag_record
 from tests.appliance.journal.builders import ALL_TIME, NAMES, SECOND_NS, alarm, vector
 from tests.appliance.journal.conftest import OpenJournal
 from tests.appliance.journal.disks import fill, small_disk
@@ -128,6 +129,33 @@ async def test_a_start_on_a_full_disk_knows_what_was_and_keeps_what_comes(
     (disk / "filler").unlink()
     await until(lambda: not again.space_low)
     assert [record.key for record in await again.read(0)] == [alarm(1).key, alarm(2).key]
+
+
+@pytest.mark.parametrize(("delivered", "n_gaps"), [(0, 1), (1 << 40, 0)])
+async def test_values_that_leave_undelivered_are_told_as_the_disk_s(
+    open_journal: OpenJournal, disk: Path, delivered: int, n_gaps: int
+) -> None:
+    """Of tags the trend holds no window: the centre, which waits for them, has to learn of the hole."""
+    journal = await open_journal(folder=disk / "journal", budgets=BUDGETS)
+    await until(lambda: journal.reserve.whole)
+    journal.mark_delivered("central", RecordClass.TELEMETRY, delivered)
+    for second in range(N_OLD):
+        journal.submit(features_record(vector(second * SECOND_NS, *range(40), names=WIDE)))
+        if second % 10 == 0:
+            journal.submit(tag_record("speed", second * SECOND_NS, 24.5, "Hz"))
+    await journal.commit([alarm(0)])
+    await until(lambda: journal._writer.in_memory()[1] == 0)
+    fill(disk / "filler")
+    for second in range(N_OLD, N_OLD + 200):
+        journal.submit(features_record(vector(second * SECOND_NS, *range(40), names=WIDE)))
+        await journal.commit([alarm(second)])
+    await until(lambda: journal._writer._queue.empty and journal._writer._busy_since_ns is None)
+    assert journal.space_low
+    (first_kept, *_) = await journal.read(0, {RecordKind.TAG})
+    assert first_kept.time_ns > 1_800_000_000 * SECOND_NS  # some left
+    gaps = [gap for gap in await journal.gaps("speed", *ALL_TIME) if gap.cause == "disk full"]
+    assert len(gaps) == n_gaps
+    assert all(gap.end_ns >= first_kept.time_ns - 10 * SECOND_NS for gap in gaps)
 
 
 async def test_telemetry_alone_on_a_full_disk_is_told_as_lost(open_journal: OpenJournal, disk: Path) -> None:
