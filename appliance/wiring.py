@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import TypeVar
 
 from appliance.alarm_desk import AlarmDesk
@@ -212,8 +213,13 @@ class Appliance:
             raise Fatal(f"the state folder {state_dir} cannot be used: {error.strerror}") from error
         tls = tls_files(settings.web, state_dir / "tls")
         hold = settings.central is None or settings.central.provisional_times == "hold"
+        memory = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]  # systemd's
         journal = await Journal.open(
-            state_dir / "journal", build_budgets(settings), clock, resolve_times=hold
+            state_dir / "journal",
+            build_budgets(settings),
+            clock,
+            resolve_times=hold,
+            refuge_folder=Path(memory) if memory else None,
         )
         try:
             return cls(settings, clock, journal, auth, tls)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -27,6 +28,7 @@ from appliance.drill.oracle import Step
 from appliance.drill.page_client import PageClient
 from appliance.drill.proxy import Proxy
 from appliance.errors import Fatal
+from appliance.installation import module_command
 from appliance.reconcile.audit import KIND_CLASS
 from appliance.reconcile.audit_book import DONE, FAILED, ask_for_resend, read_request
 from appliance.reconcile.slot_store import FILE_NAME as AUDIT_FILE
@@ -66,7 +68,7 @@ class Rig:
         )
         self.up = asyncio.Event()
         self.may_run = asyncio.Event()
-        self._log = folder / "drill.log"
+        self._log, self._memory = folder / "drill.log", folder / "run"  # as systemd keeps it over restarts
         self._truth, self._account = folder / "sensor-truth.jsonl", folder / "plant-account"
         self._sensor: ChildProcess | None = None
         self._plant: ChildProcess | None = None
@@ -82,6 +84,7 @@ class Rig:
     async def start(self) -> None:
         """Everything up and samples flowing. Raises Fatal."""
         self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._memory.mkdir(exist_ok=True, mode=0o700)
         self.clock.write(0.0, disciplined=True)
         await self.centre.start()
         await self.proxy.start()
@@ -256,11 +259,12 @@ class Rig:
     async def _keep_appliance(self) -> None:
         while True:
             await self.may_run.wait()
-            self._appliance = await ChildProcess.start(
+            self._appliance = await ChildProcess.run(
                 "appliance",
-                "appliance.commands.drill_service",
+                *module_command("appliance.commands.drill_service"),
                 *(str(self.clock.path), "run", "--config", str(self._config), "--json"),
                 log=self._log,
+                environment={**os.environ, "RUNTIME_DIRECTORY": str(self._memory)},
             )
             self.starts += 1
             async for line in self._appliance.lines():

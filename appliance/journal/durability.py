@@ -27,6 +27,20 @@ class Durability:
         if not self.durable:
             callback(False, self.reason)
 
+    def judge(self, failure: Exception | None, waiting_s: float, limit_s: float) -> None:
+        """Decide by what the disk does: `failure` of the latest attempt, and how long something has waited.
+
+        Not durable beyond `limit_s`; durable again once an attempt went well and nothing has waited long.
+        """
+        if waiting_s > limit_s:
+            self.refused(failure)
+        elif not self.durable and failure is None and waiting_s < limit_s / 4:
+            self.set(True, "")
+
+    def refused(self, failure: Exception | None) -> None:
+        """The disk did not take what it was offered in time."""
+        self.set(False, "the disk does not answer" if failure is None else f"the disk refuses: {failure}")
+
     def set(self, durable: bool, reason: str) -> None:
         self.reason = reason
         if durable is self.durable:

@@ -26,7 +26,8 @@ from appliance.journal.durability import Durability, DurabilityCallback
 from appliance.journal.errors import JournalRejected
 from appliance.journal.ledger import first_state
 from appliance.journal.pending import PendingGap, PendingGapState, PendingRecord, Ticket
-from appliance.journal.queries import Float32Array, Int64Array, Queries
+from appliance.journal.queries import Queries
+from appliance.journal.reading import Reading
 from appliance.journal.record import (
     ClassBacklog,
     CommitResult,
@@ -36,9 +37,9 @@ from appliance.journal.record import (
     Record,
     RecordClass,
     RecordKind,
-    StoredGap,
 )
 from appliance.journal.recovery import Recovery, lock_folder
+from appliance.journal.refuge import Refuge
 from appliance.journal.reserve import Reserve
 from appliance.journal.restamping import Restamping
 from appliance.journal.retention import Budgets, Timing
@@ -50,13 +51,21 @@ _OPEN_LIMIT_S = 30.0
 _CLOSE_LIMIT_S = 10.0
 
 
-class Journal:
+class Journal(Reading):
     """An open journal. Build it with `Journal.open`, use it from one event loop, `close` it."""
 
     def __init__(  # noqa: PLR0917 - `open` is the way in
-        self, folder: Path, budgets: Budgets, clock: Clock, timing: Timing, lock: int, resolve_times: bool
+        self,
+        folder: Path,
+        budgets: Budgets,
+        clock: Clock,
+        timing: Timing,
+        lock: int,
+        resolve_times: bool,
+        refuge: Refuge,
     ) -> None:
         self.folder = folder
+        self._refuge = refuge
         self.budgets = budgets
         self.reserve = Reserve(folder, budgets.reserve_bytes)
         # The kernel's boot names the life of the monotonic clock; the suffix names this start of the service.
@@ -78,7 +87,7 @@ class Journal:
             on_commit=self._tell_commit,
             restamping=self._restamping,
         )
-        self.queries = self._queries = Queries(folder / FILE_NAME, self._writer.suspect)
+        super().__init__(Queries(folder / FILE_NAME, self._writer.suspect))
         self._durability = Durability()
         self._committed = asyncio.Event()
         self._absence = Absence(self.boot_id)
@@ -94,17 +103,19 @@ class Journal:
         timing: Timing | None = None,
         *,
         resolve_times: bool = True,
+        refuge_folder: Path | None = None,
     ) -> Journal:
         """Open the journal in `folder`, or create it (mode 0700).
 
         A damaged file is set aside and salvaged (`damage_report`). A disk that refuses does not stop the
         appliance: the journal opens not durable and tries on. `resolve_times` False: records of an untrusted
-        clock keep their time for good, because they are sent with it. Raises JournalLocked when another
-        process has it open, Fatal when a newer release has written it.
+        clock keep their time for good, because they are sent with it. `refuge_folder`, in the system's
+        memory: there a service that is killed finds again what no disk had taken. Raises JournalLocked when
+        another process has it open, Fatal when a newer release has written it.
         """
         folder = Path(folder)
         lock = await asyncio.to_thread(lock_folder, folder)
-        journal = cls(folder, budgets, clock, timing or Timing(), lock, resolve_times)
+        journal = cls(folder, budgets, clock, timing or Timing(), lock, resolve_times, Refuge(refuge_folder))
         await journal._start()
         return journal
 
@@ -172,14 +183,7 @@ class Journal:
             check(record)
         if not records:
             return CommitResult((), self._durability.durable)
-        loop = self._loop
-        done: asyncio.Future[tuple[Record, ...]] = loop.create_future()
-
-        def resolve(stored: tuple[Record, ...]) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(_set_result, done, stored)
-
-        ticket = Ticket(len(records), resolve)
+        ticket, done = self._ticket(len(records))
         pending = [self._pending(record, ticket) for record in records]
         self._writer.add_critical(pending)
         limit_s = self._timing.commit_limit_s if self._durability.durable else 0.0
@@ -187,7 +191,8 @@ class Journal:
             await asyncio.wait({done}, timeout=limit_s)
         if done.done() and not done.cancelled():
             return CommitResult(done.result(), True)
-        self._durability.set(False, self._reason())
+        self._refuge.hold(pending)
+        self._durability.refused(self._writer.failure)
         return CommitResult(tuple(one.held(self.boot_id) for one in pending), False)
 
     def submit(self, record: NewRecord) -> None:
@@ -240,22 +245,6 @@ class Journal:
         """UTC ns of the end of the newest data of every channel that ever had any."""
         return channels_last_seen(self._writer.store)
 
-    async def read(
-        self, after_sequence: int, kinds: Collection[RecordKind] | None = None, limit: int = 1_000
-    ) -> list[Record]:
-        """Records after a sequence, in order; of all kinds if `kinds` is None. Raises Retryable."""
-        return await self._queries.read(after_sequence, kinds, limit)
-
-    async def history(self, kind: RecordKind, subject: str, limit: int = 1_000) -> list[Record]:
-        """The newest `limit` records of one subject (an alarm's transitions), oldest first."""
-        return await self._queries.history(kind, subject, limit)
-
-    async def between(
-        self, kind: RecordKind, subject: str, start_ns: int, end_ns: int, limit: int = 10_000
-    ) -> list[Record]:
-        """Records of one subject in an interval of UTC time, in order of time."""
-        return await self._queries.between(kind, subject, start_ns, end_ns, limit)
-
     async def follow(
         self, after_sequence: int, kinds: Collection[RecordKind] | None = None
     ) -> AsyncIterator[Record]:
@@ -267,42 +256,12 @@ class Journal:
         while not self._closing:
             # The event is taken before the read: a commit in between sets the one that is waited for.
             committed = self._committed
-            records = await self._queries.read(sequence, kinds, 500)
+            records = await self.queries.read(sequence, kinds, 500)
             for record in records:
                 sequence = record.sequence
                 yield record
             if not records:
                 await committed.wait()
-
-    async def features(
-        self, channel_id: str, feature: str, start_ns: int, end_ns: int
-    ) -> tuple[Int64Array, Float32Array]:
-        """One feature of a channel over UTC time: (times ns, values); NaN where the window had none."""
-        series = await self._queries.features(channel_id, feature, start_ns, end_ns)
-        return series.times_ns, series.values
-
-    async def feature_names(self, channel_id: str) -> tuple[str, ...]:
-        """The names of the channel's newest feature vector; empty if there is none."""
-        return await self._queries.feature_names(channel_id)
-
-    async def scores(self, channel_id: str, start_ns: int, end_ns: int) -> tuple[Int64Array, Float32Array]:
-        """The anomaly score of a channel over UTC time (1.0 = limit)."""
-        series = await self._queries.values(RecordKind.SCORE, channel_id, start_ns, end_ns)
-        return series.times_ns, series.values
-
-    async def tags(self, channel_id: str, start_ns: int, end_ns: int) -> tuple[Int64Array, Float32Array]:
-        """A process value over UTC time, in its channel's unit."""
-        series = await self._queries.values(RecordKind.TAG, channel_id, start_ns, end_ns)
-        return series.times_ns, series.values
-
-    async def gaps(self, channel_id: str, start_ns: int, end_ns: int) -> list[StoredGap]:
-        """The ledger's entries of a channel that overlap an interval of UTC time."""
-        return await self._queries.gaps(channel_id, start_ns, end_ns)
-
-    @property
-    def damaged_rows(self) -> int:
-        """Rows that queries left out because their CRC did not fit."""
-        return self._queries.damaged_rows
 
     def backlog(self) -> list[ClassBacklog]:
         """What each class holds, from running accounts; reads nothing from the disk."""
@@ -318,7 +277,7 @@ class Journal:
             self._watch_task.cancel()
         self._committed.set()
         await asyncio.to_thread(self._writer.stop, _CLOSE_LIMIT_S)
-        self._queries.close()
+        self.queries.close()
         os.close(self._lock)
 
     # ---- inside ----
@@ -332,9 +291,31 @@ class Journal:
             raise failure
         store = self._writer.store
         if store is None:
-            self._durability.set(False, self._reason())
+            self._durability.refused(failure)
+        await self._take_up()
         threading.Thread(target=self._check_file, name="journal-check", daemon=True).start()
         self._watch_task = asyncio.create_task(self._watch(), name="journal-durability")
+
+    async def _take_up(self) -> None:
+        """What an earlier life could not write comes first, before anybody asks what is known."""
+        if not (held := self._refuge.recall(time.monotonic_ns())):
+            return
+        ticket, done = self._ticket(len(held))
+        for one in held:
+            one.ticket = ticket
+        self._writer.add_critical(held)
+        await asyncio.wait({done}, timeout=self._timing.commit_limit_s)
+
+    def _ticket(self, wanted: int) -> tuple[Ticket, asyncio.Future[tuple[Record, ...]]]:
+        """What the writer resolves once so many records are on the disk, and what is awaited meanwhile."""
+        loop = self._loop
+        done: asyncio.Future[tuple[Record, ...]] = loop.create_future()
+
+        def resolve(stored: tuple[Record, ...]) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_set_result, done, stored)
+
+        return Ticket(wanted, resolve), done
 
     def _open_store(self, error: Exception | None, thorough: bool) -> Store:
         """In the writer's thread, before it looks at the clock: that learns what the file knows of it."""
@@ -349,23 +330,12 @@ class Journal:
         """Notice a disk that hangs or refuses even when no alarm is waiting for it."""
         while True:
             await asyncio.sleep(self._timing.commit_limit_s / 8)
-            if self._writer.waiting_s() > self._timing.commit_limit_s:
-                self._durability.set(False, self._reason())
-            else:
-                self._check_recovered()
+            self._look()
+            if self._durability.durable and self._writer.waiting_s() == 0.0:
+                self._refuge.clear()
 
-    def _check_recovered(self) -> None:
-        """Durable again: the latest attempt went well and nothing has waited long any more."""
-        if self._durability.durable or self._writer.failure is not None:
-            return
-        if self._writer.waiting_s() < self._timing.commit_limit_s / 4:
-            self._durability.set(True, "")
-
-    def _reason(self) -> str:
-        failure = self._writer.failure
-        if failure is not None:
-            return f"the disk refuses: {failure}"
-        return "the disk does not answer"
+    def _look(self) -> None:
+        self._durability.judge(self._writer.failure, self._writer.waiting_s(), self._timing.commit_limit_s)
 
     def _tell_commit(self) -> None:
         """From the writer thread: wake whoever follows."""
@@ -376,8 +346,8 @@ class Journal:
         committed, self._committed = self._committed, asyncio.Event()
         committed.set()
         if self._recovery.take_replaced():
-            self._queries.reopen()
-        self._check_recovered()
+            self.queries.reopen()
+        self._look()
 
     def _check_file(self) -> None:
         """In a thread of its own, while the service runs: the check that was too long for the start."""

@@ -26,6 +26,7 @@ async def open_journal(tmp_path: Path) -> AsyncIterator[OpenJournal]:
         clock: Clock | None = None,
         timing: Timing = QUICK,
         resolve_times: bool = True,
+        refuge_folder: Path | None = None,
     ) -> Journal:
         journal = await Journal.open(
             folder or tmp_path / "journal",
@@ -33,6 +34,7 @@ async def open_journal(tmp_path: Path) -> AsyncIterator[OpenJournal]:
             clock or ReplayClock(START_NS),
             timing,
             resolve_times=resolve_times,
+            refuge_folder=refuge_folder,
         )
         opened.append(journal)
         return journal
