@@ -36,10 +36,15 @@ class Refuge:
         self._complained = False
 
     def hold(self, pending: Iterable[PendingRecord]) -> None:
-        """Keep these, after what is there. A refuge that refuses, too, is said once in the log."""
-        if self._path is None:
+        """Keep these, after what is there. A refuge that refuses, too, is said once in the log.
+
+        Telemetry is left out: its key names it within one start only, so that it could come twice.
+        """
+        frames = b"".join(
+            _frame(one) for one in pending if one.record.record_class is not RecordClass.TELEMETRY
+        )
+        if self._path is None or not frames:
             return
-        frames = b"".join(_frame(one) for one in pending)
         try:
             if self._size + len(frames) > self._limit:
                 self._shrink()

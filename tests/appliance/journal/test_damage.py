@@ -230,9 +230,7 @@ async def test_damage_while_running_is_noticed_by_a_reader_and_mended(open_journ
     garble_in_place(path, 4_096, path.stat().st_size - 4_096)
     with pytest.raises(Exception, match="cannot be read"):
         for _ in range(50):
-            await journal.queries.run(
-                lambda connection: connection.execute("PRAGMA cache_size=0").fetchall()
-            )
+            await journal.queries.run(lambda connection: connection.execute("PRAGMA cache_size=0").fetchall())
             await journal.read(0)
     await until(lambda: journal.damage_report is not None and journal.durable)
     assert journal.incarnation != incarnation

@@ -8,6 +8,7 @@ import os
 import signal
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from appliance.journal.pending import PendingRecord
 from appliance.journal.record import NewRecord, RecordKind
 from appliance.journal.refuge import FILE_NAME, Refuge
+from appliance.journal.series import tag_record
 from appliance.journal.store import FILE_NAME as JOURNAL_FILE
 from tests.appliance.journal.builders import alarm, counter
 from tests.appliance.journal.conftest import OpenJournal
@@ -99,6 +101,12 @@ def test_what_comes_back_is_what_was_held(tmp_path: Path) -> None:
     held_back = [PendingRecord(every_byte, 17, False, 0), pending(counter(3))]
     Refuge(tmp_path).hold(held_back)
     assert Refuge(tmp_path).recall(0) == held_back
+
+
+def test_telemetry_is_left_out_since_its_key_is_of_one_start_alone(tmp_path: Path) -> None:
+    value = replace(tag_record("speed", 0, 24.5, "Hz"), late=True)
+    Refuge(tmp_path).hold([pending(value), pending(alarm(1))])
+    assert keys(Refuge(tmp_path)) == [alarm(1).key]
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip"])
