@@ -91,7 +91,6 @@ FAULTS = (
         "the kernel makes the disk read-only after an error",
         _read_only,
         own_disk=True,
-        only_copy=True,
     ),
     Fault("wal-damage", FAMILY, "noise in the journal's write-ahead log", _damage_log, only_copy=True),
     Fault("file-damage", FAMILY, "noise in the journal's file", _damage_file, only_copy=True),
