@@ -29,6 +29,7 @@ GAP_GRACE_NS = (
     86_400_000_000_000  # entries of the ledger outlive their time by a day: one that grows stays one
 )
 _FEATURES = schema.KIND_CODES[RecordKind.FEATURES]
+_GAP = schema.KIND_CODES[RecordKind.GAP]
 _OF_CHANNELS = frozenset(
     schema.KIND_CODES[kind] for kind in (RecordKind.FEATURES, RecordKind.SCORE, RecordKind.TAG)
 )
@@ -149,7 +150,7 @@ def _candidates(
     code = schema.CLASS_CODES[record_class]
     columns = (
         "sequence, kind, subject, time_ns, monotonic_ns, trusted, length(key), length(subject), "
-        f"length(payload), substr(payload,{DURATION.start + 1},4), boot"
+        f"length(payload), substr(payload,{DURATION.start + 1},4), boot, key"
     )
     if record_class is not RecordClass.TELEMETRY:
         of_age = "" if older_than_ns is None else "AND time_ns<? "
@@ -167,11 +168,35 @@ def _candidates(
         (code, books.kept_through, through, STEP_RECORDS),
     ).fetchall()
     may_leave = [row for row in rows if not store.is_newest(schema.KIND_OF_CODE[row[1]], row[2], row[0])]
+    told = _last_told(store, may_leave)
+    may_leave = [row for row in may_leave if row[0] not in told] or may_leave
     passed = may_leave[0][0] - 1 if may_leave else rows[-1][0] if rows else books.kept_through
     if passed > books.kept_through:
         books.kept_through = passed
         books.refresh_oldest()
     return [row for row in may_leave if older_than_ns is None or row[3] < older_than_ns]
+
+
+def _last_told(store: Store, rows: Iterable[tuple]) -> set[int]:  # type: ignore[type-arg]
+    """Of these rows the sequences that tell last of a gap and are not delivered: the only word of a loss.
+
+    They stay for as long as anything else can leave in their place.
+    """
+    delivered = store.deliveries.confirmed(RecordClass.TELEMETRY)
+    gaps = [row for row in rows if row[1] == _GAP] if delivered != NOBODY else []
+    held = holds_untrusted(store) if gaps else False
+    last = set()
+    for row in gaps:
+        sequence, trusted, key = row[0], row[5], row[11]
+        if sequence > delivered or (held and not trusted):
+            of_gap = key.rsplit("/", 2)[0] + "/"  # gap/ID/END/STATE
+            later = store.connection.execute(
+                "SELECT 1 FROM record INDEXED BY record_key WHERE key>=? AND key<? AND sequence>? LIMIT 1",
+                (of_gap, of_gap[:-1] + "0", sequence),  # "0" is what follows "/"
+            ).fetchone()
+            if later is None:
+                last.add(sequence)
+    return last
 
 
 def _may_leave_through(store: Store, record_class: RecordClass, budgets: Budgets) -> int:

@@ -10,7 +10,7 @@ from appliance.journal.features import DURATION, encode, features_record, part_d
 from appliance.journal.journal import Journal
 from appliance.journal.record import GapState, Record, RecordClass, RecordKind
 from appliance.journal.series import tag_record
-from dsp.samples import GapCause
+from dsp.samples import Gap, GapCause
 from tests.appliance.journal.builders import ALL_TIME, SECOND_NS, START_NS, alarm, budgets, vector
 from tests.appliance.journal.conftest import OpenJournal
 
@@ -109,6 +109,36 @@ async def test_what_is_held_back_for_its_time_is_told_although_the_mark_has_pass
     assert [gap.state for gap in gaps] == [GapState.LOST]
     assert gaps[0].start_ns == START_NS
     assert first_kept.time_ns - SECOND_NS <= gaps[0].end_ns <= first_kept.time_ns
+
+
+@pytest.mark.parametrize(("delivered", "n_kept"), [(0, 3), (1 << 40, 1)])
+async def test_the_last_word_of_a_loss_stays_until_it_is_delivered(
+    open_journal: OpenJournal, delivered: int, n_kept: int
+) -> None:
+    """A gap told and then trimmed itself would be a loss that nobody ever hears of."""
+    journal = await open_journal(budgets=SMALL_TELEMETRY)
+    journal.mark_delivered("central", RecordClass.TELEMETRY, delivered)
+    for start_s in (0, 100, 200):
+        for end_s in (start_s + 5, start_s + 9):  # told again, longer: the first word is superseded
+            start_ns, end_ns = start_s * SECOND_NS, end_s * SECOND_NS
+            journal.record_gap(Gap("temperature", start_ns, end_ns, GapCause.OPCUA_DOWN, None))
+    await journal.close()
+    journal = await filled(open_journal, delivered, first=1_000)
+    ends = [gap["end_ns"] for gap in await told(journal) if gap["channel"] == "temperature"]
+    wanted = [START_NS + (start_s + 9) * SECOND_NS for start_s in (0, 100, 200)]
+    assert ends == wanted[-n_kept:]
+
+
+async def test_gaps_alone_do_not_fill_the_disk(open_journal: OpenJournal) -> None:
+    journal = await open_journal(budgets=SMALL_TELEMETRY)
+    journal.mark_delivered("central", RecordClass.TELEMETRY, 0)
+    for second in range(0, 20_000, 10):
+        start_ns = second * SECOND_NS
+        journal.record_gap(Gap("temperature", start_ns, start_ns + SECOND_NS, GapCause.OPCUA_DOWN, None))
+    await journal.close()
+    journal = await filled(open_journal, 0, first=20_000)
+    (telemetry,) = [one for one in journal.backlog() if one.record_class is RecordClass.TELEMETRY]
+    assert telemetry.stored_bytes <= 2 * telemetry.budget_bytes
 
 
 def test_the_duration_is_read_from_its_place() -> None:
