@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 
 from appliance.journal import schema
-from appliance.journal.pending import GapEntry, PendingGap, PendingRecord
+from appliance.journal.pending import GapEntry, PendingRecord
 from appliance.journal.record import RecordClass
 from appliance.journal.reserve import Reserve
 from appliance.journal.retention import Budgets
@@ -78,35 +78,35 @@ class FullDisk:
                 if not self.is_full(error) or not self._reserve.release():
                     raise
 
-    def write_telemetry(self, store: Store, write: Write, telemetry: list[PendingRecord]) -> list[PendingGap]:
-        """Write telemetry in place of older telemetry; returns the gaps that this leaves.
+    def write_telemetry(
+        self, store: Store, write: Write, telemetry: list[PendingRecord], gaps: list[GapEntry]
+    ) -> None:
+        """Write telemetry in place of older telemetry; what this leaves is added to `gaps`, also if it fails.
 
         The file does not grow by it, but the log may, up to its bound: that much of the reserve is given.
         Raises what `write` raises, ENOSPC included, when there is nothing older to give up.
         """
         wanted_bytes = sum(pending.size_bytes for pending in telemetry)
-        gaps: list[PendingGap] = []
         while True:
             try:
-                gaps.extend(self._make_room(store, wanted_bytes))
+                self._make_room(store, wanted_bytes, gaps)
                 write(telemetry, [])
-                return gaps
+                return
             except sqlite3.Error as error:
                 log_bytes = store.log_bytes()
                 if not self.is_full(error) or log_bytes > _MAX_LOG_BYTES or not self._reserve.release():
                     raise
 
-    def _make_room(self, store: Store, wanted_bytes: int) -> list[PendingGap]:
-        """Free pages inside the file for telemetry, at the cost of the oldest; returns the gaps it leaves.
+    def _make_room(self, store: Store, wanted_bytes: int, gaps: list[GapEntry]) -> None:
+        """Free pages inside the file for telemetry, at the cost of the oldest; each step adds to `gaps`.
 
         Raises OSError (ENOSPC) when there is no older telemetry to give up.
         """
         goal_bytes = 3 * wanted_bytes + 16 * schema.PAGE_BYTES
-        gaps: list[PendingGap] = []
         while True:
             (free_pages,) = store.connection.execute("PRAGMA freelist_count").fetchone()
             if free_pages * schema.PAGE_BYTES >= goal_bytes:
-                return gaps
+                return
             trimmed = trim(
                 store,
                 RecordClass.TELEMETRY,

@@ -291,7 +291,7 @@ class Writer:
         if not telemetry:
             return
         try:
-            gaps.extend(self._full_disk.write_telemetry(self._opened_store(), self._write, telemetry))
+            self._full_disk.write_telemetry(self._opened_store(), self._write, telemetry, gaps)
         except (sqlite3.Error, OSError) as error:
             if not self._full_disk.is_full(error):
                 raise

@@ -177,6 +177,28 @@ async def test_telemetry_alone_on_a_full_disk_is_told_as_lost(open_journal: Open
     assert await journal.feature_names("pump-1.de.x") in {(), NAMES, big}
 
 
+async def test_what_left_in_vain_is_told_as_well(open_journal: OpenJournal, disk: Path) -> None:
+    """All older telemetry leaves, and what should take its place finds too little room even so."""
+    journal = await open_journal(folder=disk / "journal", budgets=replace(BUDGETS, reserve_transitions=600))
+    await until(lambda: journal.reserve.whole)
+    journal.mark_delivered("central", RecordClass.TELEMETRY, 0)
+    for second in range(200):
+        journal.submit(tag_record("speed", second * SECOND_NS, 24.5, "Hz"))
+    await until(lambda: journal._writer.in_memory()[1] == 0)
+    fill(disk / "filler")
+    big = tuple(f"feature_{index}" for index in range(20_000))
+    for second in range(200, 260):
+        journal.submit(features_record(vector(second * SECOND_NS, names=big)))
+        if second % 20 == 19:
+            await until(lambda: journal._writer.in_memory()[1] == 0)
+    await until(lambda: journal._writer._queue.empty)
+    kept = await journal.read(0, {RecordKind.TAG})
+    assert len(kept) == 1  # the newest of its subject
+    gaps = await journal.gaps("speed", *ALL_TIME)
+    covered_s = sum(gap.end_ns - gap.start_ns for gap in gaps if gap.cause == "disk full") / SECOND_NS
+    assert covered_s >= 198 - len(gaps)
+
+
 def test_the_reserve_is_given_up_in_pieces(tmp_path: Path) -> None:
     reserve = Reserve(tmp_path, 8 * MIB)
     assert not reserve.whole
