@@ -25,6 +25,7 @@ from appliance.config import ApplianceSettings
 from appliance.counters import Counter, Counters
 from appliance.dead_letters import DeadLetters
 from appliance.errors import Fatal
+from appliance.fresh_start import once_durable
 from appliance.journal.journal import Journal
 from appliance.limit_desk import LimitDesk
 from appliance.machine_facts import build_analysis, build_machine, build_watches
@@ -202,8 +203,9 @@ class Appliance:
         self._restore(counters)
 
     @classmethod
-    async def build(cls, settings: ApplianceSettings) -> Appliance:
-        """Open what is stored and build all parts. Raises Fatal when the appliance cannot start."""
+    async def build(cls, settings: ApplianceSettings, told: Callable[[str], None] | None = None) -> Appliance:
+        """Open what is stored and build all parts; `told` hears why that takes long. Raises Fatal when the
+        appliance cannot start."""
         state_dir = settings.station.state_dir
         clock = SystemClock()
         try:
@@ -220,6 +222,7 @@ class Appliance:
             clock,
             resolve_times=hold,
             refuge_folder=Path(memory) if memory else None,
+            told=told,
         )
         try:
             return cls(settings, clock, journal, auth, tls)
@@ -261,6 +264,8 @@ class Appliance:
         self.telemetry.supervise(supervisor)
         if self._nightly is not None:
             supervisor.add("nightly drill", self._nightly.run)
+        if self.journal.began_blind:
+            supervisor.add("fresh start", lambda: once_durable(self.journal, lambda: None), essential=True)
         supervisor.add("watchdog", notifier.keep_alive)
         door.supervise(supervisor, self.station, health=self.telemetry, captured=self.captures.views)
         first_password = self._auth.ensure_first_user()

@@ -8,7 +8,7 @@ records. Deleted or uncommitted rows that pages still hold may come back: they w
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -25,6 +25,7 @@ from dsp.samples import GapCause
 TELEMETRY_LIMIT_S = 60.0
 HOLE_NS = 5_000_000_000  # windows of one run are at most some seconds apart
 _BATCH = 2_000
+_STEPS = 100_000  # of SQLite's machine, between two signs of life
 _N_COLUMNS = len(schema.RECORD_COLUMNS.split(","))
 
 
@@ -38,10 +39,17 @@ class Salvage:
     complete: bool = True
 
 
-def salvage_into(store: Store, damaged: Path, limit_s: float = TELEMETRY_LIMIT_S) -> Salvage:
-    """Copy what can be saved from `damaged` (and its log) into a new, empty store."""
+def salvage_into(
+    store: Store,
+    damaged: Path,
+    limit_s: float = TELEMETRY_LIMIT_S,
+    worked: Callable[[], None] | None = None,
+) -> Salvage:
+    """Copy what can be saved from `damaged` (and its log) into a new, empty store. `worked` is called while
+    it gets on."""
     salvage = Salvage()
-    pages = PageFile(damaged)
+    pages = PageFile(damaged, worked)
+    store.connection.set_progress_handler(worked, _STEPS)
     try:
         boots = _small_tables_and_durable(store, pages, salvage)
         _telemetry(store, pages, salvage, boots, time.monotonic() + limit_s)
@@ -51,6 +59,7 @@ def salvage_into(store: Store, damaged: Path, limit_s: float = TELEMETRY_LIMIT_S
         _rebuild(store)
         _enter_holes(store)
     store.reload()
+    store.connection.set_progress_handler(None, 0)
     return salvage
 
 
