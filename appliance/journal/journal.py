@@ -216,8 +216,7 @@ class Journal(Reading):
                 f"record {record.key}: class {record.record_class} must be durable, use `commit`"
             )
         pending = self._pending(record, None)
-        cause = GapCause.POWER_OFF if self.damage_report is None else GapCause.DAMAGED_STORE
-        gap = self._absence.gap_before(pending, self._writer.store, cause)
+        gap = self._absence.gap_before(pending, self._stopped_by())
         if gap is not None:
             self._writer.add_gap(gap)
         self._writer.add_telemetry(pending)
@@ -301,8 +300,8 @@ class Journal(Reading):
             raise
         if self._writer.store is None:
             self._durability.refused(self._writer.failure)
-        if (store := self._known.store) is not None:
-            self._learn_time(store)
+            if (store := self._known.store) is not None:
+                self._learn_from(store)
         await self._take_up()
         threading.Thread(target=self._check_file, name="journal-check", daemon=True).start()
         self._watch_task = asyncio.create_task(self._watch(), name="journal-durability")
@@ -331,12 +330,15 @@ class Journal(Reading):
     def _open_store(self, error: Exception | None, thorough: bool) -> Store:
         """In the writer's thread, before it looks at the clock: that learns what the file knows of it."""
         store = self._recovery.open_store(error, thorough)
-        self._learn_time(store)
+        self._learn_from(store)
         self.queries.keep_open = True
         self.queries.reopen()  # what could only be read changes from now on
         return store
 
-    def _learn_time(self, store: Store) -> None:
+    def _learn_from(self, store: Store) -> None:
+        """Before anything of this start is in it: the time, and since when channels are silent."""
+        for gap in self._absence.knows(store, self._stopped_by()):
+            self._writer.add_gap(gap)
         self._clock.not_before(store.newest_time_ns() or 0)
         newest = (record for kind in RecordKind for record in store.latest(kind))
         if (known := newest_trusted(newest, self.kernel_boot_id)) is not None:
@@ -352,6 +354,9 @@ class Journal(Reading):
 
     def _look(self) -> None:
         self._durability.judge(self._writer.failure, self._writer.waiting_s(), self._timing.commit_limit_s)
+
+    def _stopped_by(self) -> GapCause:
+        return GapCause.POWER_OFF if self.damage_report is None else GapCause.DAMAGED_STORE
 
     def _tell_commit(self) -> None:
         """From the writer thread: wake whoever follows."""

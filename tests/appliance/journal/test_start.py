@@ -11,11 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from appliance.clock import ReplayClock
 from appliance.journal import knowledge, salvage, schema
+from appliance.journal.features import features_record
 from appliance.journal.journal import Journal
 from appliance.journal.record import NewRecord, RecordClass, RecordKind
-from appliance.journal.store import FILE_NAME
-from tests.appliance.journal.builders import alarm, counter
+from appliance.journal.recovery import Recovery
+from appliance.journal.series import tag_record
+from appliance.journal.store import FILE_NAME, Store
+from tests.appliance.journal.builders import ALL_TIME, SECOND_NS, START_NS, alarm, counter, vector
 from tests.appliance.journal.conftest import OpenJournal
 from tests.appliance.journal.disks import freezable_disk, remount, small_disk
 from tests.appliance.journal.test_damage import filled, garble
@@ -166,3 +170,52 @@ async def test_on_a_disk_that_hangs_from_the_start_it_knows_what_was(
         await until(lambda: journal.durable and journal.waiting == 0)
         assert [one.key for one in await journal.read(0)] == [alarm(1).key, limit(3).key, alarm(2).key]
         await journal.close()
+
+
+@pytest.mark.parametrize("readable", [False, True], ids=["blind", "read only"])
+async def test_the_stop_before_a_start_without_a_file_is_told_once_it_opens(
+    open_journal: OpenJournal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, readable: bool
+) -> None:
+    clock = ReplayClock(START_NS)
+    journal = await open_journal(clock=clock)
+    for channel in ("speed", "load"):
+        journal.submit(tag_record(channel, SECOND_NS, 24.0, "1"))
+    journal.submit(features_record(vector(SECOND_NS)))  # 1.25 s long
+    await journal.close()
+    clock.set(3600 * SECOND_NS)
+    opened, refusing = Recovery.open_store, True
+
+    def open_store(self: Recovery, error: Exception | None, thorough: bool = False) -> Store:
+        if refusing:
+            raise OSError(30, "Read-only file system")
+        return opened(self, error, thorough)
+
+    monkeypatch.setattr(Recovery, "open_store", open_store)
+    if not readable:
+        monkeypatch.setattr(Recovery, "read_only", _unreadable)
+    journal = await open_journal(clock=clock)
+    assert journal.began_blind is not readable
+    journal.submit(tag_record("speed", 3600 * SECOND_NS, 25.0, "1"))
+    journal.submit(features_record(vector(3600 * SECOND_NS)))
+    refusing = False
+    await until(lambda: journal.durable and journal.waiting == 0)
+    journal.submit(tag_record("load", 3601 * SECOND_NS, 25.0, "1"))
+    journal.submit(tag_record("speed", 3601 * SECOND_NS, 25.0, "1"))
+    await journal.close()
+    journal = await open_journal(clock=clock)
+    told = {
+        channel: [
+            ((gap.start_ns - START_NS) / SECOND_NS, (gap.end_ns - START_NS) / SECOND_NS, str(gap.cause))
+            for gap in await journal.gaps(channel, *ALL_TIME)
+        ]
+        for channel in ("speed", "load", "pump-1.de.x")
+    }
+    assert told == {
+        "speed": [(1.0, 3600.0, "power off")],
+        "load": [(1.0, 3601.0, "power off")],
+        "pump-1.de.x": [(2.25, 3600.0, "power off")],
+    }
+
+
+def _unreadable(self: Recovery) -> Store:
+    raise OSError(5, "Input/output error")
