@@ -2,8 +2,8 @@
 
 Duty: one small SQLite file beside the journal. The journal itself holds the records until they are delivered;
 written here is only what the journal cannot know: per class the sequence up to which live records went out,
-the stretches behind it that still wait (a backlog), the ranges held back for their untrusted time, which
-machine a channel belonged to from which record on, and the dead letters (`outbox_dead`).
+the stretches behind it that still wait (a backlog), the ranges held back for their untrusted time, the dead
+letters (`outbox_dead`), and a copy of which machine a channel belonged to (`channel_owners`).
 
 A commit that a power cut takes back (`synchronous=NORMAL`) is a batch delivered twice, which changes nothing
 at the centre. Blocking: called in a thread.
@@ -22,6 +22,8 @@ from pathlib import Path
 from appliance.errors import Fatal
 from appliance.journal.record import RecordClass
 from appliance.sinks import outbox_dead
+from appliance.sinks.channel_owners import FILE_NAME as OWNERS_NAME
+from appliance.sinks.channel_owners import History, Owners, read_owners, united, with_present, write_owners
 from appliance.sinks.outbox_dead import MOST_DEAD_LETTERS, DeadCounts, DeadLetter
 
 logger = logging.getLogger(__name__)
@@ -156,6 +158,7 @@ class Outbox:
                 self._connection = _connected(path)
         except (OSError, sqlite3.Error) as error:
             raise Fatal(f"the courier's file {path} cannot be used: {error}") from error
+        self._owners_path = path.with_name(OWNERS_NAME)
         self._lock = threading.Lock()
 
     def lanes(self, incarnation: str, last_sequence: int) -> dict[RecordClass, Lane]:
@@ -254,19 +257,22 @@ class Outbox:
 
         `present` is the configuration's channel -> machine; it holds from `next_sequence` on where it is new.
         """
-        known: dict[str, list[tuple[int, str]]] = {}
-        for channel, from_sequence, asset in self._connection.execute(
-            "SELECT * FROM owner ORDER BY channel, from_sequence"
-        ):
-            known.setdefault(channel, []).append((from_sequence, asset))
-        for channel, asset in present.items():
-            history = known.setdefault(channel, [])
-            if not history or history[-1][1] != asset:
-                history.append((next_sequence if history else 0, asset))
-                self._connection.execute(
-                    "INSERT OR REPLACE INTO owner VALUES (?,?,?)", (channel, *history[-1])
+        table: History = {}
+        for channel, from_sequence, asset in self._connection.execute("SELECT * FROM owner"):
+            table.setdefault(channel, {})[from_sequence] = asset
+        own_file = read_owners(self._owners_path)
+        history = with_present(united(own_file, table), present, next_sequence)
+        if history != table:
+            rows = [(channel, *entry) for channel, entries in history.items() for entry in entries.items()]
+            self._connection.executemany("INSERT OR REPLACE INTO owner VALUES (?,?,?)", rows)
+        if history != own_file:
+            try:
+                write_owners(self._owners_path, history)
+            except OSError as error:
+                logger.error(
+                    "history of the channels' machines not written path=%s error=%s", self._owners_path, error
                 )
-        return Owners(known)
+        return Owners(history)
 
     def close(self) -> None:
         with self._lock:  # a cancelled courier leaves a question behind in its thread
@@ -299,18 +305,3 @@ def _set_aside(path: Path, error: sqlite3.Error) -> None:
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
     logger.error("courier's file damaged, set aside path=%s reason=%s", aside, error)
-
-
-class Owners:
-    """Machines by channel and sequence."""
-
-    def __init__(self, known: Mapping[str, list[tuple[int, str]]]) -> None:
-        self._known = known
-
-    def asset_of(self, channel_id: str, sequence: int) -> str:
-        """The machine that the channel belonged to when the record was made; "" for an unknown channel."""
-        found = ""
-        for from_sequence, asset in self._known.get(channel_id, ()):
-            if from_sequence <= sequence:
-                found = asset
-        return found
