@@ -15,7 +15,8 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -177,13 +178,25 @@ class Outbox:
         known = self._connection.execute("SELECT value FROM meta WHERE name='incarnation'").fetchone()
         furthest = max(lane.live for lane in lanes.values())
         another = known is not None and known[0] != incarnation
-        if (another and last_sequence >> _LIFE_BITS <= furthest >> _LIFE_BITS) or furthest > last_sequence:
+        begins_anew = another and last_sequence >> _LIFE_BITS <= furthest >> _LIFE_BITS
+        if begins_anew or furthest > last_sequence:
             for lane in lanes.values():
                 lane.live = 0
                 lane.held_ranges.clear()
                 lane.stretches.clear()
-        self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('incarnation', ?)", (incarnation,))
+        if last_sequence:  # else it cannot be read yet, or has nothing to tell: what is known stays
+            self._take_up(incarnation, lanes.values())
         return lanes
+
+    def _take_up(self, incarnation: str, lanes: Iterable[Lane]) -> None:
+        """Write down which journal these cursors are of: never one's name beside another's cursors."""
+        try:
+            with self._transaction() as execute:
+                for lane in lanes:
+                    self._put_lane(lane)
+                execute("INSERT OR REPLACE INTO meta VALUES ('incarnation', ?)", (incarnation,))
+        except sqlite3.Error as error:  # the old name stands beside the old cursors
+            logger.error("courier's file cannot be written error=%s", error)
 
     def _held_of(self, name: str, in_all: HeldRange) -> list[HeldRange]:
         """The ranges of a class; of a file of an earlier release, which knew the first and the number only,
@@ -210,32 +223,41 @@ class Outbox:
 
         `closed`: sequences of dead letters that are none any more; `uplink`: the account of what went out.
         """
-        name = lane.record_class.value
+        with self._transaction() as execute:
+            self._put_lane(lane)
+            if uplink is not None:
+                execute("DELETE FROM meta WHERE name LIKE 'uplink/%'")
+                self._connection.executemany(
+                    "INSERT INTO meta VALUES (?,?)",
+                    [(f"uplink/{key}", str(value)) for key, value in uplink.items()],
+                )
+            outbox_dead.close_letters(self._connection, closed)
+            outbox_dead.put(self._connection, refused)
+
+    def _put_lane(self, lane: Lane) -> None:
+        """Inside a transaction: where a class stands."""
+        name, execute = lane.record_class.value, self._connection.execute
+        execute(
+            "INSERT OR REPLACE INTO lane VALUES (?,?,?,?,?)",
+            (name, lane.live, lane.held_from, lane.held, lane.delivered),
+        )
+        execute("DELETE FROM stretch WHERE class=?", (name,))
+        self._connection.executemany(
+            "INSERT INTO stretch VALUES (?,?,?)", [(name, s.after, s.upto) for s in lane.stretches]
+        )
+        execute("DELETE FROM held WHERE class=?", (name,))
+        self._connection.executemany(
+            "INSERT INTO held VALUES (?,?,?,?)",
+            [(name, one.first, one.last, one.records) for one in lane.held_ranges],
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
         with self._lock:
             execute = self._connection.execute
             execute("BEGIN IMMEDIATE")
             try:
-                execute(
-                    "INSERT OR REPLACE INTO lane VALUES (?,?,?,?,?)",
-                    (name, lane.live, lane.held_from, lane.held, lane.delivered),
-                )
-                execute("DELETE FROM stretch WHERE class=?", (name,))
-                self._connection.executemany(
-                    "INSERT INTO stretch VALUES (?,?,?)", [(name, s.after, s.upto) for s in lane.stretches]
-                )
-                execute("DELETE FROM held WHERE class=?", (name,))
-                self._connection.executemany(
-                    "INSERT INTO held VALUES (?,?,?,?)",
-                    [(name, one.first, one.last, one.records) for one in lane.held_ranges],
-                )
-                if uplink is not None:
-                    execute("DELETE FROM meta WHERE name LIKE 'uplink/%'")
-                    self._connection.executemany(
-                        "INSERT INTO meta VALUES (?,?)",
-                        [(f"uplink/{key}", str(value)) for key, value in uplink.items()],
-                    )
-                outbox_dead.close_letters(self._connection, closed)
-                outbox_dead.put(self._connection, refused)
+                yield execute
                 execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:  # a disk that fails may have rolled back already
@@ -262,9 +284,14 @@ class Outbox:
             table.setdefault(channel, {})[from_sequence] = asset
         own_file = read_owners(self._owners_path)
         history = with_present(united(own_file, table), present, next_sequence)
+        if next_sequence <= 1 and (table or own_file):
+            return Owners(history)  # a journal that cannot be read yet does not say from which record on
         if history != table:
             rows = [(channel, *entry) for channel, entries in history.items() for entry in entries.items()]
-            self._connection.executemany("INSERT OR REPLACE INTO owner VALUES (?,?,?)", rows)
+            try:
+                self._connection.executemany("INSERT OR REPLACE INTO owner VALUES (?,?,?)", rows)
+            except sqlite3.Error as error:
+                logger.error("courier's file cannot be written error=%s", error)
         if history != own_file:
             try:
                 write_owners(self._owners_path, history)

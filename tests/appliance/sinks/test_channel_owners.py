@@ -45,3 +45,9 @@ def test_a_disk_that_refuses_the_history_holds_nothing_up(
     assert owners(tmp_path, "pump-1", 1) == ["pump-1", "pump-1"]
     assert owners(tmp_path, "pump-2", 100) == ["pump-1", "pump-2"], "the courier's file has its copy"
     assert "not written" in caplog.text
+
+
+def test_a_start_that_could_not_read_the_journal_moves_no_channel_for_good(tmp_path: Path) -> None:
+    owners(tmp_path, "pump-1", 1)
+    assert owners(tmp_path, "pump-2", 1) == ["pump-2", "pump-2"]
+    assert owners(tmp_path, "pump-2", 100) == ["pump-1", "pump-2"]
