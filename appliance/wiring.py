@@ -171,6 +171,7 @@ class Appliance:
                 sources=self.sources,
                 queues=lambda: [queue for line in self._lines for queue in line.queues.values()],
                 central=None if self._central is None else self._commands.beside(self._central.text),
+                traffic=lambda: None if self._central is None else self._central.traffic(),
                 reconciliation=lambda: None if self._central is None else self._central.view(),
                 ways_out=self._ways_out,
                 dead_letters=DeadLetters(
