@@ -28,6 +28,7 @@ from web.schemas import (
     DeadLetterTallyView,
     DiskView,
     ReconciliationView,
+    TrafficView,
 )
 
 _UNITS = {Counter.RUNNING_HOURS.value: "h"}
@@ -56,6 +57,7 @@ class ApplianceFigures:
         sources: Sequence[Source],
         queues: Callable[[], Sequence[SourceQueue]],
         central: Callable[[], str] | None = None,
+        traffic: Callable[[], TrafficView | None] = lambda: None,
         reconciliation: Callable[[], ReconciliationView | None] = lambda: None,
         ways_out: Callable[[], Sequence[LinkReport]] = tuple,
         dead_letters: DeadLetters | None = None,
@@ -68,6 +70,7 @@ class ApplianceFigures:
         self._sources = sources
         self._queues = queues
         self._central = central
+        self._traffic = traffic
         self._reconciliation = reconciliation
         self._ways_out = ways_out
         self.dead_letters = dead_letters or DeadLetters()
@@ -126,6 +129,7 @@ class ApplianceFigures:
             disk=self._disk_view,
             journal_durable=journal.durable,
             central="not configured: everything is kept here" if self._central is None else self._central(),
+            traffic=self._traffic(),
             reconciliation=self._reconciliation(),
             dead_letters=[
                 DeadLetterTallyView(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -79,8 +79,8 @@ class Backfill:
 
     async def look(self) -> None:
         """Once: try each gap that may be filled and was not tried since its source is connected."""
-        if not self._journal.durable or self._journal.space_low:
-            return  # there are more important things to write
+        if self._more_important:
+            return
         for source in self._sources:
             report = source.report()
             if report.state is not LinkState.CONNECTED:
@@ -93,6 +93,11 @@ class Backfill:
                         self._tried[one] = None
         while len(self._tried) > 10_000:
             del self._tried[next(iter(self._tried))]
+
+    @property
+    def _more_important(self) -> bool:
+        """Whether there are more important things to write: the disk refuses, or lives of its reserve."""
+        return not self._journal.durable or self._journal.space_low
 
     async def _gaps(self, channel_id: str) -> list[StoredGap]:
         now_ns = self._now_ns()
@@ -109,7 +114,7 @@ class Backfill:
         ]
 
     async def _fill(self, source: Historian, gap: StoredGap) -> bool:
-        """Try one gap; False: our own disk did not take it, it is to be tried again."""
+        """Try one gap; False: our own disk did not take it or has no room, it is to be tried again."""
         start_ns, end_ns = self._monotonic_ns(gap.start_ns), self._monotonic_ns(gap.end_ns)
         try:
             samples = await source.history(gap.channel_id, start_ns, end_ns)
@@ -119,15 +124,16 @@ class Backfill:
         if not samples:
             logger.info("gap not filled channel=%s reason=nothing was kept", gap.channel_id)
             return True
-        records = _records(gap.channel_id, samples, self._period_ns)
-        there = await self._keys(gap)
-        fresh = [record for record in records if record.key not in there]
+        there = await self._keys(gap)  # a day of them takes seconds to make: not in the event loop
+        fresh = await asyncio.to_thread(_fresh_records, gap.channel_id, samples, self._period_ns, there)
         for at in range(0, len(fresh), MOST_RECORDS):
+            if self._more_important:
+                return False
             result = await self._journal.commit(fresh[at : at + MOST_RECORDS])
             if not result.durable:
                 return False  # the gap stays; what was stored is known the next time
         self._journal.resolve_gap(gap.gap_id, GapState.BACKFILLED)
-        holes = list(_holes([start_ns, *(one.time_ns for one in samples), end_ns]))
+        holes = await asyncio.to_thread(_holes, [start_ns, *(one.time_ns for one in samples), end_ns])
         for hole_start_ns, hole_end_ns in holes:
             self._journal.record_gap(
                 Gap(gap.channel_id, hole_start_ns, hole_end_ns, gap.cause), GapState.LOST
@@ -159,8 +165,11 @@ class Backfill:
         return now_ns - (self._clock.wall(now_ns).time_ns - time_ns)
 
 
-def _records(channel_id: str, samples: Iterable[PastSample], period_ns: int) -> list[NewRecord]:
-    """Averages over periods of the peer's own time, so that each always has the same key."""
+def _fresh_records(
+    channel_id: str, samples: Iterable[PastSample], period_ns: int, there: Container[str]
+) -> list[NewRecord]:
+    """Averages over periods of the peer's own time, so that each always has the same key; without those whose
+    keys are `there` already. Blocking."""
     periods: dict[int, list[PastSample]] = {}
     for one in samples:
         begins_ns = one.source_ns - one.source_ns % period_ns if period_ns else one.source_ns
@@ -169,17 +178,17 @@ def _records(channel_id: str, samples: Iterable[PastSample], period_ns: int) -> 
         NewRecord(
             RecordClass.TELEMETRY,
             RecordKind.TAG,
-            f"{RecordKind.TAG}/{channel_id}/history/{begins_ns}",
+            key,
             channel_id,
             some[0].time_ns,
             orjson.dumps({"value": sum(one.value for one in some) / len(some)}),
             late=True,
         )
         for begins_ns, some in sorted(periods.items())
+        if (key := f"{RecordKind.TAG}/{channel_id}/history/{begins_ns}") not in there
     ]
 
 
-def _holes(times_ns: Sequence[int]) -> Iterator[tuple[int, int]]:
-    for before_ns, after_ns in pairwise(times_ns):
-        if after_ns - before_ns > HOLE_NS:
-            yield before_ns, after_ns
+def _holes(times_ns: Sequence[int]) -> list[tuple[int, int]]:
+    """Times between which nobody vouches for what was there. Blocking."""
+    return [one for one in pairwise(times_ns) if one[1] - one[0] > HOLE_NS]

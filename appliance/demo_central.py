@@ -17,8 +17,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from appliance.commands.child_process import end_with_parent
 from appliance.errors import Fatal
+from appliance.parent_death import end_with_parent
 
 DATABASE = "stethos"
 READY_WAIT_S = 30.0

@@ -28,6 +28,7 @@ from appliance.clock import Clock
 from appliance.installation import module_command
 from appliance.journal.journal import Journal
 from appliance.journal.record import NewRecord, RecordClass, RecordKind
+from appliance.parent_death import end_with_parent
 from appliance.sources.source import LinkReport, LinkState
 
 logger = logging.getLogger(__name__)
@@ -239,7 +240,9 @@ def _too_little() -> str:
 
 
 def _yield_to_everything() -> None:
-    """Runs in the child before its program: it, and all that it starts, get what nobody else wants."""
+    """Runs in the child before its program: it, and all that it starts, get what nobody else wants, and end
+    with the service, also where that was killed."""
+    end_with_parent()
     os.setpriority(os.PRIO_PROCESS, 0, 19)  # whatever the service runs at
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

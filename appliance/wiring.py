@@ -6,6 +6,7 @@ which parts come up. Holds no logic of any part.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -25,6 +26,7 @@ from appliance.config import ApplianceSettings
 from appliance.counters import Counter, Counters
 from appliance.dead_letters import DeadLetters
 from appliance.errors import Fatal
+from appliance.fresh_start import once_durable
 from appliance.journal.journal import Journal
 from appliance.limit_desk import LimitDesk
 from appliance.machine_facts import build_analysis, build_machine, build_watches
@@ -32,6 +34,7 @@ from appliance.machine_status import MachineStatus
 from appliance.pipeline import Pipeline
 from appliance.service_notifier import ServiceNotifier
 from appliance.sources.source import LinkReport
+from appliance.stand_in import bring_back, give_up, remove_temporary, stand_in
 from appliance.station import Station
 from appliance.supervisor import Supervisor, TaskReport, TaskState
 from appliance.system_watch import SystemWatch
@@ -71,6 +74,7 @@ class Appliance:
         tls: TlsFiles | None,
     ) -> None:
         self.settings = settings
+        self._on_disk = settings.station.state_dir  # while that takes no write another folder stands in
         self.journal = journal
         self._auth = auth
         self._tls = tls
@@ -114,6 +118,7 @@ class Appliance:
         )
         self._webhooks = Webhooks(
             settings.webhooks,
+            settings.station.state_dir / "journal",
             appliance=settings.station.name,
             asset_names={asset.id: asset.name for asset in settings.assets},
             journal=journal,
@@ -166,6 +171,7 @@ class Appliance:
                 sources=self.sources,
                 queues=lambda: [queue for line in self._lines for queue in line.queues.values()],
                 central=None if self._central is None else self._commands.beside(self._central.text),
+                traffic=lambda: None if self._central is None else self._central.traffic(),
                 reconciliation=lambda: None if self._central is None else self._central.view(),
                 ways_out=self._ways_out,
                 dead_letters=DeadLetters(
@@ -202,30 +208,41 @@ class Appliance:
         self._restore(counters)
 
     @classmethod
-    async def build(cls, settings: ApplianceSettings) -> Appliance:
-        """Open what is stored and build all parts. Raises Fatal when the appliance cannot start."""
+    async def build(cls, settings: ApplianceSettings, told: Callable[[str], None] | None = None) -> Appliance:
+        """Open what is stored and build all parts; `told` hears why that takes long. Raises Fatal when the
+        appliance cannot start."""
         state_dir = settings.station.state_dir
         clock = SystemClock()
-        try:
-            state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-            auth = AuthStore.open(state_dir / "accounts.json")
-        except OSError as error:
-            raise Fatal(f"the state folder {state_dir} cannot be used: {error.strerror}") from error
-        tls = tls_files(settings.web, state_dir / "tls")
         hold = settings.central is None or settings.central.provisional_times == "hold"
-        memory = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]  # systemd's
+        runtime = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]  # systemd's
+        memory = Path(runtime) if runtime else None
+        try:
+            if not state_dir.is_dir():
+                state_dir.mkdir(parents=True, mode=0o700)
+        except OSError as error:
+            raise _unusable(state_dir, error) from error
         journal = await Journal.open(
             state_dir / "journal",
             build_budgets(settings),
             clock,
             resolve_times=hold,
-            refuge_folder=Path(memory) if memory else None,
+            refuge_folder=memory,
+            told=told,
         )
         try:
-            return cls(settings, clock, journal, auth, tls)
+            place = await asyncio.to_thread(_place_of_state, state_dir, memory, journal.durable)
+            try:
+                auth = AuthStore.open(place / "accounts.json")
+            except OSError as error:
+                raise _unusable(place, error) from error
+            tls = tls_files(settings.web, place / "tls")
+            station = settings.station.model_copy(update={"state_dir": place})
+            appliance = cls(settings.model_copy(update={"station": station}), clock, journal, auth, tls)
         except BaseException:
             await journal.close()
             raise
+        appliance._on_disk = state_dir
+        return appliance
 
     def warm_up(self, told: Callable[[str], None]) -> None:
         """Compile or load the kernels before samples arrive. Blocking, seconds at the very first start."""
@@ -261,6 +278,8 @@ class Appliance:
         self.telemetry.supervise(supervisor)
         if self._nightly is not None:
             supervisor.add("nightly drill", self._nightly.run)
+        if self._on_disk != self.settings.station.state_dir:
+            supervisor.add("fresh start", self._start_anew, essential=True)
         supervisor.add("watchdog", notifier.keep_alive)
         door.supervise(supervisor, self.station, health=self.telemetry, captured=self.captures.views)
         first_password = self._auth.ensure_first_user()
@@ -290,6 +309,13 @@ class Appliance:
         await self._object_store.close()
         await self.journal.close()
         self._auth.close()
+        if self._on_disk != self.settings.station.state_dir:
+            remove_temporary(self.settings.station.state_dir)
+
+    async def _start_anew(self) -> None:
+        """What stands in for the state folder is given up once the disk takes writes. Raises Fatal then."""
+        place = self.settings.station.state_dir
+        await once_durable(self.journal, lambda: bring_back(place, self._on_disk))
 
     def _ways_out(self) -> list[LinkReport]:
         """Who gets something from here: SCADA and the receivers of alarms."""
@@ -320,6 +346,19 @@ class Appliance:
         counters.add(Counter.SERVICE_STARTS, self.settings.station.name)
         for line, status in zip(self._lines, self._statuses, strict=True):
             status.restore_learning(line.analysis.learning_progress())
+
+
+def _place_of_state(state_dir: Path, memory: Path | None, durable: bool) -> Path:
+    """Where the parts keep their files: in memory, where the disk did not take the journal. Raises Fatal."""
+    if not durable:
+        return stand_in(state_dir, memory)
+    if memory is not None:
+        give_up(state_dir, memory)
+    return state_dir
+
+
+def _unusable(folder: Path, error: OSError) -> Fatal:
+    return Fatal(f"the state folder {folder} cannot be used: {error.strerror}")
 
 
 def build_supervisor(notifier: ServiceNotifier) -> Supervisor:

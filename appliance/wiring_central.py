@@ -45,7 +45,7 @@ from appliance.telemetry.measured_ways import MeasuredSink
 from appliance.telemetry.stage_meter import StageMeter
 from appliance.wiring_reconcile import Reconciliation
 from dsp.samples import Channel
-from web.schemas import ReconciliationView
+from web.schemas import ReconciliationView, TrafficView
 
 NOT_CONFIGURED = "not configured: everything is kept here"
 
@@ -133,6 +133,13 @@ class Central:
         if self._samples is not None:
             self.uplink.samples_are(self._samples())
         return self.uplink.report()
+
+    def traffic(self) -> TrafficView:
+        """How much came in and how little went out, for the appliance page."""
+        report = self.uplink_report()
+        return TrafficView(
+            raw_bytes=report.raw_bytes, sent_bytes=report.sent_bytes, stayed_ratio=report.stayed_ratio
+        )
 
     def reconcile_counters(self, desk: CounterDesk) -> None:
         """Let the rounds of the reconciliation bring counters together, too; samples count as raw bytes."""

@@ -6,6 +6,7 @@ Duty: units, files and what each sender is given. Holds no logic of any part.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from appliance.alarms.lifecycle import Severity
 from appliance.clock import Clock
@@ -33,6 +34,7 @@ class Webhooks:
     def __init__(
         self,
         settings: Sequence[WebhookSettings],
+        folder: Path,
         *,
         appliance: str,
         asset_names: Mapping[str, str],
@@ -41,9 +43,9 @@ class Webhooks:
         watch: SystemWatch,
         meters: Meters | None = None,
     ) -> None:
-        """Raises Fatal where the senders' file, a URL or certificates cannot be used."""
+        """`folder`: of the senders' file. Raises Fatal where it, a URL or certificates cannot be used."""
         self._watch = watch
-        self._store = WebhookStore.open(journal.folder) if settings else None
+        self._store = WebhookStore.open(folder) if settings else None
         self.sinks = [] if self._store is None else [
             WebhookSink(
                 hook.name,
@@ -62,7 +64,7 @@ class Webhooks:
         for sink in self.sinks:
             watch.desk.listen(sink.alarm_held)
 
-        self.letters = [WebhookLetters(journal.folder, sink.name, sink.report) for sink in self.sinks]
+        self.letters = [WebhookLetters(folder, sink.name, sink.report) for sink in self.sinks]
 
     def claims(self) -> dict[str, SinkClaim]:
         """What the receivers hold back in the journal, by their names there."""

@@ -28,6 +28,7 @@ APPLIANCE_RANK = {
     "advisory_records": 3, "capture_segment": 0, "capture_ring": 1, "capture_group": 3, "capture_desk": 3,
     "capture_care": 3, "captured_recording": 3, "captured_object": 3, "captured_views": 3,
     "limit": 2, "backfill": 3, "limit_desk": 3, "asset_prospects": 4,
+    "parent_death": 0, "fresh_start": 3, "stand_in": 1,
 }  # fmt: skip
 ADAPTERS = ("sources", "journal", "publishers", "sinks")
 

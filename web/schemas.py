@@ -304,6 +304,14 @@ class ReconciliationView(Schema):
     report: ReconciliationReportView | None
 
 
+class TrafficView(Schema):
+    """How little of what the sensors sent went on to the centre, since that account was begun."""
+
+    raw_bytes: int  # samples of vibration as they came in
+    sent_bytes: int  # bodies to the centre, packed
+    stayed_ratio: float | None  # share of the raw bytes that did not go out, 0 to 1; null: none came yet
+
+
 class ApplianceView(Schema):
     name: str
     version: str
@@ -319,6 +327,7 @@ class ApplianceView(Schema):
     disk: DiskView
     journal_durable: bool
     central: str  # "not configured: everything is kept here"
+    traffic: TrafficView | None = None  # null: no centre
     reconciliation: ReconciliationView | None = None  # null: no centre, or arrival is not audited
     dead_letters: list[DeadLetterTallyView]  # one per destination, also where nothing was refused
 

@@ -7,27 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import json
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from appliance.errors import Fatal
 from appliance.installation import module_command
+from appliance.parent_death import end_with_parent
 
 STOP_WAIT_S = 15.0
 READY_WAIT_S = 60.0
 AT_EOF_WAIT_S = 1.0
-_PR_SET_PDEATHSIG = 1
 _LINE_BYTES = 1 << 20
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def end_with_parent() -> None:
-    """Runs in the child before its program: ask the kernel for SIGTERM at the parent's death (prctl(2))."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class ChildProcess:

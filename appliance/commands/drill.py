@@ -74,11 +74,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )  # fmt: skip
     parser.add_argument(
         "--patience-s", type=float, default=PATIENCE_S, metavar="S",
-        help=f"how long both sides may take to agree afterwards; {PATIENCE_S:g}",
+        help="how long both sides may take to agree afterwards, and the latest that a record may come; "
+        f"{PATIENCE_S:g}",
     )  # fmt: skip
     parser.add_argument(
-        "--no-limits", action="store_true", help="do not wait until limits are learned (a minute or two)"
-    )
+        "--no-limits", action="store_true",
+        help="do not wait until limits are learned (a minute or two); then they are not compared",
+    )  # fmt: skip
     parser.add_argument("--folder", type=Path, metavar="DIR", help="keep everything here, logs included")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
@@ -182,6 +184,7 @@ async def _on_stage(
         if not options.no_limits:
             tell("waiting until limits are learned ...")
             await _learned(rig)
+            rig.learned = True
         for seed, faults in plan.course_of(wanted, options.seeds, spread=options.spread):
             names = " + ".join(fault.name for fault in faults)
             tell(f"{names} (seed {seed}) ...")

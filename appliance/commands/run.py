@@ -94,7 +94,7 @@ async def _run(settings: ApplianceSettings, *, as_json: bool) -> None:
         _tell(line, text, as_json)
 
     told("opening the journal")
-    appliance = await Appliance.build(settings)
+    appliance = await Appliance.build(settings, told)
     try:
         await asyncio.to_thread(appliance.warm_up, told)
         supervisor = build_supervisor(notifier)

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from appliance.demo_central import LocalInflux
 from appliance.drill.numbered_plant import number_of
-from appliance.drill.oracle import FoundStep, Step
+from appliance.drill.oracle import FoundStep, Step, ToldGap
 
 STORES = ("meta", "data", "wal")
 Row = dict[str, Any]
@@ -54,11 +54,16 @@ def numbers(ask: Ask, channel: str) -> list[tuple[int, int]]:
     return [(time_ns, number) for time_ns, number in found if number is not None]
 
 
-def gaps(ask: Ask, channel: str) -> list[tuple[int, int]]:
-    """(from, to) of every gap of a channel, UTC ns; one that was told again counts as it was told last."""
-    rows = ask(f"SELECT gap_id, start_ns, end_ns FROM gap WHERE channel = '{channel}'")  # noqa: S608
-    latest = {int(row["gap_id"]): (int(row["start_ns"]), int(row["end_ns"])) for row in rows}
-    return sorted(latest.values())
+def gaps(ask: Ask, channel: str) -> list[ToldGap]:
+    """Every gap of a channel; one that was told again counts as it was told last."""
+    rows = ask(f"SELECT gap_id, start_ns, end_ns, cause, state FROM gap WHERE channel = '{channel}'")  # noqa: S608
+    latest = {
+        int(row["gap_id"]): ToldGap(
+            int(row["start_ns"]), int(row["end_ns"]), str(row["cause"]), str(row["state"])
+        )
+        for row in rows
+    }
+    return list(latest.values())
 
 
 def steps(ask: Ask) -> list[FoundStep]:
@@ -119,12 +124,15 @@ def limit_changes(ask: Ask) -> list[tuple[int, str]]:
 
 
 def limit_states(ask: Ask) -> dict[str, object]:
-    """Each limit as its newest version left it: version, locked."""
-    rows = ask("SELECT operating_state, version, locked FROM limit_version GROUP BY channel")
-    newest: dict[str, tuple[int, bool]] = {}
+    """Each limit as its newest version left it: version, locked, action, actor, per cent of the learned."""
+    rows = ask(
+        "SELECT operating_state, version, locked, action, actor, factor FROM limit_version GROUP BY channel"
+    )
+    newest: dict[str, tuple[int, bool, str, str, float]] = {}
     for row in rows:
         name = f"{unquote(row['channel'])} at {row['operating_state']}"
-        version = (int(row["version"]), bool(row["locked"]))
+        told = (str(row["action"]), str(row["actor"]), round(100.0 * float(row["factor"] or 0.0), 1))
+        version = (int(row["version"]), bool(row["locked"]), *told)
         if name not in newest or version[0] > newest[name][0]:
             newest[name] = version
     return dict(newest)

@@ -12,14 +12,22 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from appliance.drill.outcome import Outcome
+from dsp.samples import GapCause
 
-GAP_EDGE_NS = 300_000_000  # a gap ends at the value after it: a value and a half of the plant on either side
+# A lost value lies between two that the centre has, and a gap ends at these two: no edge is owed to that. But
+# the plant notes a number before it stamps it, and the appliance moves the plant's clock onto its own: two
+# moments of one value differ by what a scheduler puts between two lines. A quarter of the plant's pace, so
+# that no value beside a gap ever counts as within it.
+GAP_EDGE_NS = 50_000_000
 COUNT_TOLERANCE = 1e-9
 DONE = "done"
 CARRIED_OUT = frozenset({DONE, "conflict"})  # answers to a command that was taken
 REPEATED = frozenset({"updated", "conflict"})  # steps that an activation may take more than once
+MISSING = frozenset({"open", "lost"})  # states of a gap whose values are not there
+CAUSES = frozenset(cause.value for cause in GapCause)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -29,6 +37,21 @@ class Step:
     alarm_id: str
     activation: int
     what: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToldGap:
+    """A gap as the appliance told it, at the centre or on its page. Times: UTC ns."""
+
+    start_ns: int
+    end_ns: int
+    cause: str
+    state: str
+
+    @property
+    def excuses(self) -> bool:
+        """Whether it says that something is missing, and why; one that was backfilled does not."""
+        return self.state in MISSING and self.cause in CAUSES and self.end_ns >= self.start_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +67,19 @@ class FoundStep:
 def of_numbers(  # noqa: PLR0917 - each a witness
     produced: Mapping[int, float],
     found: Sequence[tuple[int, int]],
-    gaps: Sequence[tuple[int, int]],
+    gaps: Sequence[ToldGap],
     confirmed_s: Mapping[int, float],
     healed_s: float,
     shown_again: Collection[int] = (),
     made_s: Mapping[int, float] | None = None,
 ) -> Outcome:
-    """Telemetry: `produced` number -> monotonic s; `found` (UTC ns, number) at the centre; `gaps` from, to.
+    """Telemetry: `produced` number -> monotonic s; `found` (UTC ns, number) at the centre; `gaps` as told.
 
-    A lost number is declared if a gap covers the time that lies between its neighbours' in its place: so the
-    appliance's clock may be wrong, and still be held to what it says. `shown_again`: numbers that the plant
-    showed to a new subscriber, who notes them once more. `made_s`: when each number was shown, those before
-    and after `produced` included; a busy machine makes them at uneven times.
+    A lost number is declared if a gap that is open or lost, with its cause, covers the time that lies between
+    its neighbours' in its place: so the appliance's clock may be wrong, and still be held to what it says.
+    `shown_again`: numbers that the plant showed to a new subscriber, who notes them once more. `made_s`: when
+    each number was shown, those before and after `produced` included; a busy machine makes them at uneven
+    times.
     """
     times: dict[int, list[int]] = {}
     for time_ns, number in found:
@@ -77,7 +101,7 @@ def of_numbers(  # noqa: PLR0917 - each a witness
 def sentences_of_numbers(
     produced: Mapping[int, float],
     found: Sequence[tuple[int, int]],
-    gaps: Sequence[tuple[int, int]],
+    gaps: Sequence[ToldGap],
     shown_again: Collection[int],
     made_s: Mapping[int, float],
 ) -> list[str]:
@@ -90,7 +114,9 @@ def sentences_of_numbers(
     for number in produced:
         stands = times.get(number, [])
         if not stands and not place.is_declared(number, gaps):
-            nearest = min(gaps, key=lambda gap: abs(gap[0] - (place.time_ns(number) or 0)), default=None)
+            nearest = min(
+                gaps, key=lambda gap: abs(gap.start_ns - (place.time_ns(number) or 0)), default=None
+            )
             told.append(f"number {number} is lost at {place.time_ns(number)}; the nearest gap is {nearest}")
         elif len(stands) > 1 and number not in shown_again:
             told.append(f"number {number} stands at {', '.join(map(str, sorted(stands)))}")
@@ -190,11 +216,12 @@ def of_changes(confirmed: Collection[str], found: Sequence[tuple[int, str]]) -> 
 def differing_counters(
     box: Mapping[tuple[str, str], float], centre: Mapping[tuple[str, str], float]
 ) -> list[str]:
-    """Sentences: which counters are not the same on both sides."""
+    """Sentences: which counters are not the same on both sides. One that was never counted is 0."""
     return [
         f"counter {counter} of {subject}: {value} on the box, {centre.get((counter, subject))} there"
-        for (counter, subject), value in sorted(box.items())
-        if value and abs(centre.get((counter, subject), -1.0) - value) > _slack(value)
+        for (counter, subject) in sorted({*box, *centre})
+        if abs(centre.get((counter, subject), 0.0) - (value := box.get((counter, subject), 0.0)))
+        > _slack(value)
     ]
 
 
@@ -204,6 +231,21 @@ def differing_states(what: str, box: Mapping[str, object], centre: Mapping[str, 
         f"{what} {name}: {box.get(name)} on the box, {centre.get(name)} at the centre"
         for name in sorted({*box, *centre})
         if box.get(name) != centre.get(name)
+    ]
+
+
+def nothing_compared(what: str, box: Mapping[Any, object], centre: Mapping[Any, object]) -> list[str]:
+    """A sentence where a side has nothing at all: two empty sides are no proof that they agree."""
+    empty = [name for name, side in (("the box", box), ("the centre", centre)) if not side]
+    return [f"no {what} at all on {' and '.join(empty)}: nothing was compared"] if empty else []
+
+
+def untried(outcomes: Mapping[str, Outcome]) -> list[str]:
+    """Sentences: of which classes there was nothing to lose."""
+    return [
+        f"no {record_class} was produced, so nothing is shown of this class"
+        for record_class, outcome in outcomes.items()
+        if not outcome.produced
     ]
 
 
@@ -225,11 +267,11 @@ class _Places:
         from_s, to_s = self._made_s[before], self._made_s[after]
         return from_ns + (to_ns - from_ns) * (self._made_s[number] - from_s) / max(1e-9, to_s - from_s)
 
-    def is_declared(self, number: int, gaps: Sequence[tuple[int, int]]) -> bool:
+    def is_declared(self, number: int, gaps: Sequence[ToldGap]) -> bool:
         """Whether a gap covers it."""
         time_ns = self.time_ns(number)
         return time_ns is not None and any(
-            start - GAP_EDGE_NS <= time_ns <= end + GAP_EDGE_NS for start, end in gaps
+            gap.excuses and gap.start_ns - GAP_EDGE_NS <= time_ns <= gap.end_ns + GAP_EDGE_NS for gap in gaps
         )
 
 

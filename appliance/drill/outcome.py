@@ -44,10 +44,26 @@ class Row:
     record_class: str
     outcome: Outcome
     only_copy: bool = False  # the fault may have hit the only copy: then a durable class may be declared
+    late_bound_s: float | None = None  # the most that `late_s` may be; None: nothing was timed
 
     @property
     def kept(self) -> bool:
-        """Whether the promise was kept: nothing lost untold, nothing doubled, nothing in disorder."""
+        """Whether it was tried, and the promise was kept, in time: zeros of nothing show nothing."""
+        return self.tried and self.holds and self.in_time
+
+    @property
+    def tried(self) -> bool:
+        """Whether there was anything to lose."""
+        return self.outcome.produced > 0
+
+    @property
+    def in_time(self) -> bool:
+        """Whether the last record was there within the bound."""
+        return self.late_bound_s is None or self.outcome.late_s <= self.late_bound_s
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is lost untold, nothing doubled, nothing in disorder."""
         one = self.outcome
         excused = self.record_class not in NEVER_DECLARED or self.only_copy
         return (
@@ -60,12 +76,18 @@ class Row:
     def line(self) -> dict[str, Any]:
         """The row for a script."""
         figures = {**asdict(self.outcome), "late_s": round(self.outcome.late_s, 2)}
-        return {"faults": list(self.faults), "class": self.record_class, **figures}
+        return {
+            "faults": list(self.faults),
+            "class": self.record_class,
+            **figures,
+            "late_bound_s": self.late_bound_s,
+            "kept": self.kept,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The whole table; `*_equal` None: not compared (no appliance was run)."""
+    """The whole table; `*_equal` None: not compared (no appliance was run, or no limits were waited for)."""
 
     rows: tuple[Row, ...]
     counters_equal: bool | None
@@ -76,9 +98,10 @@ class Report:
 
     @property
     def kept(self) -> bool:
-        """Whether every promise was kept that was looked at."""
+        """Whether every promise was kept that was looked at. Without a row none was."""
         equal = (self.counters_equal, self.alarms_equal, self.limits_equal)
-        return not self.differences and all(row.kept for row in self.rows) and False not in equal
+        rows = bool(self.rows) and all(row.kept for row in self.rows)
+        return rows and not self.differences and False not in equal
 
     def line(self) -> dict[str, Any]:
         """The report for a script."""

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 
 from appliance.demo_page import USER
+from appliance.drill.oracle import ToldGap
 
 PATIENCE_S = 5.0
 _AWAY = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
@@ -60,11 +61,14 @@ class PageClient:
         """The limits of a machine."""
         return await self.get(f"/api/machines/{asset_id}/limits")
 
-    async def gaps(self, channel: str) -> list[tuple[int, int]]:
-        """(from, to) of the gaps that a trend draws, UTC ns."""
+    async def gaps(self, channel: str) -> list[ToldGap]:
+        """The gaps that a trend draws."""
         trend = await self.get(f"/api/channels/{channel}/trend?feature=value&max_points=100")
         found = [] if trend is None else trend["gaps"]
-        return [(round(gap["start_ms"] * 1e6), round(gap["end_ms"] * 1e6)) for gap in found]
+        return [
+            ToldGap(round(gap["start_ms"] * 1e6), round(gap["end_ms"] * 1e6), gap["cause"], gap["state"])
+            for gap in found
+        ]
 
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> Any | None:
         try:

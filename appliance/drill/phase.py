@@ -18,11 +18,12 @@ from appliance.drill import centre, oracle
 from appliance.drill.deeds import Actor, Deeds
 from appliance.drill.fault import Fault
 from appliance.drill.numbered_plant import EVERY_S, value_of
-from appliance.drill.oracle import Step
+from appliance.drill.oracle import Step, ToldGap
 from appliance.drill.outcome import Outcome, Report, Row
 from appliance.drill.rig import COUNTING, SOURCE_LOST, Rig
 
 HEALED_S = 2.5  # of life after the fault, before the phase ends
+TRIED_LOOK_S = 1.0  # between looks whether every class has something to lose
 SETTLED_S = 1.5  # in which the last records of a phase reach the journal
 LOOK_EVERY_S = 1.0
 ENOUGH_ROUNDS, LONGEST_PATIENCE = 4, 5.0  # of the audit; times the patience
@@ -49,7 +50,7 @@ class Shown:
     counters: dict[tuple[str, str], float]
     alarms: dict[str, object]
     limits: Any
-    gaps: list[tuple[int, int]]  # of the counting channel, UTC ns
+    gaps: list[ToldGap]  # of the counting channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +81,13 @@ class Found:
     outcomes: dict[str, Outcome]
     counters: list[str]  # sentences: what differs
     alarms: list[str]
-    limits: list[str]
+    limits: list[str] | None  # None: not compared, for none were learned
     details: list[str] = field(default_factory=list)  # of what the outcomes count
 
     @property
     def well(self) -> bool:
         rows = (Row((), record_class, outcome) for record_class, outcome in self.outcomes.items())
-        return all(row.kept for row in rows) and not (self.counters or self.alarms or self.limits)
+        return all(row.holds for row in rows) and not (self.counters or self.alarms or self.limits)
 
 
 async def phase(
@@ -105,6 +106,7 @@ async def phase(
         await _inflicted(rig, faults, hold_s, chance)
         healed_s = time.monotonic()
         await asyncio.sleep(HEALED_S)
+        await _tried(rig, actor.deeds, patience_s)
     finally:
         doing.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -120,7 +122,20 @@ async def phase(
         found = await _settle(rig, window, mine, actor.deeds, patience_s)
     finally:
         await rig.plug_cable()
-    return _report(names, faults, found)
+    return _report(names, faults, found, patience_s)
+
+
+async def _tried(rig: Rig, deeds: Deeds, patience_s: float) -> None:
+    """Let people go on until every class has something to lose, but no longer than `patience_s`: on a full
+    disk no change is confirmed, and a centre that was put back has lost what was ordered there."""
+    end_s = time.monotonic() + patience_s
+    while time.monotonic() < end_s:
+        ordered: set[str] = set()
+        with contextlib.suppress(OSError, ValueError):
+            ordered = await asyncio.to_thread(centre.commands, rig.centre.ask)
+        if any(one.command_id in ordered for one in deeds.commands) and (deeds.changes or not rig.learned):
+            return
+        await asyncio.sleep(TRIED_LOOK_S)
 
 
 async def _inflicted(rig: Rig, faults: tuple[Fault, ...], hold_s: float, chance: random.Random) -> None:
@@ -146,7 +161,7 @@ async def _settle(rig: Rig, window: Window, mine: set[Step], deeds: Deeds, patie
             or await asyncio.to_thread(rig.rounds) - rounds >= ENOUGH_ROUNDS
         )
         if (found is not None and found.well) or over:
-            return found or Found({}, ["the appliance or the centre does not answer"], [], [])
+            return found or Found({}, ["the appliance or the centre does not answer"], [], None)
         await asyncio.sleep(LOOK_EVERY_S)
 
 
@@ -195,11 +210,20 @@ def _held_together(  # noqa: PLR0917 - each a witness
     }
     old = {step for step in heard.seen_s if step not in mine}
     sent = rig.samples_sent()
-    box_limits = {
-        f"{one['channel_id']} at {one['operating_state']}": (one["version"], one["locked"])
+    box_limits: dict[str, object] = {
+        f"{one['channel_id']} at {one['operating_state']}": (
+            *(one["version"], one["locked"], one["action"], one["actor"], round(one["percent"], 1)),
+        )
         for one in shown.limits["limits"]
         if one["version"]
     }
+    centre_limits, centre_alarms = centre.limit_states(ask), centre.alarm_states(ask)
+    limits_differ: list[str] | None = None
+    if rig.learned or box_limits or centre_limits:
+        limits_differ = [
+            *oracle.nothing_compared("limit", box_limits, centre_limits),
+            *oracle.differing_states("limit", box_limits, centre_limits),
+        ]
     return Found(
         {
             "alarm": alarms
@@ -211,12 +235,22 @@ def _held_together(  # noqa: PLR0917 - each a witness
                 steps,
             ),
             "counter": oracle.of_counters(heard.shown, at_centre, {("samples", axis): sent for axis in AXES}),
-            "limit": oracle.of_changes(deeds.changes, centre.limit_changes(ask)),
+            **(
+                {"limit": oracle.of_changes(deeds.changes, centre.limit_changes(ask))}
+                if rig.learned or deeds.changes
+                else {}
+            ),
             "telemetry": telemetry,
         },
-        oracle.differing_counters(shown.counters, at_centre),
-        oracle.differing_states("alarm", shown.alarms, centre.alarm_states(ask)),
-        oracle.differing_states("limit", box_limits, centre.limit_states(ask)),
+        [
+            *oracle.nothing_compared("counter", shown.counters, at_centre),
+            *oracle.differing_counters(shown.counters, at_centre),
+        ],
+        [
+            *oracle.nothing_compared("alarm", shown.alarms, centre_alarms),
+            *oracle.differing_states("alarm", shown.alarms, centre_alarms),
+        ],
+        limits_differ,
         [
             *oracle.sentences_of_numbers(made, there, gaps, again, numbers),
             *oracle.sentences_of_steps(told, steps, mine - heard.told_durable),
@@ -235,17 +269,25 @@ def _shown_again(made: Mapping[int, float], subscribed_s: Sequence[float]) -> se
     }
 
 
-def _report(names: tuple[str, ...], faults: tuple[Fault, ...], found: Found) -> Report:
+def _report(names: tuple[str, ...], faults: tuple[Fault, ...], found: Found, late_bound_s: float) -> Report:
     only_copy = any(fault.only_copy for fault in faults)
     after = f"after {' and '.join(names) or 'peace'}: "
     return Report(
         tuple(
-            Row(names, record_class, outcome, only_copy) for record_class, outcome in found.outcomes.items()
+            Row(names, record_class, outcome, only_copy, late_bound_s)
+            for record_class, outcome in found.outcomes.items()
         ),
         not found.counters,
         not found.alarms,
-        not found.limits,
+        None if found.limits is None else not found.limits,
         differences=tuple(
-            after + one for one in (*found.counters, *found.alarms, *found.limits, *found.details)
+            after + one
+            for one in (
+                *oracle.untried(found.outcomes),
+                *found.counters,
+                *found.alarms,
+                *(found.limits or ()),
+                *found.details,
+            )
         ),
     )

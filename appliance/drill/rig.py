@@ -62,6 +62,7 @@ class Rig:
         self.raised_anew: set[Step] = set()  # told twice: a start lost what it held in memory, and counted on
         self._held: dict[Step, int] = {}  # raisings that were told as not on the disk: by which start
         self.shown: dict[tuple[str, str], float] = {}  # counters: the greatest that was shown
+        self.learned = False  # whether limits are in service, and can be changed
         self.starts = 0
         self._sensor_heard_s = self._plugged_s = (
             0.0  # when the appliance said so, when the cable was last plugged

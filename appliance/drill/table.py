@@ -43,5 +43,13 @@ def _cells(row: Row, *, named: bool) -> tuple[str, ...]:
         f"{one.doubled:,}",
         f"{one.late_s:.1f}",
         f"{one.out_of_order:,}",
-        "" if row.kept else "BROKEN",
+        _verdict(row),
     )
+
+
+def _verdict(row: Row) -> str:
+    if not row.tried:
+        return "NOT TRIED"
+    if not row.holds:
+        return "BROKEN"
+    return "" if row.in_time else f"LATE, over {row.late_bound_s:g} s"

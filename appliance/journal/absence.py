@@ -6,6 +6,8 @@ one; that interval is a gap, whether the stop was clean, a kill or a power cut. 
 
 from __future__ import annotations
 
+import threading
+
 from appliance.journal.anchors import kernel_of
 from appliance.journal.features import end_ns
 from appliance.journal.pending import BootTime, PendingGap, PendingRecord
@@ -17,19 +19,40 @@ _CHANNEL_KINDS = frozenset({RecordKind.FEATURES, RecordKind.TAG})
 
 
 class Absence:
-    """Watches for the first data of every channel in this start."""
+    """Watches for the first data of every channel in this start. Safe from any thread."""
 
     def __init__(self, boot_id: str) -> None:
         self._boot_id = boot_id
         self._seen: set[str] = set()
+        self._known: Store | None = None
+        self._unjudged: list[PendingRecord] = []  # first data of a channel, while nothing is known of before
+        self._lock = threading.Lock()
 
-    def gap_before(self, pending: PendingRecord, store: Store | None, cause: GapCause) -> PendingGap | None:
-        """The gap that this record ends, if it is its channel's first of this start."""
+    def knows(self, store: Store, cause: GapCause) -> list[PendingGap]:
+        """From now on a store says what was; returns the gaps that data ended before. To be called before
+        that data is in it."""
+        with self._lock:
+            self._known = store
+            waiting, self._unjudged = self._unjudged, []
+        gaps = (self._gap(pending, store, cause) for pending in waiting)
+        return [gap for gap in gaps if gap is not None]
+
+    def gap_before(self, pending: PendingRecord, cause: GapCause) -> PendingGap | None:
+        """The gap that this record ends, if it is its channel's first of this start; while nothing is known,
+        `knows` says so later."""
         new = pending.record
         if new.kind not in _CHANNEL_KINDS or new.subject in self._seen:
             return None
         self._seen.add(new.subject)
-        known = None if store is None else store.newest(new.kind, new.subject)
+        with self._lock:
+            if (store := self._known) is None:
+                self._unjudged.append(pending)
+                return None
+        return self._gap(pending, store, cause)
+
+    def _gap(self, pending: PendingRecord, store: Store, cause: GapCause) -> PendingGap | None:
+        new = pending.record
+        known = store.newest(new.kind, new.subject)
         if known is None or known.boot_id == self._boot_id:
             return None
         here, there = kernel_of(self._boot_id), kernel_of(known.boot_id)

@@ -32,7 +32,7 @@ class Archive:
         if not self.path.is_file():
             raise Fatal(f"there is no journal in {folder}: name the state folder of an appliance")
         try:
-            self._connection = _connect(self.path)
+            self._connection = schema.connect_reader(self.path)
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             if version != schema.SCHEMA_VERSION:
                 self._connection.close()
@@ -132,24 +132,6 @@ class Archive:
             return self._connection.execute(sql, arguments).fetchall()
         except sqlite3.Error as error:
             raise _unreadable(self.path, error) from error
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    """A reader; where the folder cannot be written and no service runs, the file alone is enough."""
-    connection: sqlite3.Connection | None = None
-    try:
-        connection = schema.connect_reader(path)
-        connection.execute("SELECT count(*) FROM meta").fetchone()
-    except sqlite3.OperationalError:
-        if connection is not None:
-            connection.close()
-        log = path.with_name(path.name + "-wal")
-        if log.exists() and log.stat().st_size > 0:
-            raise  # what is in the log would be missing
-        # Without a log and its index, which a reader may not create here, nobody has the file open.
-        uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    return connection
 
 
 def _unreadable(path: Path, error: sqlite3.Error) -> Fatal:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import logging
 import threading
 import time
 import uuid
@@ -24,6 +24,7 @@ from appliance.journal.anchors import ClockLook, newest_trusted
 from appliance.journal.deliveries import Deliveries
 from appliance.journal.durability import Durability, DurabilityCallback
 from appliance.journal.errors import JournalRejected
+from appliance.journal.knowledge import Knowledge
 from appliance.journal.ledger import first_state
 from appliance.journal.pending import PendingGap, PendingGapState, PendingRecord, Ticket
 from appliance.journal.queries import Queries
@@ -38,7 +39,7 @@ from appliance.journal.record import (
     RecordClass,
     RecordKind,
 )
-from appliance.journal.recovery import Recovery, lock_folder
+from appliance.journal.recovery import Recovery
 from appliance.journal.refuge import Refuge
 from appliance.journal.reserve import Reserve
 from appliance.journal.restamping import Restamping
@@ -47,8 +48,8 @@ from appliance.journal.store import FILE_NAME, Store
 from appliance.journal.writer import Writer
 from dsp.samples import Gap, GapCause
 
-_OPEN_LIMIT_S = 30.0
 _CLOSE_LIMIT_S = 10.0
+_log = logging.getLogger(__name__)
 
 
 class Journal(Reading):
@@ -60,7 +61,6 @@ class Journal(Reading):
         budgets: Budgets,
         clock: Clock,
         timing: Timing,
-        lock: int,
         resolve_times: bool,
         refuge: Refuge,
     ) -> None:
@@ -73,7 +73,6 @@ class Journal(Reading):
         self.boot_id = f"{self.kernel_boot_id}.{uuid.uuid4().hex[:8]}"
         self._clock = clock
         self._timing = timing
-        self._lock = lock
         self._loop = asyncio.get_running_loop()
         self.deliveries = Deliveries()  # tell it which sinks are configured: until then nothing unsent leaves
         self._recovery = Recovery(folder, self.boot_id, self._clock_now, self.deliveries)
@@ -87,6 +86,7 @@ class Journal(Reading):
             on_commit=self._tell_commit,
             restamping=self._restamping,
         )
+        self._known = Knowledge(self._writer, self._recovery)
         super().__init__(Queries(folder / FILE_NAME, self._writer.suspect))
         self._durability = Durability()
         self._committed = asyncio.Event()
@@ -104,19 +104,19 @@ class Journal(Reading):
         *,
         resolve_times: bool = True,
         refuge_folder: Path | None = None,
+        told: Callable[[str], None] | None = None,
     ) -> Journal:
         """Open the journal in `folder`, or create it (mode 0700).
 
-        A damaged file is set aside and salvaged (`damage_report`). A disk that refuses does not stop the
-        appliance: the journal opens not durable and tries on. `resolve_times` False: records of an untrusted
+        A damaged file is set aside and salvaged (`damage_report`); `told` hears of it if that takes long.
+        A disk that refuses or hangs does not stop the appliance: the journal opens not durable, knows what
+        can be read (nothing: `began_blind`), and tries on. `resolve_times` False: records of an untrusted
         clock keep their time for good, because they are sent with it. `refuge_folder`, in the system's
         memory: there a service that is killed finds again what no disk had taken. Raises JournalLocked when
         another process has it open, Fatal when a newer release has written it.
         """
-        folder = Path(folder)
-        lock = await asyncio.to_thread(lock_folder, folder)
-        journal = cls(folder, budgets, clock, timing or Timing(), lock, resolve_times, Refuge(refuge_folder))
-        await journal._start()
+        journal = cls(Path(folder), budgets, clock, timing or Timing(), resolve_times, Refuge(refuge_folder))
+        await journal._start(told or _log.info)
         return journal
 
     @property
@@ -144,8 +144,13 @@ class Journal(Reading):
         return self._writer.space_low
 
     @property
+    def began_blind(self) -> bool:
+        """Whether this start could not even read what was: no limit is stored then, until the next start."""
+        return self._known.blind
+
+    @property
     def last_sequence(self) -> int:
-        store = self._writer.store
+        store = self._known.store
         return 0 if store is None else store.last_sequence
 
     def watch_durability(self, callback: DurabilityCallback) -> None:
@@ -185,14 +190,17 @@ class Journal(Reading):
             return CommitResult((), self._durability.durable)
         ticket, done = self._ticket(len(records))
         pending = [self._pending(record, ticket) for record in records]
-        self._writer.add_critical(pending)
-        limit_s = self._timing.commit_limit_s if self._durability.durable else 0.0
+        taken = self._known.without_limits(pending)
+        self._writer.add_critical(taken)
+        whole = len(taken) == len(pending)
+        limit_s = self._timing.commit_limit_s if self._durability.durable and whole else 0.0
         if limit_s > 0.0:
             await asyncio.wait({done}, timeout=limit_s)
         if done.done() and not done.cancelled():
             return CommitResult(done.result(), True)
-        self._refuge.hold(pending)
-        self._durability.refused(self._writer.failure)
+        self._refuge.hold(taken)
+        if whole:
+            self._durability.refused(self._writer.failure)
         return CommitResult(tuple(one.held(self.boot_id) for one in pending), False)
 
     def submit(self, record: NewRecord) -> None:
@@ -208,8 +216,7 @@ class Journal(Reading):
                 f"record {record.key}: class {record.record_class} must be durable, use `commit`"
             )
         pending = self._pending(record, None)
-        cause = GapCause.POWER_OFF if self.damage_report is None else GapCause.DAMAGED_STORE
-        gap = self._absence.gap_before(pending, self._writer.store, cause)
+        gap = self._absence.gap_before(pending, self._stopped_by())
         if gap is not None:
             self._writer.add_gap(gap)
         self._writer.add_telemetry(pending)
@@ -238,12 +245,12 @@ class Journal(Reading):
 
     def latest(self, kind: RecordKind) -> list[Record]:
         """The newest committed record of every subject of a kind, in order of sequence."""
-        store = self._writer.store
+        store = self._known.store
         return [] if store is None else store.latest(kind)
 
     def channels_last_seen(self) -> dict[str, int]:
         """UTC ns of the end of the newest data of every channel that ever had any."""
-        return channels_last_seen(self._writer.store)
+        return channels_last_seen(self._known.store)
 
     async def follow(
         self, after_sequence: int, kinds: Collection[RecordKind] | None = None
@@ -265,7 +272,7 @@ class Journal(Reading):
 
     def backlog(self) -> list[ClassBacklog]:
         """What each class holds, from running accounts; reads nothing from the disk."""
-        store = self._writer.store
+        store = self._known.store
         return [] if store is None else store.books.backlog(self.budgets, self._clock_now().time_ns)
 
     async def close(self) -> None:
@@ -278,20 +285,23 @@ class Journal(Reading):
         self._committed.set()
         await asyncio.to_thread(self._writer.stop, _CLOSE_LIMIT_S)
         self.queries.close()
-        os.close(self._lock)
+        self._recovery.release()
 
     # ---- inside ----
 
-    async def _start(self) -> None:
+    async def _start(self, told: Callable[[str], None]) -> None:
+        with contextlib.suppress(OSError):  # the writer tries again, before it opens the file
+            await asyncio.to_thread(self._recovery.lock)
         self._writer.start()
-        await asyncio.to_thread(self._writer.opened.wait, _OPEN_LIMIT_S)
-        failure = self._writer.failure
-        if isinstance(failure, Fatal):
+        try:
+            await self._known.gather(told)
+        except Fatal:
             await self.close()
-            raise failure
-        store = self._writer.store
-        if store is None:
-            self._durability.refused(failure)
+            raise
+        if self._writer.store is None:
+            self._durability.refused(self._writer.failure)
+            if (store := self._known.store) is not None:
+                self._learn_from(store)
         await self._take_up()
         threading.Thread(target=self._check_file, name="journal-check", daemon=True).start()
         self._watch_task = asyncio.create_task(self._watch(), name="journal-durability")
@@ -320,11 +330,19 @@ class Journal(Reading):
     def _open_store(self, error: Exception | None, thorough: bool) -> Store:
         """In the writer's thread, before it looks at the clock: that learns what the file knows of it."""
         store = self._recovery.open_store(error, thorough)
+        self._learn_from(store)
+        self.queries.keep_open = True
+        self.queries.reopen()  # what could only be read changes from now on
+        return store
+
+    def _learn_from(self, store: Store) -> None:
+        """Before anything of this start is in it: the time, and since when channels are silent."""
+        for gap in self._absence.knows(store, self._stopped_by()):
+            self._writer.add_gap(gap)
         self._clock.not_before(store.newest_time_ns() or 0)
         newest = (record for kind in RecordKind for record in store.latest(kind))
         if (known := newest_trusted(newest, self.kernel_boot_id)) is not None:
             self._clock.was(known.monotonic_ns, known.time_ns)
-        return store
 
     async def _watch(self) -> None:
         """Notice a disk that hangs or refuses even when no alarm is waiting for it."""
@@ -336,6 +354,9 @@ class Journal(Reading):
 
     def _look(self) -> None:
         self._durability.judge(self._writer.failure, self._writer.waiting_s(), self._timing.commit_limit_s)
+
+    def _stopped_by(self) -> GapCause:
+        return GapCause.POWER_OFF if self.damage_report is None else GapCause.DAMAGED_STORE
 
     def _tell_commit(self) -> None:
         """From the writer thread: wake whoever follows."""

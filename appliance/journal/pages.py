@@ -10,7 +10,7 @@ Format: https://www.sqlite.org/fileformat2.html (sections 1.6 B-tree pages, 2.1 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from appliance.journal.schema import PAGE_BYTES
@@ -30,7 +30,9 @@ _INT_BYTES = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 class PageFile:
     """A database file and its log as a heap of pages; either may be missing, torn or garbled."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, worked: Callable[[], None] | None = None) -> None:
+        """`worked` is called with every page that is read."""
+        self._worked = worked or _unwatched
         self._file = _contents(path)
         self._log = _contents(path.with_name(path.name + "-wal"))
         self._in_log: dict[int, int] = {}  # page number -> offset of its newest image in the log
@@ -66,6 +68,7 @@ class PageFile:
         return self._file[end - PAGE_BYTES : end] if number > 0 and end <= len(self._file) else None
 
     def _leaf_rows(self, page: Page, header_at: int) -> Iterator[tuple[int, list[Value]]]:
+        self._worked()
         if page[header_at] != _LEAF:
             return
         count = int.from_bytes(page[header_at + 3 : header_at + 5])
@@ -106,6 +109,10 @@ class PageFile:
             size -= len(part)
             number = int.from_bytes(page[:4])
         return b"".join(parts)
+
+
+def _unwatched() -> None:
+    """Nobody waits for it."""
 
 
 def _contents(path: Path) -> bytes | mmap.mmap:

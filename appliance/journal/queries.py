@@ -53,6 +53,9 @@ class Queries:
         self._generation = 0
         self._name_lists: dict[bytes, NameList] = {}
         self.damaged_rows = 0
+        # Until the writer has the file: a connection per query, since one to a disk that cannot be written
+        # keeps all others of this process from writing, once it can be.
+        self.keep_open = False
 
     def reopen(self) -> None:
         """The file was replaced: every thread connects anew at its next query."""
@@ -148,15 +151,22 @@ class Queries:
                 self._on_damage()
             self._local.generation = -1  # whatever it was, the next query starts with a new connection
             raise Retryable(f"the journal cannot be read now: {error}") from error
+        finally:
+            if not self.keep_open:
+                self._drop()
+
+    def _drop(self) -> None:
+        known: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if known is not None:
+            self._open.remove(known)
+            known.close()
+            self._local.connection = None
 
     def _connection(self) -> sqlite3.Connection:
         known: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if known is not None and self._local.generation == self._generation:
             return known
-        if known is not None:
-            self._open.remove(known)
-            known.close()
-            self._local.connection = None
+        self._drop()
         generation = self._generation
         connection = schema.connect_reader(self._path)
         self._local.connection, self._local.generation = connection, generation

@@ -11,6 +11,7 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ _log = logging.getLogger(__name__)
 SET_ASIDE = "damaged"
 LIVES_NAME = "lives"  # how many lives the store has had, beside it: files set aside may be deleted
 CHECK_AT_ONCE_BYTES = 256 * 1024 * 1024  # about a second; a larger file would delay the start
+_STEPS = 100_000  # of SQLite's machine, between two signs of life
 
 
 class Recovery:
@@ -47,11 +49,31 @@ class Recovery:
         self._clock_now = clock_now
         self._deliveries = deliveries
         self._lock = threading.Lock()
+        self._folder_lock: int | None = None
         self._replaced = False
         self._unchecked_bytes = 0
         self.report: DamageReport | None = None
         # Stands until a store says otherwise; a store created later in this start takes it over.
         self.incarnation = str(uuid.uuid4())
+        self.worked_s = time.monotonic()  # when the opening last got on; of any thread
+
+    def lock(self) -> None:
+        """Make the folder, private to us, and hold its lock while the process lives. Raises JournalLocked,
+        OSError."""
+        if self._folder_lock is None:
+            self._folder_lock = _lock_folder(self._folder)
+
+    def release(self) -> None:
+        """Let others open the journal."""
+        if self._folder_lock is not None:
+            os.close(self._folder_lock)
+            self._folder_lock = None
+
+    def read_only(self) -> Store:
+        """What the file says, where it cannot be written. Raises sqlite3.Error, OSError or Fatal."""
+        store = Store(self._path, self._boot_id, deliveries=self._deliveries, read_only=True)
+        self.incarnation = store.incarnation
+        return store
 
     def open_store(self, error: Exception | None, thorough: bool = False) -> Store:
         """The store, sound. `error` is the damage that made a new opening necessary, None for a plain one.
@@ -61,6 +83,7 @@ class Recovery:
 
         Raises sqlite3.Error or OSError when the disk refuses, Fatal when a newer release wrote the file.
         """
+        self.lock()
         damage = str(error) if error is not None else self._log_damage() or self._damage(thorough)
         if damage is None:
             try:
@@ -100,6 +123,7 @@ class Recovery:
         try:
             connection = sqlite3.connect(self._path, isolation_level=None, timeout=5.0)
             try:
+                connection.set_progress_handler(self._worked, _STEPS)
                 (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             finally:
                 connection.close()
@@ -121,12 +145,15 @@ class Recovery:
         life = self._next_life()
         self.incarnation = str(uuid.uuid4())
         store = Store(self._path, self._boot_id, self.incarnation, life, deliveries=self._deliveries)
-        salvaged = salvage_into(store, aside)
+        salvaged = salvage_into(store, aside, worked=self._worked)
         with self._lock:
             self._replaced = True
         self.report = _report(now_ns, damage, aside, salvaged)
         _log.error("journal damaged, set aside what=%s aside=%s salvaged=%d", damage, aside, salvaged.records)
         return store
+
+    def _worked(self) -> None:
+        self.worked_s = time.monotonic()
 
     def _next_life(self) -> int:
         """A life that no store in this folder has had: two lives must never give one sequence twice."""
@@ -167,11 +194,14 @@ def _report(now_ns: int, damage: str, aside: Path, salvaged: Salvage) -> DamageR
     )
 
 
-def lock_folder(folder: Path) -> int:
-    """Create the folder, private to us, and hold its lock while the process lives."""
-    folder.mkdir(mode=schema.FOLDER_MODE, parents=True, exist_ok=True)
-    folder.chmod(schema.FOLDER_MODE)
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, schema.FILE_MODE)
+def _lock_folder(folder: Path) -> int:
+    """What is as it should be is not touched: on a disk that takes no change that would fail, or hang."""
+    if not folder.is_dir():
+        folder.mkdir(mode=schema.FOLDER_MODE, parents=True, exist_ok=True)
+    schema.make_private(folder, schema.FOLDER_MODE)
+    path = folder / "lock"
+    create = 0 if path.exists() else os.O_CREAT
+    descriptor = os.open(path, os.O_RDWR | create | os.O_CLOEXEC, schema.FILE_MODE)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -8,16 +8,18 @@ records. Deleted or uncommitted rows that pages still hold may come back: they w
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import orjson
 
-from appliance.journal import schema
+from appliance.journal import gap_clock, schema
+from appliance.journal.anchors import kernel_of
 from appliance.journal.features import decode_name_list
 from appliance.journal.pages import PageFile, Value
+from appliance.journal.pending import BootTime, PendingGap
 from appliance.journal.record import GapState, RecordKind
 from appliance.journal.store import Store
 from dsp.samples import GapCause
@@ -25,7 +27,23 @@ from dsp.samples import GapCause
 TELEMETRY_LIMIT_S = 60.0
 HOLE_NS = 5_000_000_000  # windows of one run are at most some seconds apart
 _BATCH = 2_000
+_STEPS = 100_000  # of SQLite's machine, between two signs of life
+_CHANNEL_CODES = [schema.KIND_CODES[kind] for kind in (RecordKind.FEATURES, RecordKind.TAG)]
+_STOPS = (GapCause.POWER_OFF.value, GapCause.DAMAGED_STORE.value)
+UNKNOWN_BOOT = "unknown"  # whose name the damage took; `schema.record_of` calls it so, too
+_BOOT_ID = "SELECT boot_id FROM boot WHERE id=?"
 _N_COLUMNS = len(schema.RECORD_COLUMNS.split(","))
+
+
+@dataclass(frozen=True, slots=True)
+class _Announcement:
+    """What a GAP record said."""
+
+    channel_id: str
+    boot: int
+    monotonic_ns: int
+    time_known: bool
+    told: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -38,38 +56,49 @@ class Salvage:
     complete: bool = True
 
 
-def salvage_into(store: Store, damaged: Path, limit_s: float = TELEMETRY_LIMIT_S) -> Salvage:
-    """Copy what can be saved from `damaged` (and its log) into a new, empty store."""
+def salvage_into(
+    store: Store,
+    damaged: Path,
+    limit_s: float = TELEMETRY_LIMIT_S,
+    worked: Callable[[], None] | None = None,
+) -> Salvage:
+    """Copy what can be saved from `damaged` (and its log) into a new, empty store. `worked` is called while
+    it gets on."""
     salvage = Salvage()
-    pages = PageFile(damaged)
+    pages = PageFile(damaged, worked)
+    store.connection.set_progress_handler(worked, _STEPS)
     try:
         boots = _small_tables_and_durable(store, pages, salvage)
         _telemetry(store, pages, salvage, boots, time.monotonic() + limit_s)
     finally:
         pages.close()
     with store.transaction():
-        _rebuild(store)
-        _enter_holes(store)
+        _rebuild_newest(store)
+        _rebuild_ledger(store)
     store.reload()
+    store.write([], _holes(store))
+    store.connection.set_progress_handler(None, 0)
     return salvage
 
 
-def _enter_holes(store: Store) -> None:
+def _holes(store: Store) -> list[PendingGap]:
     """Telemetry that the damage took from between what was saved: a gap wherever a channel's windows are
     further apart than windows of one run are."""
-    features = schema.KIND_CODES[RecordKind.FEATURES]
-    for channel_id, boot, start_ns, end_ns in store.connection.execute(
-        "SELECT subject, boot, before_ns, time_ns FROM (SELECT subject, boot, time_ns, "
-        "lag(time_ns) OVER channel AS before_ns, lag(boot) OVER channel AS boot_before "
+    features, holes = schema.KIND_CODES[RecordKind.FEATURES], []
+    for channel_id, boot, start_ns, end_ns, begin_ns, monotonic_ns, known in store.connection.execute(
+        "SELECT subject, boot, before_ns, time_ns, monotonic_before_ns, monotonic_ns, known FROM ("
+        "SELECT subject, boot, time_ns, monotonic_ns, lag(time_ns) OVER channel AS before_ns, "
+        "lag(boot) OVER channel AS boot_before, lag(monotonic_ns) OVER channel AS monotonic_before_ns, "
+        "min(trusted, lag(trusted) OVER channel)<>0 AS known "
         "FROM record WHERE kind=? WINDOW channel AS (PARTITION BY subject ORDER BY time_ns)) "
         "WHERE boot=boot_before AND time_ns-before_ns>?",
         (features, HOLE_NS),
-    ).fetchall():
-        store.connection.execute(
-            "INSERT INTO gap (channel, start_ns, end_ns, cause, state, samples_missing, boot) "
-            "VALUES (?,?,?,?,?,NULL,?)",
-            (channel_id, start_ns, end_ns, GapCause.DAMAGED_STORE.value, GapState.LOST.value, boot),
-        )
+    ):
+        kernel = kernel_of(store.boot_id_of(boot))
+        clock = BootTime(kernel, begin_ns), BootTime(kernel, monotonic_ns)
+        interval = (channel_id, start_ns, end_ns, GapCause.DAMAGED_STORE, GapState.LOST, None, begin_ns)
+        holes.append(PendingGap(*interval, bool(known), None if known else clock))
+    return holes
 
 
 def _small_tables_and_durable(store: Store, pages: PageFile, salvage: Salvage) -> dict[int, int]:
@@ -149,28 +178,66 @@ def _insert(store: Store, rows: list[schema.Row], boots: dict[int, int], salvage
             salvage.newest_time_ns = max(salvage.newest_time_ns or 0, row[5])
 
 
-def _rebuild(store: Store) -> None:
-    """The tables that follow from the records: newest of each subject, the gap ledger."""
-    connection = store.connection
-    connection.execute(
+def _rebuild_newest(store: Store) -> None:
+    store.connection.execute(
         "INSERT OR REPLACE INTO newest SELECT kind, subject, max(sequence) FROM record GROUP BY kind, subject"
     )
-    for channel, boot, payload in connection.execute(
-        "SELECT subject, boot, payload FROM record WHERE kind=? ORDER BY sequence",
+
+
+def _rebuild_ledger(store: Store) -> None:
+    """The gaps as their announcements tell them, provisional those whose first one still is."""
+    connection = store.connection
+    announced: dict[int, list[_Announcement]] = {}
+    for channel, boot, monotonic_ns, trusted, payload in connection.execute(
+        "SELECT subject, boot, monotonic_ns, trusted, payload FROM record WHERE kind=? ORDER BY sequence",
         (schema.KIND_CODES[RecordKind.GAP],),
-    ).fetchall():
-        gap = orjson.loads(payload)
+    ):
+        told = orjson.loads(payload)
+        one = _Announcement(channel, boot, monotonic_ns, trusted != schema.PROVISIONAL, told)
+        announced.setdefault(told["gap_id"], []).append(one)
+    for gap_id, all_told in announced.items():
+        first, last = all_told[0], all_told[-1].told
+        # What was told of a gap on an untrusted clock after it was resolved has times of that clock.
+        times = next(one.told for one in reversed(all_told) if one.time_known or not first.time_known)
+        start_ns, end_ns = times["start_ns"], times["end_ns"]
         connection.execute(
             "INSERT OR REPLACE INTO gap (id, channel, start_ns, end_ns, cause, state, samples_missing, boot) "
             "VALUES (?,?,?,?,?,?,?,?)",
             (
-                gap["gap_id"],
-                channel,
-                gap["start_ns"],
-                gap["end_ns"],
-                gap["cause"],
-                gap["state"],
-                gap["samples_missing"],
-                boot,
+                gap_id,
+                first.channel_id,
+                start_ns,
+                end_ns,
+                last["cause"],
+                last["state"],
+                last["samples_missing"],
+                first.boot,
             ),
         )
+        if not first.time_known:
+            gap_clock.enter(connection, gap_id, *_boot_times(store, first, start_ns, end_ns))
+
+
+def _boot_times(store: Store, first: _Announcement, start_ns: int, end_ns: int) -> tuple[BootTime, BootTime]:
+    """Begin and end of a provisional gap by the monotonic clock, as its first announcement has it.
+
+    That tells when it began; of a stop of the appliance, which began in another start, when it ended.
+    """
+    found = store.connection.execute(_BOOT_ID, (first.boot,)).fetchone()
+    kernel = kernel_of(found[0] if found else UNKNOWN_BOOT)
+    if first.told["cause"] in _STOPS:
+        end = BootTime(kernel, first.monotonic_ns)
+        before = store.connection.execute(
+            "SELECT b.boot_id, r.monotonic_ns, r.time_ns, r.trusted "
+            "FROM record r LEFT JOIN boot b ON b.id=r.boot WHERE r.kind IN (?,?) AND r.subject=? AND r.boot<>? AND r.time_ns<=? "
+            "ORDER BY r.time_ns DESC LIMIT 1",
+            (*_CHANNEL_CODES, first.channel_id, first.boot, start_ns),
+        ).fetchone()
+        if before is not None:
+            boot_id, monotonic_ns, time_ns, trusted = before
+            known = trusted != schema.PROVISIONAL
+            return BootTime(
+                "" if known else kernel_of(boot_id or UNKNOWN_BOOT), monotonic_ns + start_ns - time_ns
+            ), end
+    begin_ns = first.monotonic_ns + start_ns - int(first.told["start_ns"])
+    return BootTime(kernel, begin_ns), BootTime(kernel, begin_ns + end_ns - start_ns)

@@ -190,7 +190,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     """
     if not path.exists():
         path.touch(mode=FILE_MODE)
-    path.chmod(FILE_MODE)
+    make_private(path, FILE_MODE)
     # Only the writer thread uses it after it is opened; the check of Python would forbid that hand-over.
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
     try:
@@ -208,12 +208,52 @@ def connect_writer(path: Path) -> sqlite3.Connection:
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write. Raises sqlite3.Error."""
+    """A connection that cannot write. Raises sqlite3.Error.
+
+    On a disk that cannot be written SQLite reads a file whose log was brought in only as one that nobody
+    changes; one with its log beside it needs the log's index there, too.
+    """
+    connection = _reader(path, "mode=ro")
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
+    except sqlite3.OperationalError:
+        connection.close()
+        if not path.is_file() or _has_log(path):
+            raise
+        connection = _reader(path, "mode=ro&immutable=1")
+    return connection
+
+
+def connect_unchanging(path: Path) -> sqlite3.Connection:
+    """The same on a disk that takes or answers no write: a file without a log is opened by no other means.
+    Raises sqlite3.Error."""
+    return connect_reader(path) if _has_log(path) else _reader(path, "mode=ro&immutable=1")
+
+
+def _has_log(path: Path) -> bool:
+    log = path.with_name(path.name + "-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def _reader(path: Path, how: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=5.0
+        f"file:{path}?{how}", uri=True, isolation_level=None, check_same_thread=False, timeout=5.0
     )
     connection.execute("PRAGMA query_only=ON")
     return connection
+
+
+def check_version(connection: sqlite3.Connection) -> None:
+    """Raises sqlite3.NotSupportedError where the file would have to be migrated first, Fatal where a newer
+    release wrote it."""
+    if (version := _version(connection)) < SCHEMA_VERSION:
+        raise sqlite3.NotSupportedError(f"the journal is of an earlier release (schema {version})")
+
+
+def make_private(path: Path, mode: int) -> None:
+    """Give a file or folder its mode, if it has another. Raises OSError."""
+    if path.stat().st_mode & 0o7777 != mode:
+        path.chmod(mode)
 
 
 def is_damage(error: Exception) -> bool:
@@ -232,14 +272,18 @@ def is_full(error: Exception) -> bool:
     return code is not None and (code & 0xFF) == sqlite3.SQLITE_FULL
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
+def _version(connection: sqlite3.Connection) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:
         raise Fatal(
             f"the journal was written by a newer release (schema {version}, this one knows "
             f"{SCHEMA_VERSION}): install that release or newer, or move the journal folder away"
         )
-    for step in range(version, SCHEMA_VERSION):
+    return int(version)
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    for step in range(_version(connection), SCHEMA_VERSION):
         migration = MIGRATIONS[step]
         connection.execute("BEGIN IMMEDIATE")
         try:

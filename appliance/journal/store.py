@@ -41,15 +41,17 @@ class Store:
         life: int = 0,
         *,
         deliveries: Deliveries | None = None,
+        read_only: bool = False,
     ) -> None:
         """Open or create. A new file gets `incarnation` (or a fresh one) and numbers from `life`.
-        `deliveries` outlive the store and take up the marks that it holds.
+        `deliveries` outlive the store and take up the marks that it holds. `read_only`: a file that is there,
+        of this release, for `latest`, `newest` and `accounts` alone.
 
         Raises sqlite3.Error, OSError or appliance.errors.Fatal (written by a newer release).
         """
         self.path = path
         self.boot_id = boot_id
-        self._connection = schema.connect_writer(path)
+        self._connection = schema.connect_unchanging(path) if read_only else schema.connect_writer(path)
         self._lock = threading.Lock()
         self._newest: dict[RecordKind, dict[str, Record]] = {kind: {} for kind in RecordKind}
         self._known_names: set[bytes] = set()
@@ -62,9 +64,16 @@ class Store:
         self._insertion = Insertion(self._connection)
         self._provisional = False
         try:
-            with self.transaction():
-                self._open_meta(incarnation or str(uuid.uuid4()), life)
+            if read_only:
+                schema.check_version(self._connection)
+            else:
+                with self.transaction():
+                    self._create_meta(incarnation or str(uuid.uuid4()), life)
+            self.incarnation = self.get_meta("incarnation") or ""
+            self.life = int(self.get_meta("life") or 0)
             self.reload()
+            if read_only:  # while it is open, no other connection of this process may write the log's index
+                self._connection.close()
         except BaseException:
             self._connection.close()
             raise
@@ -340,19 +349,19 @@ class Store:
         """Inside a transaction that is open already."""
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (name, value))
 
-    def _open_meta(self, incarnation: str, life: int) -> None:
+    def _create_meta(self, incarnation: str, life: int) -> None:
         if self.get_meta("incarnation") is None:
             self.set_meta("incarnation", incarnation)
             self.set_meta("life", str(life))
         self._connection.execute("INSERT OR IGNORE INTO boot (boot_id) VALUES (?)", (self.boot_id,))
-        self.incarnation = self.get_meta("incarnation") or incarnation
-        self.life = int(self.get_meta("life") or 0)
 
     def reload(self) -> None:
         """Take up what the file holds (at opening, and after a salvage has filled it)."""
         self._boots = dict(self._connection.execute("SELECT id, boot_id FROM boot"))
-        self._boot = next(boot for boot, boot_id in self._boots.items() if boot_id == self.boot_id)
-        self._insertion.belongs_to(self._boot, self._boots)
+        own = [boot for boot, boot_id in self._boots.items() if boot_id == self.boot_id]
+        if own:  # a file that is only read does not know this start
+            self._boot = own[0]
+            self._insertion.belongs_to(self._boot, self._boots)
         (last,) = self._connection.execute("SELECT max(sequence) FROM record").fetchone()
         through = int(self.get_meta("accounts_through") or 0)
         self._sequence = max(last or 0, through, self.life * LIFE_STEP)

@@ -94,7 +94,8 @@ def _shrink(store: Store) -> None:
     """Give pages back to the disk when far more are free than will be reused (a budget was lowered)."""
     (free_pages,) = store.connection.execute("PRAGMA freelist_count").fetchone()
     if free_pages * schema.PAGE_BYTES > _KEEP_FREE_BYTES:
-        store.connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+        # A script is stepped to its end; `execute` steps once, and each step gives back a single page.
+        store.connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
 
 
 def thread_written_bytes() -> int:

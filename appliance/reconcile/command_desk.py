@@ -6,7 +6,8 @@ back to the centre as `command_result`. What a command is, and whether it holds,
 
 The audit is the memory: which points were looked at, and how far. It is read at the start, so that a restart
 carries nothing out twice. The point of a command may reach the centre late: every look goes back a while, and
-every hour (and after each outage) as far as a command can live.
+every hour (and after each outage) as far as a command can live. One look reads so much and no more; where it
+broke off the next one goes on, so that a flood of forgeries delays a command and never hides it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from appliance.reconcile.command_document import (
     LONGEST_LIFE_NS,
     MAX_DOCUMENT_BYTES,
     MEASUREMENT,
+    MOST_AHEAD_NS,
     AlarmOrder,
     Command,
     CommandRefused,
@@ -45,6 +47,7 @@ from appliance.reconcile.command_document import (
     judge,
     verified,
 )
+from appliance.reconcile.command_memory import CommandMemory
 from appliance.reconcile.errors import AnswerTooLarge
 from appliance.reconcile.limits_merge import MergePlan
 from appliance.sinks.points_commands import COMMAND_SUBJECT
@@ -52,7 +55,6 @@ from appliance.sinks.points_commands import COMMAND_SUBJECT
 logger = logging.getLogger(__name__)
 
 PAGE, MOST_PAGES = 500, 20  # commands in one answer, answers in one look
-MOST_POINTS = 50_000  # that are remembered
 RECALLED = 10_000  # records that are read at once at a start
 LATE_NS = 600 * 1_000_000_000  # how late a point may reach the centre and still be found at the next look
 FULL_LOOK_NS = 3_600 * 1_000_000_000
@@ -121,11 +123,10 @@ class CommandDesk:
         self._device_id, self._asker, self._keys = device_id, asker, keys
         self._alarms, self._change_limits = alarms, change_limits
         self._poll_s, self._trust_any_clock, self._chance = poll_s, trust_any_clock, chance
-        self._points: dict[str, int] = {}  # digests of what was looked at: time of the point
-        self._done: dict[str, int] = {}  # ids of commands with a result: when they expire
-        self._begun: dict[str, tuple[str, int]] = {}  # ids of commands without one: (key, expiry)
-        self._cursor_ns = 0
+        self._memory = CommandMemory()
         self._full_look_ns: int | None = None  # monotonic
+        self._next_ns: int | None = None  # where the latest look broke off, in what is new
+        self._full_next_ns: int | None = None  # and in all that a command can live
         self._refusals: list[int] = []  # monotonic times of those of the last hour
         self._unstored = 0
         self._state = "not asked yet"
@@ -145,7 +146,7 @@ class CommandDesk:
                 await self.look()
                 failures = 0
             except StethosError as error:
-                self._full_look_ns = None
+                self._full_look_ns = self._full_next_ns = None
                 self._state = f"cannot be asked for: {error}"
                 logger.log(
                     logging.WARNING if failures == 0 else logging.DEBUG, "commands not read reason=%s", error
@@ -179,7 +180,24 @@ class CommandDesk:
         monotonic_ns = self._clock.monotonic_ns()
         full = self._full_look_ns is None or monotonic_ns - self._full_look_ns > FULL_LOOK_NS
         oldest_ns = now_ns - LONGEST_LIFE_NS - LATE_NS
-        since_ns = oldest_ns if full else max(oldest_ns, self._cursor_ns - LATE_NS)
+        recent_ns = max(oldest_ns, self._memory.cursor_ns - LATE_NS)
+        # What is new first: behind it the whole of a week may take many looks.
+        self._next_ns = await self._scan(max(oldest_ns, self._next_ns or recent_ns), now_ns)
+        if full and recent_ns > oldest_ns:
+            self._full_next_ns = await self._scan(max(oldest_ns, self._full_next_ns or oldest_ns), now_ns)
+        whole = self._full_next_ns is None and (recent_ns > oldest_ns or self._next_ns is None)
+        if full and whole:
+            self._full_look_ns = monotonic_ns
+            self._memory.forget(oldest_ns)
+        await self._store_flood(monotonic_ns)
+        behind = self._next_ns is not None or self._full_next_ns is not None
+        self._state = "asked for; more of them wait than one look takes" if behind else "asked for"
+
+    async def _scan(self, since_ns: int, now_ns: int) -> int | None:
+        """Carry out what is new from a time on; where to go on at the next look, None: it came to the end.
+
+        Raises StethosError.
+        """
         keys = self._keys()
         page = PAGE
         for _ in range(MOST_PAGES):
@@ -190,20 +208,17 @@ class CommandDesk:
                     raise
                 page = max(1, page // 8)  # somebody has written documents that no command has
                 continue
-            points = [_point(row) for row in rows]
+            points = [point for point in map(_point, rows) if point is not None]
             for point in points:
-                if point is not None and point.digest not in self._points:
+                if point.digest not in self._memory:
                     await self._take(point, keys)
-                    self._cursor_ns = max(self._cursor_ns, min(point.time_ns, now_ns))
-            times = [point.time_ns for point in points if point is not None]
-            if len(points) < page or not times:
-                break
-            since_ns = max(times) + 1
-        if full:
-            self._full_look_ns = monotonic_ns
-            self._forget(oldest_ns)
-        await self._store_flood(monotonic_ns)
-        self._state = "asked for"
+                    self._memory.looked_at(point.time_ns, now_ns)
+            if len(rows) < page or not points:
+                return None
+            since_ns = max(point.time_ns for point in points) + 1
+            if since_ns > now_ns + MOST_AHEAD_NS:
+                return None  # what bears a time to come is read anew: a command of today stands before it
+        return since_ns
 
     # -- one command --
 
@@ -212,10 +227,10 @@ class CommandDesk:
         command: Command | None = None
         try:
             command = verified(point.said, keys)
-            known = self._done | {command_id: expiry for command_id, (_, expiry) in self._begun.items()}
+            known = self._memory.carried_out
             judge(command, device_id=self._device_id, now_ns=now_ns, seen=self._alarms.seen, done=known)
         except CommandRefused as error:
-            self._points[point.digest] = point.time_ns
+            self._memory.note_refused(point.digest, point.time_ns)
             await self._refuse(point, command, error)
             return
         if isinstance(command.order, LimitOrder):
@@ -253,17 +268,17 @@ class CommandDesk:
     async def _refuse(self, point: _Point, command: Command | None, error: CommandRefused) -> None:
         now_ns = self._clock.monotonic_ns()
         self._refusals = [at_ns for at_ns in self._refusals if now_ns - at_ns < FULL_LOOK_NS]
-        logger.warning("command refused key=%s reason=%s", point.said.key_id[:32], error)
         if len(self._refusals) >= MOST_REFUSALS:
             self._unstored += 1
             self.counts["refused"] += 1
             return
+        logger.warning("command refused key=%s reason=%s", point.said.key_id[:32], error)
         self._refusals.append(now_ns)
         await self._store(point, command, Outcome("refused", str(error)))
 
     async def _finish_begun(self) -> None:
         """What a stop of the service interrupted is not begun again: nobody knows how far it went."""
-        for command_id, (key, expires_ns) in list(self._begun.items()):
+        for command_id, (key, expires_ns) in list(self._memory.begun.items()):
             text = "the service stopped while it was carried out: look at the limits as they are now"
             payload = {"command_id": command_id, "expires_ns": expires_ns, "outcome": "failed", "text": text}
             await self._commit(f"{key}/failed", payload)
@@ -320,27 +335,8 @@ class CommandDesk:
                 logger.error("audit of a command unreadable sequence=%s reason=%s", record.sequence, error)
 
     def _note(self, payload: Mapping[str, Any]) -> None:
-        if payload.get("format") != FORMAT:
-            return
-        if payload.get("point"):
-            self._points[payload["point"]] = int(payload["point_time_ns"])
-            self._cursor_ns = max(self._cursor_ns, min(int(payload["point_time_ns"]), self._now()[0]))
-        command_id, expires_ns = str(payload["command_id"]), int(payload["expires_ns"])
-        if not command_id or payload["outcome"] == "refused":
-            return  # a refusal says nothing of the command itself: its own point may still come
-        if payload["outcome"] == "begun":
-            if command_id in self._done:
-                return  # recalled in another order: the clock was put back in between
-            self._begun[command_id] = (f"command/{payload['point']}", expires_ns)
-        else:
-            self._begun.pop(command_id, None)
-            self._done[command_id] = expires_ns
-
-    def _forget(self, oldest_ns: int) -> None:
-        """What no look can find again, and what would be refused as expired, need not be known."""
-        known = [(digest, at) for digest, at in self._points.items() if at >= oldest_ns]
-        self._points = dict(known[-MOST_POINTS:])
-        self._done = {command_id: at for command_id, at in self._done.items() if at >= oldest_ns}
+        if payload.get("format") == FORMAT:
+            self._memory.note(payload, self._now()[0])
 
     def _now(self) -> tuple[int, bool]:
         wall = self._clock.wall(self._clock.monotonic_ns())

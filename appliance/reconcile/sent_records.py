@@ -122,7 +122,7 @@ class SentRecords:
             yield await asyncio.to_thread(self._encoded, wanted, names)
 
     def _encoded(self, records: Sequence[Record], names: dict[bytes, NameList | None]) -> list[SentRecord]:
-        sent = []
+        sent, odd = [], 0
         for record in records:
             if not record.time_known and not self._send_provisional:
                 continue
@@ -134,5 +134,9 @@ class SentRecords:
             except Rejected:
                 continue  # the courier made it a dead letter
             except Exception:
-                logger.exception("record cannot be audited key=%s", record.key)
+                odd += 1
+                if odd == 1:
+                    logger.exception("record cannot be audited key=%s", record.key)
+        if odd > 1:
+            logger.error("records cannot be audited number=%d", odd)
         return sent

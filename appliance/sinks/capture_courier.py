@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from typing import Protocol
 from appliance.backoff import Backoff
 from appliance.errors import Fatal
 from appliance.journal.record import Record, RecordClass, RecordKind, SinkClaim
-from appliance.sinks.capture_cursor import CaptureCursor, RefusedObject
+from appliance.sinks.capture_cursor import MOST_HELD, CaptureCursor, RefusedObject
 from appliance.sinks.courier_needs import BACKOFF, JournalFeed
 from appliance.sinks.courier_report import CourierState
 from appliance.sinks.sink import SinkStopped, SinkUnavailable
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 OBJECT_STORE = "object store"
 AT_ONCE = 50  # records looked at in one read
 LOOK_S = 1.0
+LOOKS_AT_HELD = 600
 STOPPED_RETRY_S = 60.0
 
 
@@ -85,7 +87,8 @@ class CaptureReport:
         if self.waits_for_tomorrow:
             parts.append("the rest waits for tomorrow, kept here")
         if self.held:
-            parts.append(f"{self.held:,} held back until the clock is trusted")
+            more = ", and those behind them" if self.held >= MOST_HELD else ""
+            parts.append(f"{self.held:,} held back until the clock is trusted{more}")
         if self.refused:
             parts.append(f"{self.refused:,} refused by the store")
         if self.last_error:
@@ -121,6 +124,9 @@ class CaptureCourier:
         self._backoff, self._chance, self._sleep = backoff, chance, sleep
         self._failures = 0
         self._state, self._error, self._waits = CourierState.STARTING, "", False
+        self._looks = 0
+        self._resolutions = -1  # of the journal, as of the latest look at what is held back
+        self._to_check: deque[int] = deque()  # of what is held back: whether it may go, or has left
         if cursor.state.after > journal.last_sequence:  # another journal: all of it is news
             cursor.state.after = 0
             cursor.state.held.clear()
@@ -171,18 +177,38 @@ class CaptureCourier:
 
     async def _next(self) -> Record | None:
         state = self._cursor.state
-        for sequence in (*state.again, *state.held):
-            record = await self._one(sequence)
-            if record is None or record.time_known or self._send_provisional or sequence in state.again:
-                if record is not None:
-                    return record
-                self._forget(sequence)
+        for sequence in list(state.again):
+            if (record := await self._one(sequence)) is not None:
+                return record
+            self._forget(sequence)
+        if (record := await self._released()) is not None:
+            return record
         while records := await self._journal.read(state.after, {RecordKind.CAPTURE}, AT_ONCE):
             for record in records:
                 if record.time_known or self._send_provisional:
                     return record
+                if len(state.held) >= MOST_HELD:
+                    return None  # what comes behind waits in the journal: none is passed over for ever
                 state.held.append(record.sequence)
                 state.after = record.sequence
+        return None
+
+    async def _released(self) -> Record | None:
+        """The first that was held back and may go by now. They are read when times were resolved, and now and
+        then, because some may have left: not at each look, there may be thousands."""
+        held = self._cursor.state.held
+        self._looks += 1
+        if self._journal.resolutions != self._resolutions or self._looks % LOOKS_AT_HELD == 0:
+            self._resolutions = self._journal.resolutions
+            self._to_check = deque(held)
+        while self._to_check:
+            sequence = self._to_check[0]
+            record = await self._one(sequence) if sequence in held else None
+            if record is not None and (record.time_known or self._send_provisional):
+                return record  # until it is done: it may have to wait for tomorrow
+            if record is None:
+                self._forget(sequence)
+            self._to_check.popleft()
         return None
 
     async def _one(self, sequence: int) -> Record | None:

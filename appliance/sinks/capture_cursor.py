@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 FILE_NAME = "object-store.json"
 MOST_REFUSED = 1_000
-MOST_HELD = 10_000
+MOST_HELD = 10_000  # the courier goes no further beyond it
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,6 @@ class CaptureCursor:
     def save(self) -> None:
         """Write it down, flushed. Raises OSError."""
         with self._lock:
-            del self.state.held[:-MOST_HELD]
             while len(self.state.refused) > MOST_REFUSED:
                 self.state.refused.pop(0)
                 self.state.refused_dropped += 1

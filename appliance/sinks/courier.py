@@ -310,8 +310,8 @@ class Courier:
         dead += [self._encoder.dead_letter(by_sequence[no.sequence], no.reason) for no in receipt.rejected]
         dead += [self._encoder.dead_letter(by_sequence[sequence], HELD_BACK) for sequence in encoded.held]
         upto = min([encoded.upto, *(sequence - 1 for sequence in receipt.kept)])
-        for letter in gone:
-            logger.warning("refused record is no longer kept, letter closed key=%s", letter.key)
+        if gone:
+            logger.warning("refused records no longer kept, closed number=%d one=%s", len(gone), gone[0].key)
         self._tell_refused(dead)
         logger.info("refused records sent again delivered=%d refused=%d", receipt.accepted, len(dead))
         lane.delivered += receipt.accepted
@@ -394,6 +394,7 @@ class Courier:
             self._mark(self._lanes[record_class])
 
     def _tell_refused(self, dead: Sequence[DeadLetter]) -> None:
-        for letter in dead:
-            logger.warning("record refused key=%s reason=%s", letter.key, letter.reason)
-            self._error = f"{letter.key}: {letter.reason}"
+        if dead:  # one line: a refused series would flood the log with a line for each record
+            one, last = dead[0], dead[-1]
+            logger.warning("records refused number=%d one=%s reason=%s", len(dead), one.key, one.reason)
+            self._error = f"{last.key}: {last.reason}"

@@ -73,7 +73,7 @@ class BatchEncoder:
         self, records: Sequence[Record], upto: int, names: dict[bytes, NameList | None]
     ) -> EncodedBatch:
         batch = EncodedBatch([], [], [], upto)
-        n_bytes = 0
+        n_bytes, odd = 0, False
         ready = self._many(records, names)
         for place, record in enumerate(records):
             if not record.time_trusted and not self.may_go(record):
@@ -91,7 +91,9 @@ class BatchEncoder:
             except (
                 Exception
             ) as error:  # whatever one record holds, the others must not wait behind it for ever
-                logger.exception("record cannot be encoded key=%s", record.key)
+                if not odd:  # the courier counts the others; a whole series would flood the log
+                    logger.exception("record cannot be encoded key=%s", record.key)
+                odd = True
                 batch.dead.append(
                     self.dead_letter(record, f"it cannot be encoded: {type(error).__name__} {error}")
                 )

@@ -5,10 +5,10 @@ nothing: that is the courier's. Versions 1 and 3 are written with aiohttp, versi
 asynchronous write, which has no retries of its own. What differs stands in `influx_dialect`.
 
 Verdicts: 2xx taken; what speaks of lines is split by bisection until the refused ones stand alone, or taken
-by number where the answer names them all; 413 halved, and remembered; 408, 429 and 5xx: later; everything
-else, and the 5xx that will not go away by waiting, stops the sink with nothing lost. A refusal that does not
-speak of lines is believed only of a server that takes a mere comment: a proxy or a wrong address that answers
-400 to everything must not empty the journal. A 400 "partial write" of version 1 has stored the other lines.
+by number where the answer names them all; 413 halved, and remembered (`body_bound`); 408, 429 and 5xx: later;
+all else, and the 5xx that will not go away by waiting, stops the sink with nothing lost. A refusal that does
+not speak of lines is believed only of a server that takes a mere comment: a proxy or a wrong address that
+answers 400 to everything must not empty the journal. A 400 "partial write" of version 1 has stored the rest.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import Protocol
 import aiohttp
 
 from appliance.journal.record import RecordClass, RecordKind
+from appliance.sinks.body_bound import BodyBound
 from appliance.sinks.influx_dialect import DIALECTS, Dialect
 from appliance.sinks.points_schema import WANTED
 from appliance.sinks.sink import (
@@ -91,7 +92,7 @@ class InfluxSink:
         """`wall_s` is this box's clock, to be held against the server's; `uplink` counts what is sent."""
         self._writer = writer
         self._wall_s = wall_s
-        self._most_bytes = writer.dialect.most_packed_bytes or 1 << 30  # lower after a 413
+        self._bound = BodyBound(writer.dialect.most_packed_bytes or 1 << 30)
         self.ahead_s: float | None = None  # by which the server's clock is ahead of this box's
         self._uplink = uplink or Uplink()
         self._class = RecordClass.TELEMETRY  # of this delivery
@@ -101,7 +102,12 @@ class InfluxSink:
     async def deliver(self, batch: OutboxBatch) -> Receipt:
         """See Sink."""
         self._believed, self._class = False, batch.record_class
-        refused = await self._deliver(batch)
+        known = replace(self._bound)
+        try:
+            refused = await self._deliver(batch)
+        except SinkStopped:
+            self._bound = known  # who refuses everything said nothing of sizes
+            raise
         return Receipt(batch.count - len(refused), tuple(refused))
 
     async def answers(self) -> bool:
@@ -123,14 +129,15 @@ class InfluxSink:
         return f"the centre's clock is {abs(self.ahead_s):,.0f} s {word} this box's"
 
     async def _deliver(self, batch: OutboxBatch) -> list[Refusal]:
-        if batch.count > 1 and len(batch.body) > self._most_bytes:
+        if batch.count > 1 and len(batch.body) > self._bound.most_bytes:
             return await self._in_halves(batch)
         answer = await self._write(batch.body)
         status = answer.status
         if 200 <= status < 300:
+            self._bound.taken(len(batch.body))
             return []
         if status == 413 and batch.count > 1:
-            self._most_bytes = len(batch.body) - 1
+            self._bound.too_large(len(batch.body))
             return await self._in_halves(batch)
         dialect = self._writer.dialect
         if status in dialect.line_statuses or status == 413:

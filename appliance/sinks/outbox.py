@@ -2,8 +2,8 @@
 
 Duty: one small SQLite file beside the journal. The journal itself holds the records until they are delivered;
 written here is only what the journal cannot know: per class the sequence up to which live records went out,
-the stretches behind it that still wait (a backlog), the ranges held back for their untrusted time, which
-machine a channel belonged to from which record on, and the dead letters (`outbox_dead`).
+the stretches behind it that still wait (a backlog), the ranges held back for their untrusted time, the dead
+letters (`outbox_dead`), and a copy of which machine a channel belonged to (`channel_owners`).
 
 A commit that a power cut takes back (`synchronous=NORMAL`) is a batch delivered twice, which changes nothing
 at the centre. Blocking: called in a thread.
@@ -15,13 +15,16 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from appliance.errors import Fatal
 from appliance.journal.record import RecordClass
 from appliance.sinks import outbox_dead
+from appliance.sinks.channel_owners import FILE_NAME as OWNERS_NAME
+from appliance.sinks.channel_owners import History, Owners, read_owners, united, with_present, write_owners
 from appliance.sinks.outbox_dead import MOST_DEAD_LETTERS, DeadCounts, DeadLetter
 
 logger = logging.getLogger(__name__)
@@ -156,6 +159,7 @@ class Outbox:
                 self._connection = _connected(path)
         except (OSError, sqlite3.Error) as error:
             raise Fatal(f"the courier's file {path} cannot be used: {error}") from error
+        self._owners_path = path.with_name(OWNERS_NAME)
         self._lock = threading.Lock()
 
     def lanes(self, incarnation: str, last_sequence: int) -> dict[RecordClass, Lane]:
@@ -174,13 +178,25 @@ class Outbox:
         known = self._connection.execute("SELECT value FROM meta WHERE name='incarnation'").fetchone()
         furthest = max(lane.live for lane in lanes.values())
         another = known is not None and known[0] != incarnation
-        if (another and last_sequence >> _LIFE_BITS <= furthest >> _LIFE_BITS) or furthest > last_sequence:
+        begins_anew = another and last_sequence >> _LIFE_BITS <= furthest >> _LIFE_BITS
+        if begins_anew or furthest > last_sequence:
             for lane in lanes.values():
                 lane.live = 0
                 lane.held_ranges.clear()
                 lane.stretches.clear()
-        self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('incarnation', ?)", (incarnation,))
+        if last_sequence:  # else it cannot be read yet, or has nothing to tell: what is known stays
+            self._take_up(incarnation, lanes.values())
         return lanes
+
+    def _take_up(self, incarnation: str, lanes: Iterable[Lane]) -> None:
+        """Write down which journal these cursors are of: never one's name beside another's cursors."""
+        try:
+            with self._transaction() as execute:
+                for lane in lanes:
+                    self._put_lane(lane)
+                execute("INSERT OR REPLACE INTO meta VALUES ('incarnation', ?)", (incarnation,))
+        except sqlite3.Error as error:  # the old name stands beside the old cursors
+            logger.error("courier's file cannot be written error=%s", error)
 
     def _held_of(self, name: str, in_all: HeldRange) -> list[HeldRange]:
         """The ranges of a class; of a file of an earlier release, which knew the first and the number only,
@@ -207,32 +223,41 @@ class Outbox:
 
         `closed`: sequences of dead letters that are none any more; `uplink`: the account of what went out.
         """
-        name = lane.record_class.value
+        with self._transaction() as execute:
+            self._put_lane(lane)
+            if uplink is not None:
+                execute("DELETE FROM meta WHERE name LIKE 'uplink/%'")
+                self._connection.executemany(
+                    "INSERT INTO meta VALUES (?,?)",
+                    [(f"uplink/{key}", str(value)) for key, value in uplink.items()],
+                )
+            outbox_dead.close_letters(self._connection, closed)
+            outbox_dead.put(self._connection, refused)
+
+    def _put_lane(self, lane: Lane) -> None:
+        """Inside a transaction: where a class stands."""
+        name, execute = lane.record_class.value, self._connection.execute
+        execute(
+            "INSERT OR REPLACE INTO lane VALUES (?,?,?,?,?)",
+            (name, lane.live, lane.held_from, lane.held, lane.delivered),
+        )
+        execute("DELETE FROM stretch WHERE class=?", (name,))
+        self._connection.executemany(
+            "INSERT INTO stretch VALUES (?,?,?)", [(name, s.after, s.upto) for s in lane.stretches]
+        )
+        execute("DELETE FROM held WHERE class=?", (name,))
+        self._connection.executemany(
+            "INSERT INTO held VALUES (?,?,?,?)",
+            [(name, one.first, one.last, one.records) for one in lane.held_ranges],
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
         with self._lock:
             execute = self._connection.execute
             execute("BEGIN IMMEDIATE")
             try:
-                execute(
-                    "INSERT OR REPLACE INTO lane VALUES (?,?,?,?,?)",
-                    (name, lane.live, lane.held_from, lane.held, lane.delivered),
-                )
-                execute("DELETE FROM stretch WHERE class=?", (name,))
-                self._connection.executemany(
-                    "INSERT INTO stretch VALUES (?,?,?)", [(name, s.after, s.upto) for s in lane.stretches]
-                )
-                execute("DELETE FROM held WHERE class=?", (name,))
-                self._connection.executemany(
-                    "INSERT INTO held VALUES (?,?,?,?)",
-                    [(name, one.first, one.last, one.records) for one in lane.held_ranges],
-                )
-                if uplink is not None:
-                    execute("DELETE FROM meta WHERE name LIKE 'uplink/%'")
-                    self._connection.executemany(
-                        "INSERT INTO meta VALUES (?,?)",
-                        [(f"uplink/{key}", str(value)) for key, value in uplink.items()],
-                    )
-                outbox_dead.close_letters(self._connection, closed)
-                outbox_dead.put(self._connection, refused)
+                yield execute
                 execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:  # a disk that fails may have rolled back already
@@ -254,19 +279,27 @@ class Outbox:
 
         `present` is the configuration's channel -> machine; it holds from `next_sequence` on where it is new.
         """
-        known: dict[str, list[tuple[int, str]]] = {}
-        for channel, from_sequence, asset in self._connection.execute(
-            "SELECT * FROM owner ORDER BY channel, from_sequence"
-        ):
-            known.setdefault(channel, []).append((from_sequence, asset))
-        for channel, asset in present.items():
-            history = known.setdefault(channel, [])
-            if not history or history[-1][1] != asset:
-                history.append((next_sequence if history else 0, asset))
-                self._connection.execute(
-                    "INSERT OR REPLACE INTO owner VALUES (?,?,?)", (channel, *history[-1])
+        table: History = {}
+        for channel, from_sequence, asset in self._connection.execute("SELECT * FROM owner"):
+            table.setdefault(channel, {})[from_sequence] = asset
+        own_file = read_owners(self._owners_path)
+        history = with_present(united(own_file, table), present, next_sequence)
+        if next_sequence <= 1 and (table or own_file):
+            return Owners(history)  # a journal that cannot be read yet does not say from which record on
+        if history != table:
+            rows = [(channel, *entry) for channel, entries in history.items() for entry in entries.items()]
+            try:
+                self._connection.executemany("INSERT OR REPLACE INTO owner VALUES (?,?,?)", rows)
+            except sqlite3.Error as error:
+                logger.error("courier's file cannot be written error=%s", error)
+        if history != own_file:
+            try:
+                write_owners(self._owners_path, history)
+            except OSError as error:
+                logger.error(
+                    "history of the channels' machines not written path=%s error=%s", self._owners_path, error
                 )
-        return Owners(known)
+        return Owners(history)
 
     def close(self) -> None:
         with self._lock:  # a cancelled courier leaves a question behind in its thread
@@ -299,18 +332,3 @@ def _set_aside(path: Path, error: sqlite3.Error) -> None:
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
     logger.error("courier's file damaged, set aside path=%s reason=%s", aside, error)
-
-
-class Owners:
-    """Machines by channel and sequence."""
-
-    def __init__(self, known: Mapping[str, list[tuple[int, str]]]) -> None:
-        self._known = known
-
-    def asset_of(self, channel_id: str, sequence: int) -> str:
-        """The machine that the channel belonged to when the record was made; "" for an unknown channel."""
-        found = ""
-        for from_sequence, asset in self._known.get(channel_id, ()):
-            if from_sequence <= sequence:
-                found = asset
-        return found

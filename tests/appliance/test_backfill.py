@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -313,3 +314,48 @@ async def test_what_nobody_vouches_for_within_a_gap_is_told_as_lost(tmp_path: Pa
         assert abs(hole.start_ns - whole.start_ns) < 1_000_000
         assert (hole.end_ns - hole.start_ns) / 1e9 == pytest.approx(100.0, abs=0.01)
         assert 9 <= (await one.values()).count(1.0) <= 11  # averages over 20 s
+
+
+async def test_history_stops_where_the_disk_lives_of_the_alarms_reserve_and_goes_on_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backfill, "MOST_RECORDS", 10)
+    async with (
+        Historian().running() as plant,
+        Cable(plant.port).laid() as cable,
+        box(tmp_path, cable) as one,
+    ):
+        await eventually(_report(one), lambda report: report.state is LinkState.CONNECTED)
+        clock = SystemClock(discipline=disciplined)
+        now_ns = clock.monotonic_ns()
+        one.journal.record_gap(Gap(CHANNEL, now_ns - 100 * 10**9, now_ns - 50 * 10**9, GapCause.OPCUA_DOWN))
+        await eventually(one.gaps, len)
+
+        async def there() -> int:
+            return (await one.values()).count(1.0)
+
+        filling = Backfill([Keeper(one, [1.0 + at for at in range(45)])], one.journal, clock, period_s=0.0)
+        before, committed, room = await there(), 0, 20
+        made_in: list[threading.Thread] = []
+        commit, make = one.journal.commit, backfill._fresh_records
+
+        async def counted(records):  # type: ignore[no-untyped-def]
+            nonlocal committed
+            committed += len(records)
+            return await commit(records)
+
+        def seen(*args):  # type: ignore[no-untyped-def]
+            made_in.append(threading.current_thread())
+            return make(*args)
+
+        monkeypatch.setattr(one.journal, "commit", counted)
+        monkeypatch.setattr(backfill, "_fresh_records", seen)
+        monkeypatch.setattr(Journal, "space_low", property(lambda _: committed >= room))
+        await filling.look()
+        assert await there() - before == 20, "the reserve is for alarms"
+        assert [gap.state for gap in await one.gaps()] == [GapState.OPEN]
+        room = 1_000
+        await filling.look()
+        await eventually(one.gaps, lambda gaps: gaps[0].state is GapState.BACKFILLED)
+        assert await there() - before == 45
+        assert threading.main_thread() not in made_in, "a day of values takes seconds in the event loop"

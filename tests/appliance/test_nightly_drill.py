@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -27,6 +29,25 @@ NIGHT = datetime(2026, 11, 21, 2, 31).astimezone()
 CLOCK = ReplayClock()
 ROW = {"faults": ["power"], "class": "alarm", "produced": 9, "lost": 0}
 TABLE = {"rows": [ROW], "not_run": [], "differences": [], "kept": True}
+
+SERVICE = """
+import asyncio, sys
+from datetime import datetime
+from pathlib import Path
+from appliance.clock import ReplayClock
+from appliance.journal.journal import Journal
+from appliance.journal.retention import Budgets
+from appliance.nightly_drill import NightlyDrill, NightPlan
+
+async def main():
+    journal = await Journal.open(Path(sys.argv[1]) / "journal", Budgets(reserve_transitions=0), ReplayClock())
+    night = NightlyDrill(
+        NightPlan(2, 30), journal=journal, clock=ReplayClock(), busy=lambda: "", command=tuple(sys.argv[2:])
+    )
+    await night.look(datetime(2026, 11, 21, 2, 31).astimezone())
+
+asyncio.run(main())
+"""
 
 
 @pytest.fixture
@@ -152,6 +173,34 @@ async def test_an_alarm_ends_it_with_all_that_it_has_started(journal: Journal, t
     if pid.exists():  # else it was ended before it began
         with pytest.raises(ProcessLookupError):
             os.kill(int(pid.read_text()), 0)
+
+
+async def test_it_ends_with_a_service_that_is_killed(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    drill_program = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    service = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVICE, str(tmp_path), sys.executable, "-c", drill_program
+    )
+    async with asyncio.timeout(60):
+        while not (pid.exists() and pid.read_text()):
+            await asyncio.sleep(0.05)
+        number = int(pid.read_text())
+        try:
+            service.kill()
+            await service.wait()
+            while _runs(number):
+                await asyncio.sleep(0.05)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+
+
+def _runs(number: int) -> bool:
+    """Whether the process is there and no mere remainder that nobody has waited for."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 async def test_it_is_ended_when_its_time_is_over(journal: Journal) -> None:

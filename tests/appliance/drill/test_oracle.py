@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+from rich.console import Console
 
 from appliance.drill import oracle
-from appliance.drill.numbered_plant import STEPS_PER_DEGREE, number_of, value_of
-from appliance.drill.oracle import FoundStep, Step
+from appliance.drill.numbered_plant import EVERY_S, STEPS_PER_DEGREE, number_of, value_of
+from appliance.drill.oracle import FoundStep, Step, ToldGap
 from appliance.drill.outcome import Outcome, Report, Row, joined
+from appliance.drill.table import show
 
 S = 1_000_000_000
 MADE = {number: float(number) for number in range(10)}  # one a second
 THERE = [(number * S, number) for number in MADE]
 SURE = {number: number + 0.5 for number in MADE}
+
+
+def gap(start_ns: int, end_ns: int, cause: str = "power off", state: str = "lost") -> ToldGap:
+    return ToldGap(start_ns, end_ns, cause, state)
 
 
 def test_all_there_once_and_in_order_is_well() -> None:
@@ -21,31 +29,55 @@ def test_all_there_once_and_in_order_is_well() -> None:
 
 def test_what_is_missing_is_lost_and_declared_only_by_a_gap_in_its_place() -> None:
     there = [point for point in THERE if point[1] not in (4, 5)]
-    for gaps, declared in (([], 0), ([(3 * S, 6 * S)], 2), ([(3 * S, 4 * S)], 1), ([(7 * S, 9 * S)], 0)):
-        found = oracle.of_numbers(MADE, there, gaps, SURE, 0.0)
-        assert (found.lost, found.declared) == (2, declared), gaps
+    for start, end, declared in ((3, 6, 2), (3, 4, 1), (7, 9, 0)):
+        found = oracle.of_numbers(MADE, there, [gap(start * S, end * S)], SURE, 0.0)
+        assert (found.lost, found.declared) == (2, declared), (start, end)
+    assert oracle.of_numbers(MADE, there, [], SURE, 0.0).declared == 0
+
+
+def test_a_gap_excuses_only_while_it_says_that_something_is_missing_and_why() -> None:
+    there = [point for point in THERE if point[1] not in (4, 5)]
+    for cause, state, declared in (
+        *(("OPC UA server down", "open", 2), ("disk full", "lost", 2)),
+        *(("power off", "backfilled", 0), ("", "lost", 0), ("bad luck", "lost", 0), ("power off", "", 0)),
+    ):
+        told = [gap(3 * S, 6 * S, cause, state)]
+        assert oracle.of_numbers(MADE, there, told, SURE, 0.0).declared == declared, (cause, state)
+        assert len(oracle.sentences_of_numbers(MADE, there, told, (), MADE)) == 2 - declared
+    assert not gap(6 * S, 3 * S).excuses
+
+
+def test_the_edge_of_a_gap_excuses_no_value_beside_it() -> None:
+    """The plant shows a value each 0.2 s: what was lost one value before or after a gap was not declared."""
+    made = {number: number * EVERY_S for number in range(20)}
+    there = [(round(at_s * S), number) for number, at_s in made.items() if not 8 <= number <= 12]
+    told = [gap(round(made[9] * S), round(made[11] * S))]
+    found = oracle.of_numbers(made, there, told, {}, 0.0)
+    assert (found.lost, found.declared) == (5, 3)
+    late = [gap(start.start_ns + oracle.GAP_EDGE_NS, start.end_ns - oracle.GAP_EDGE_NS) for start in told]
+    assert oracle.of_numbers(made, there, late, {}, 0.0).declared == 3  # the same moments, by two lines
 
 
 def test_a_gap_on_a_wrong_clock_counts_where_its_neighbours_are() -> None:
     hour = 3600 * S
     there = [(time_ns + hour, number) for time_ns, number in THERE if number not in (4, 5)]
-    assert oracle.of_numbers(MADE, there, [(3 * S + hour, 6 * S + hour)], SURE, 0.0).declared == 2
-    assert oracle.of_numbers(MADE, there, [(3 * S, 6 * S)], SURE, 0.0).declared == 0
+    assert oracle.of_numbers(MADE, there, [gap(3 * S + hour, 6 * S + hour)], SURE, 0.0).declared == 2
+    assert oracle.of_numbers(MADE, there, [gap(3 * S, 6 * S)], SURE, 0.0).declared == 0
 
 
 def test_what_was_shown_at_uneven_times_is_looked_for_where_it_was() -> None:
     made = {1: 1.0, 2: 2.0, 3: 2.1, 4: 9.0}
     there = [(round(made[n] * S), n) for n in (1, 4)]
-    gap = [(round(1.5 * S), round(2.3 * S))]
-    assert oracle.of_numbers(made, there, gap, {}, 0.0).declared == 2
-    assert oracle.of_numbers({2: 2.0, 3: 2.1}, there, gap, {}, 0.0, (), made).declared == 2
-    assert oracle.sentences_of_numbers(made, there, gap, (), made) == []
+    told_gap = [gap(round(1.5 * S), round(2.3 * S))]
+    assert oracle.of_numbers(made, there, told_gap, {}, 0.0).declared == 2
+    assert oracle.of_numbers({2: 2.0, 3: 2.1}, there, told_gap, {}, 0.0, (), made).declared == 2
+    assert oracle.sentences_of_numbers(made, there, told_gap, (), made) == []
     told = oracle.sentences_of_numbers(made, [*there, (8 * S, 1)], [], (), made)
     assert [sentence.split()[1] for sentence in told] == ["1", "2", "3"]
 
 
 def test_what_is_lost_at_the_end_is_never_declared() -> None:
-    found = oracle.of_numbers(MADE, THERE[:8], [(7 * S, 100 * S)], SURE, 0.0)
+    found = oracle.of_numbers(MADE, THERE[:8], [gap(7 * S, 100 * S)], SURE, 0.0)
     assert (found.lost, found.declared) == (2, 0)
 
 
@@ -118,6 +150,24 @@ def test_counters_that_went_back_or_beyond_the_truth() -> None:
     assert oracle.of_counters(shown, {**shown, ("samples", "x"): 257.0}, truth).doubled == 1
     assert oracle.differing_counters(shown, {**shown}) == []
     assert len(oracle.differing_counters(shown, {("starts", "m"): 6.0})) == 2
+    assert oracle.differing_counters({("starts", "m"): 0.0}, {}) == []
+    told = oracle.differing_counters(shown, {**shown, ("alarms", "m"): 3.0})
+    assert told == ["counter alarms of m: 0.0 on the box, 3.0 there"]  # nobody here knows of it
+
+
+def test_two_empty_sides_do_not_agree() -> None:
+    assert oracle.nothing_compared("limit", {"x": 1}, {"x": 1}) == []
+    assert oracle.nothing_compared("limit", {}, {}) == [
+        "no limit at all on the box and the centre: nothing was compared"
+    ]
+    assert oracle.nothing_compared("limit", {"x": 1}, {}) == [
+        "no limit at all on the centre: nothing was compared"
+    ]
+
+
+def test_a_class_of_which_nothing_was_made_is_named() -> None:
+    told = oracle.untried({"alarm": Outcome(1), "limit": Outcome()})
+    assert told == ["no limit was produced, so nothing is shown of this class"]
 
 
 def test_changes_of_limits() -> None:
@@ -140,15 +190,43 @@ def test_a_number_survives_its_value(number: int) -> None:
 
 def test_rows_of_several_seeds_are_added_up() -> None:
     one = Report(
-        (Row(("a",), "alarm", Outcome(2, late_s=1.0)), Row(("b",), "alarm", Outcome(1))), *[None] * 3
+        (Row(("a",), "alarm", Outcome(2, late_s=1.0)), Row(("b",), "alarm", Outcome(1))), None, None, None
     )
-    other = Report((Row(("a",), "alarm", Outcome(3, doubled=1, late_s=0.5)),), *[None] * 3)
+    other = Report((Row(("a",), "alarm", Outcome(3, doubled=1, late_s=0.5)),), None, None, None)
     rows = joined([one, other]).rows
     assert [(row.faults, row.outcome) for row in rows] == [
         (("a",), Outcome(5, doubled=1, late_s=1.0)),
         (("b",), Outcome(1)),
     ]
     assert not rows[0].kept
+
+
+def test_zeros_of_nothing_are_no_promise_that_was_kept() -> None:
+    empty = Row(("reset",), "command", Outcome())
+    assert empty.holds and not empty.tried and not empty.kept
+    assert not Report((Row((), "alarm", Outcome(1)), empty), True, True, True).kept
+    assert not Report((), None, None, None, not_run=("power: no strace",)).kept
+
+
+def test_what_comes_later_than_the_bound_breaks_the_promise() -> None:
+    late = Outcome(5, late_s=60.5)
+    assert Row((), "alarm", late).kept and Row((), "alarm", late, late_bound_s=61.0).kept
+    assert not Row((), "alarm", late, late_bound_s=60.0).kept
+    assert not Row((), "alarm", Outcome(5) + late, late_bound_s=60.0).kept  # one seed of two
+
+
+def test_the_table_says_why_a_row_is_not_kept() -> None:
+    rows = (
+        Row(("reset",), "telemetry", Outcome(9), late_bound_s=60.0),
+        Row(("reset",), "command", Outcome(), late_bound_s=60.0),
+        Row(("reset",), "alarm", Outcome(9, late_s=61.0), late_bound_s=60.0),
+        Row(("reset",), "counter", Outcome(9, doubled=1), late_bound_s=60.0),
+    )
+    console = Console(width=140, file=io.StringIO(), record=True)
+    show(Report(rows, True, True, None), console)
+    text = console.export_text()
+    for words in ("NOT TRIED", "LATE, over 60 s", "BROKEN", "limits: not compared", "NOT every promise"):
+        assert words in text, words
 
 
 def test_a_promise_is_kept_only_without_excuses() -> None:
@@ -165,5 +243,5 @@ def test_a_promise_is_kept_only_without_excuses() -> None:
     assert set(good.line()) >= {"rows", "counters_equal", "alarms_equal", "limits_equal"}
     assert good.line()["rows"] == [
         {"faults": [], "class": "alarm", "produced": 1, "lost": 0, "declared": 0, "doubled": 0, "late_s": 0.0,
-         "out_of_order": 0}
+         "out_of_order": 0, "late_bound_s": None, "kept": True}
     ]  # fmt: skip

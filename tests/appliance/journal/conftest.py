@@ -27,6 +27,7 @@ async def open_journal(tmp_path: Path) -> AsyncIterator[OpenJournal]:
         timing: Timing = QUICK,
         resolve_times: bool = True,
         refuge_folder: Path | None = None,
+        told: Callable[[str], None] | None = None,
     ) -> Journal:
         journal = await Journal.open(
             folder or tmp_path / "journal",
@@ -35,6 +36,7 @@ async def open_journal(tmp_path: Path) -> AsyncIterator[OpenJournal]:
             timing,
             resolve_times=resolve_times,
             refuge_folder=refuge_folder,
+            told=told,
         )
         opened.append(journal)
         return journal

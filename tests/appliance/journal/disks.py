@@ -89,3 +89,8 @@ def fill(path: Path) -> None:
                 while True:
                     if file.write(bytes(size_bytes)) < size_bytes:
                         break
+
+
+def remount(folder: Path, how: str) -> None:
+    """`ro` or `rw`, as a kernel does that meets an error, or a person that has mended it."""
+    subprocess.run(["mount", "-o", f"remount,{how}", str(folder)], check=True)

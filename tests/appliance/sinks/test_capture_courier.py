@@ -13,6 +13,7 @@ from appliance.captured_object import CapturedObjects
 from appliance.clock import ReplayClock
 from appliance.journal.record import RecordClass, RecordKind
 from appliance.journal.retention import ClassBudget
+from appliance.sinks import capture_courier, capture_cursor
 from appliance.sinks.capture_courier import CaptureCourier, CapturedObject, ObjectRefused
 from appliance.sinks.capture_cursor import FILE_NAME, MOST_REFUSED, CaptureCursor, RefusedObject
 from appliance.sinks.courier_report import CourierState
@@ -203,6 +204,43 @@ async def test_what_an_unset_clock_has_stamped_waits_until_its_time_is_known(tmp
         await Way(rig, tmp_path, shelf).drain()
         assert sorted(name.rsplit("/", 1)[1] for name in shelf.names) == sorted(await files(rig))
         assert len(shelf.names) == 6
+
+
+async def test_more_than_are_held_back_at_once_wait_and_are_not_asked_for_at_each_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture_courier, "MOST_HELD", 5)
+    monkeypatch.setattr(capture_cursor, "MOST_HELD", 5)
+    clock = ReplayClock(START_NS, trusted=False)
+    async with capture_rig(tmp_path, clock=clock) as rig:
+        await captures(rig, 6)
+        shelf, reads = Shelf(), 0
+        way = Way(rig, tmp_path, shelf, budget=1)  # one part a day
+        read = rig.journal.read
+
+        async def counted(*args):  # type: ignore[no-untyped-def]
+            nonlocal reads
+            reads += 1
+            return await read(*args)
+
+        monkeypatch.setattr(rig.journal, "read", counted)
+        for _ in range(20):
+            await way.courier.step()
+        assert reads < 20 + 2 * 5, "each held part is read at each look"
+        assert way.courier.report().held == 5
+        (left,) = [name for name in await files(rig) if name.endswith(".0.stcap")][:1]
+        rig.files.path(left).unlink()
+        clock.set_trusted(True)
+        await captures(rig, 1, first=7)
+        async with asyncio.timeout(10):
+            while not all(one.time_known for one in await read(0, {RecordKind.CAPTURE})):
+                await asyncio.sleep(0.01)
+        for _ in range(20):
+            await way.drain()
+            clock.advance(DAY_NS)
+        there = [name.rsplit("/", 1)[1] for name in shelf.names]
+        assert len(there) == len(set(there)) == 13, "passed over, or sent twice"
+        assert way.courier.report().held == 0
 
 
 async def test_one_refused_part_holds_nothing_up_and_is_sent_again_by_hand(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from appliance.clock import ReplayClock
 from appliance.demo_central import LocalInflux
 from appliance.journal.record import RecordClass, RecordKind
 from appliance.sinks.courier_patience import PROBE_EVERY_S, wait_until_answers
-from appliance.sinks.outbox import Outbox
+from appliance.sinks.outbox import Lane, Outbox
 from tests.appliance.journal.builders import SECOND_NS, START_NS
 from tests.appliance.sinks.way import (
     CHANNEL,
@@ -345,3 +345,28 @@ def test_cursors_outlive_a_replaced_journal_and_end_with_an_emptied_one(tmp_path
     assert cursors("life-b", (1 << 40) + 5) == (80, 0), "a replaced file counts on from another base"
     assert cursors("life-c", 3) == (0, 0), "an emptied folder begins anew"
     outbox.close()
+
+
+def test_cursors_that_began_anew_are_written_down_with_the_journals_name(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+
+    def start(incarnation: str, last_sequence: int) -> list[Lane]:
+        outbox = Outbox(path)
+        lanes = outbox.lanes(incarnation, last_sequence)
+        outbox.close()
+        return list(lanes.values())
+
+    outbox = Outbox(path)
+    for lane in outbox.lanes("life-a", 500).values():
+        lane.hold([7], 10)
+        lane.split(400)
+        lane.advance(None, 450)
+        outbox.save(lane)
+    outbox.close()
+    known = start("life-a", 500)
+    assert {lane.live for lane in known} == {450}
+    start("a name of the moment", 0)  # a disk that hangs: the journal could not be read
+    assert start("life-a", 500) == known, "all would be sent again"
+    assert all(lane.live == 0 for lane in start("life-b", 3)), "the folder was emptied; the centre is away"
+    for lane in start("life-b", 600):
+        assert (lane.live, lane.stretches, lane.held_ranges) == (0, [], []), "a record is passed over"

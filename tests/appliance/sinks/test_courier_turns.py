@@ -164,6 +164,39 @@ async def test_a_record_that_cannot_be_encoded_stops_no_other(tmp_path: Path) ->
         outbox.close()
 
 
+async def test_a_series_that_is_refused_does_not_flood_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = ReplayClock(START_NS)
+
+    class Refusing(Taker):
+        async def deliver(self, batch: OutboxBatch) -> Receipt:
+            await super().deliver(batch)
+            return Receipt(0, tuple(Refusal(line.sequence, "beyond retention") for line in batch.lines))
+
+    def encode(record: Record, names: NameList | None) -> bytes:
+        if record.sequence % 2:
+            raise ZeroDivisionError("of a kind that nobody thought of")
+        return b"m value=1 %d" % record.sequence
+
+    async with journal_in(tmp_path, clock) as journal:
+        make = alarms(journal, clock)
+        await journal.commit([make(number, SECOND_NS) for number in range(100)])
+        outbox = Outbox(tmp_path / "outbox.sqlite")
+        courier = Courier(journal, Refusing(), outbox, encode=encode, name_list=journal.queries.name_list,
+                          watch=Watch(), where="centre", pace=FAST)  # fmt: skip
+        task = asyncio.create_task(courier.run())
+        await _until(lambda: len(outbox.dead_letters()) == 100)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        outbox.close()
+        assert courier.report().last_error
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("appliance.sinks")]
+    refused = [text for text in told if "refused number=" in text]
+    assert sum(int(text.split("number=")[1].split()[0]) for text in refused) == 100
+    assert len(told) <= 4, "a line for each record"
+
+
 async def test_a_server_that_always_says_at_once_is_not_hammered(tmp_path: Path) -> None:
     clock = ReplayClock(START_NS)
     sink = Taker()

@@ -211,6 +211,33 @@ async def test_one_body_that_is_too_large_does_not_make_all_others_small(
     assert contract.requests == 1
 
 
+async def test_a_proxy_that_found_everything_too_large_for_a_minute_leaves_no_small_bodies(
+    contract: Contract, sink: InfluxSink
+) -> None:
+    contract.answers = [(413, "Request Entity Too Large", {})] * 40
+    with pytest.raises(SinkStopped, match="refuses every record"):
+        await sink.deliver(batch(500))
+    contract.answers, contract.requests = [], 0
+    assert (await sink.deliver(batch(500))).accepted == 500
+    assert contract.requests == 1
+
+
+async def test_a_bound_that_is_gone_is_found_out_and_one_that_stays_costs_little(
+    contract: Contract, sink: InfluxSink
+) -> None:
+    contract.most_lines = 20
+    for _ in range(60):
+        await sink.deliver(batch(100))
+    assert len(contract.points) == 100
+    assert contract.too_large < contract.requests / 20, "each try that fails makes the next one come later"
+    contract.most_lines = 1 << 30
+    for _ in range(120):
+        await sink.deliver(batch(100))
+    contract.requests = 0
+    await sink.deliver(batch(100))
+    assert contract.requests == 1
+
+
 @pytest.mark.parametrize("secret", ["to\x00ken", "to\rken"])
 async def test_a_secret_that_no_header_can_carry_stops_the_sink(contract: Contract, secret: str) -> None:
     sink = InfluxSink(Influx2Writer(contract.url, ORG, BUCKET, token=lambda: secret))

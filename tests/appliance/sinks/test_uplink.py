@@ -134,5 +134,8 @@ async def test_on_a_metered_line_telemetry_waits_for_tomorrow_and_alarms_go(
             await until(lambda: not one.courier.report().waiting)
             assert one.uplink_report().raw_bytes == 51_200_000
             assert "51.2 MB in" in one.text() and " % stayed" in one.text()
+            shown = one.traffic()
+            assert (shown.raw_bytes, shown.sent_bytes) == (51_200_000, one.uplink_report().sent_bytes)
+            assert shown.stayed_ratio == 1.0 - shown.sent_bytes / 51_200_000
         assert await asyncio.to_thread(count, influxd, "process_value", "value") == SECONDS
         assert await asyncio.to_thread(count, influxd, "alarm", "activation") == 2

@@ -601,6 +601,7 @@ export interface components {
             reconciliation?: components["schemas"]["ReconciliationView"] | null;
             /** Rss Bytes */
             rss_bytes: number;
+            traffic?: components["schemas"]["TrafficView"] | null;
             /** Uptime S */
             uptime_s: number;
             /** Version */
@@ -1446,6 +1447,18 @@ export interface components {
             high_degc: number | null;
             /** Sensor */
             sensor: string;
+        };
+        /**
+         * TrafficView
+         * @description How little of what the sensors sent went on to the centre, since that account was begun.
+         */
+        TrafficView: {
+            /** Raw Bytes */
+            raw_bytes: number;
+            /** Sent Bytes */
+            sent_bytes: number;
+            /** Stayed Ratio */
+            stayed_ratio: number | null;
         };
         /**
          * TrendLimit

@@ -43,6 +43,12 @@ export function percent(fraction: number | null | undefined): string {
   return `${Math.round(fraction * 100)}\u00a0%`;
 }
 
+/** A share with two decimals, rounded down: what is not quite all of it never reads "100.00 %". */
+export function share(fraction: number | null | undefined): string {
+  if (fraction === null || fraction === undefined || !Number.isFinite(fraction)) return NONE;
+  return `${(Math.trunc(fraction * 10_000) / 100).toFixed(2)}\u00a0%`;
+}
+
 /** Bytes in decimal units: "640 B", "1.23 MB". */
 export function bytes(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return NONE;

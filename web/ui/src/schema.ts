@@ -33,6 +33,7 @@ export type Problem = Schemas["Problem"];
 export type QueueView = Schemas["QueueView"];
 export type ReconciliationReportView = Schemas["ReconciliationReportView"];
 export type ReconciliationView = Schemas["ReconciliationView"];
+export type TrafficView = Schemas["TrafficView"];
 export type RedriveView = Schemas["RedriveView"];
 export type ScoreHealthView = Schemas["ScoreHealthView"];
 export type SessionView = Schemas["SessionView"];

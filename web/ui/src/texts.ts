@@ -79,6 +79,14 @@ export const texts = {
     unexpected: (status: number) => `The appliance answered with status ${status}`,
   },
 
+  traffic: {
+    title: "What stayed here",
+    stayed: "Stayed on the appliance",
+    raw: "In from the sensors",
+    sent: "Out to the centre",
+    why: "Samples of vibration as they come in, and all that was sent to the centre, packed.",
+  },
+
   reconciliation: {
     title: "Agreement with the centre",
     sent: "Points sent",

@@ -9,6 +9,7 @@ import { LinkCard, linkTone } from "../components/link_card";
 import { Empty } from "../components/notice";
 import { Reconciliation } from "../components/reconciliation";
 import { BacklogTable, CounterTable, QueueTable } from "../components/tables";
+import { Traffic } from "../components/traffic";
 import { bytes, clockTime, calendarDay, duration, figure } from "../format";
 import { useNow } from "../hooks";
 import type { ApplianceView, LinkView } from "../schema";
@@ -67,6 +68,7 @@ function Parts({ appliance: a }: { appliance: ApplianceView }) {
         <Card title={t.central} testId="central">
           <p>{a.central}</p>
         </Card>
+        <Traffic view={a.traffic} />
       </div>
       <Reconciliation view={a.reconciliation} />
       <section class="card" aria-labelledby="journal">
