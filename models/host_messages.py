@@ -49,7 +49,7 @@ class Message:
 
     def packed(self) -> bytes:
         """The message as one packet."""
-        text = self.text.encode()[:_MAX_TEXT_BYTES] if self.text else b""
+        text = self.text.encode(errors="replace")[:_MAX_TEXT_BYTES] if self.text else b""
         return _HEADER.pack(self.kind, self.n_items, self.sequence, len(text)) + text
 
 
@@ -84,9 +84,13 @@ class SharedArea:
     def made(cls, max_items: int, item_values: int) -> SharedArea:
         """A new one. Raises OSError."""
         fd = os.memfd_create("stethos-batch", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(fd, _area_bytes(max_items, item_values))
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SIZE_SEALS)
-        return cls(fd, max_items, item_values)
+        try:
+            os.ftruncate(fd, _area_bytes(max_items, item_values))
+            fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SIZE_SEALS)
+            return cls(fd, max_items, item_values)
+        except BaseException:
+            os.close(fd)
+            raise
 
     def close(self) -> None:
         """Give the memory back, once no view of it is left."""
@@ -103,10 +107,14 @@ def _area_bytes(max_items: int, item_values: int) -> int:
 def sealed(head: bytes, body: bytes) -> int:
     """File descriptor of a memory file that holds both and that nobody can change. Raises OSError."""
     fd = os.memfd_create("stethos-model", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    with open(fd, "wb", closefd=False) as file:
-        for part in (_LENGTH.pack(len(head)), head, body):
-            file.write(part)
-    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SIZE_SEALS | fcntl.F_SEAL_WRITE)
+    try:
+        with open(fd, "wb", closefd=False) as file:
+            for part in (_LENGTH.pack(len(head)), head, body):
+                file.write(part)
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SIZE_SEALS | fcntl.F_SEAL_WRITE)
+    except BaseException:
+        os.close(fd)
+        raise
     return fd
 
 
