@@ -17,9 +17,10 @@ import numpy as np
 
 from appliance.commands import EXIT_FAILED, EXIT_OK
 from models.errors import ModelError
+from models.evaluation.int8_gate import GATE
 from models.store import read_bundle, write_bundle
 from models.training.processor import safe_weight_bits
-from models.training.quantising import GATE, Verdict, quantised_bundle
+from models.training.quantising import Verdict, quantised_bundle
 
 AUTO = "auto"
 

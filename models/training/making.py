@@ -33,8 +33,7 @@ from models.training.rows import (
     scales_of,
     to_bytes,
 )
-
-FLOAT_FILE = "float32.json"
+from models.training.runtime_files import FLOAT_FILE
 
 LATENCY_BUDGET_S = 0.002
 _RULES = ScaleRules(floor=0.5, fall_cap=1.0)  # as the other one-class detectors on live rows

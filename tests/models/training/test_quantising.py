@@ -16,12 +16,12 @@ from models.manifest import Precision, golden_differences, golden_inputs
 from models.network import from_artefact, to_artefact
 from models.network_score import prepare
 from models.training.judging import Quality, calibration_items
-from models.training.making import FLOAT_FILE
 from models.training.onnx_files import to_onnx, to_qdq
 from models.training.processor import safe_weight_bits
 from models.training.quantiser import quantise
-from models.training.quantising import INT8_ONNX, Verdict, quantised_bundle
+from models.training.quantising import Verdict, quantised_bundle
 from models.training.record import RECORD_FILE, record_of, rows_of
+from models.training.runtime_files import FLOAT_FILE, INT8_ONNX
 from tests.fakes.linear_bundle import linear_bundle, linear_rows
 
 BUNDLE = linear_bundle()
