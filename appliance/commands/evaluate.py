@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from appliance.commands.evaluate_networks import print_networks
+from appliance.commands.evaluate_networks import NOT_ASKED, print_networks
 from appliance.commands.evaluate_plot import draw_results
 from appliance.commands.evaluate_report import as_json, print_results
 from appliance.commands.evaluate_units import DatasetUnits, by_dataset, read_units
@@ -87,6 +87,8 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(as_json(found.results, found.settings_hash, args.network), indent=1))
         for remark in found.remarks:
             print(f"remark: {remark}", file=sys.stderr)
+        if args.network is None:
+            print(f"networks: {NOT_ASKED}.", file=sys.stderr)
     else:
         print_results(found.results, found.remarks, found.settings_hash, found.seed)
         print_networks(found.results, args.network)

@@ -19,10 +19,8 @@ NOT_ASKED = (
 RUNTIMES = ("onnxruntime", "openvino", "litert")
 
 
-def networks_json(results: Sequence[TaskResult], asked: str | None) -> dict[str, Any]:
-    """The gate's figures, JSON-ready; `asked` is the kind of network, or None."""
-    if asked is None:
-        return {"asked": None, "why": NOT_ASKED}
+def networks_json(results: Sequence[TaskResult], asked: str) -> dict[str, Any]:
+    """The gate's figures, JSON-ready; `asked` is the kind of network."""
     changes = network_changes(results)
     return {
         "asked": asked,

@@ -22,11 +22,12 @@ _WIDTH = 148
 
 def as_json(results: Sequence[TaskResult], settings_hash: str, network: str | None = None) -> dict[str, Any]:
     """The results as `--json` prints them; what is not defined is null. `network`: the kind asked for."""
+    networks = {} if network is None else {"networks": jsonable(networks_json(results, network))}
     return {
         "settings_hash": settings_hash,
         "extractor_version": EXTRACTOR_VERSION,
         "results": [_result_json(result) for result in results],
-        "networks": jsonable(networks_json(results, network)),
+        **networks,
     }
 
 

@@ -76,7 +76,6 @@ def test_an_alarm_event_is_counted_once_and_each_sequence_begins_anew() -> None:
 def test_what_evaluate_says_of_networks(capsys: pytest.CaptureFixture[str]) -> None:
     print_networks([result("rules", 0.9, 0.9, [0, 0])], None)
     assert NOT_ASKED in capsys.readouterr().out
-    assert networks_json([], None) == {"asked": None, "why": NOT_ASKED}
     results = [FLOAT, result("int8:litert", 0.99, 0.95, [1, 8]), result("int8:openvino", 0.99, 0.95, [1, 5])]
     print_networks(results, "autoencoder")
     said = capsys.readouterr().out
