@@ -38,7 +38,9 @@ class Verdict:
     quality: Quality
     reference: Quality
     correlation: float  # of ranks of scores, over all judged items
-    latency_us: float  # median of single calls on this machine, our part included
+    score_correlation: float  # Pearson's, of the scores themselves
+    calibrated_with: int  # rows, by their true smallest and largest values
+    latency_us: tuple[float, float]  # median and 99 % of single calls on this machine, our part included
 
     @property
     def auroc_changes(self) -> list[float]:
@@ -85,7 +87,9 @@ def quantised_bundle(
         except BackendUnavailableError as error:
             say(f"{candidate.entry.backend}, {candidate.entry.precision}: left out, {error}")
             continue
-        verdict, raw = _verdict(candidate, backend, judged, bundle.manifest, reference, before)
+        verdict, raw = _verdict(
+            candidate, backend, judged, bundle.manifest, reference, before, len(calibration)
+        )
         backend.close()
         if reference is None:
             reference, before = verdict.quality, raw
@@ -108,6 +112,7 @@ def _verdict(  # noqa: PLR0917
     manifest: ModelManifest,
     reference: Quality | None,
     before: Float64Array | None,
+    calibrated_with: int,
 ) -> tuple[Verdict, Float64Array]:
     healthy = backend.infer(judged.healthy.values).astype(np.float64)
     faulty = backend.infer(judged.faulty.values).astype(np.float64)
@@ -120,29 +125,31 @@ def _verdict(  # noqa: PLR0917
         limit=limit,
         golden_outputs=tuple(float(f"{value:.7g}") for value in (golden / limit).tolist()),
     )
+    correlations = (1.0, 1.0) if before is None else _correlations(before, raw)
     verdict = Verdict(
         entry=entry,
         quality=quality,
         reference=quality if reference is None else reference,
-        correlation=1.0 if before is None else _rank_correlation(before, raw),
+        correlation=correlations[1],
+        score_correlation=correlations[0],
+        calibrated_with=calibrated_with,
         latency_us=_latency_us(backend, judged.healthy.values[:1]),
     )
     return verdict, raw
 
 
-def _rank_correlation(first: Float64Array, second: Float64Array) -> float:
-    """Spearman's, of what is finite in both."""
+def _correlations(first: Float64Array, second: Float64Array) -> tuple[float, float]:
+    """Pearson's and Spearman's, of what is finite in both."""
     whole = np.isfinite(first) & np.isfinite(second)
-    ranks = [
-        np.argsort(np.argsort(values[whole], kind="stable"), kind="stable") for values in (first, second)
-    ]
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    scores = [values[whole] for values in (first, second)]
+    ranks = [np.argsort(np.argsort(values, kind="stable"), kind="stable") for values in scores]
+    return float(np.corrcoef(scores[0], scores[1])[0, 1]), float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
-def _latency_us(backend: InferenceBackend, item: Float32Array) -> float:
+def _latency_us(backend: InferenceBackend, item: Float32Array) -> tuple[float, float]:
     taken = []
     for _ in range(_TIMED_CALLS):
         begin = time.perf_counter_ns()
         backend.infer(item)
-        taken.append(time.perf_counter_ns() - begin)
-    return float(np.median(taken)) / 1e3
+        taken.append((time.perf_counter_ns() - begin) / 1e3)
+    return float(np.median(taken)), float(np.percentile(taken, 99))

@@ -46,8 +46,12 @@ def test_the_table_says_what_changed(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert {row["precision"] for row in told["artefacts"]} == {"float32", "int8"}
     assert all(row["auroc_change_worst"] <= 0.005 for row in told["artefacts"])
     assert len(read_bundle(path).manifest.artefacts) == 8
-    assert main(["quantise", str(path)]) == 0
-    assert "rank corr." in capsys.readouterr().out
+    assert all(row["passed"] and 100 <= row["calibration_rows"] <= 1000 for row in told["artefacts"])
+    assert main(["quantise", str(path), "--weight-bits", "7"]) == 0
+    said = capsys.readouterr().out
+    assert "of ranks" in said
+    assert "weights of 7 and 8 bits (7: for processors without VNNI)" in said
+    assert said.count("pass") == 8
 
 
 def test_a_golden_output_that_is_wrong_is_named(

@@ -38,7 +38,9 @@ def test_every_runtime_has_its_artefact_and_passes() -> None:
     for verdict in VERDICTS:
         assert verdict.refusals() == []
         assert verdict.correlation > 0.995
-        assert verdict.latency_us > 0
+        assert verdict.score_correlation > 0.995
+        assert 0 < verdict.latency_us[0] <= verdict.latency_us[1]
+        assert 100 <= verdict.calibrated_with <= 1000
     assert verified(MADE.contents()).identity == MADE.identity
 
 
@@ -127,7 +129,7 @@ def test_the_saturating_golden_vector_saturates_with_8_bits_and_not_with_7(bits:
 def verdict(**changes: object) -> Verdict:
     reference = Quality(0.9, 0.8, {"a": 0.9, "b": 0.8}, 0, 6, 100, 100)
     quality = replace(reference, **changes)  # type: ignore[arg-type]
-    return Verdict(MADE.manifest.artefacts[0], quality, reference, 1.0, 10.0)
+    return Verdict(MADE.manifest.artefacts[0], quality, reference, 1.0, 1.0, 480, (10.0, 20.0))
 
 
 @pytest.mark.parametrize(
