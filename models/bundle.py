@@ -19,6 +19,7 @@ from models.manifest import MANIFEST_FILE, Artefact, BundleFile, ModelKind, Mode
 MODEL_CARD = "model_card.md"
 MAX_FILE_BYTES = 64 << 20
 MAX_FILES = 64
+MAX_BUNDLE_BYTES = 256 << 20  # all files together: they are held in memory while they are verified
 
 
 @dataclass(frozen=True, slots=True, eq=False)

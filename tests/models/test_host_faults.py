@@ -1,4 +1,4 @@
-"""The model host, children that are worse than dead, callers in a queue, a box without descriptors: in time."""
+"""The model host beside children that are worse than dead, callers in a queue, a box without descriptors."""
 
 from __future__ import annotations
 
