@@ -92,8 +92,11 @@ class ModelHost:
         self._ends = True
         self._wake.set()
         while self._tending.is_alive():
-            for tier in self._tiers:
-                tier.process.kill()  # a check that hangs would be waited for
+            with self._chain_lock:
+                states = [self._chain.state(i) for i in range(len(self._tiers))]
+            for tier, state in zip(self._tiers, states, strict=True):
+                if state is not TierState.SERVING:  # that one may have a call to answer
+                    tier.process.kill()  # a check that hangs would be waited for
             self._tending.join(_TEND_SOON_S)
         for tier in self._tiers:
             with tier.lock:

@@ -22,7 +22,7 @@ from models.backends.network import BackendOptions
 from models.backends.table import backend_named
 from models.errors import ModelError
 from models.fallback_chain import TierState
-from models.host import STATISTICAL, ModelHost
+from models.host import STATISTICAL, HostAnswer, ModelHost
 from models.host_process import WorkerDiedError, WorkerLateError, WorkerProcess
 from tests.fakes import tiny_networks as tiny
 from tests.models.test_host import BATCH, MS, RULES, is_right, litert, onnx, serving, statistical, wait_until
@@ -239,6 +239,20 @@ def test_leaving_does_not_wait_for_a_check_that_hangs(flag: Path) -> None:
     host.__enter__()
     wait_until(flag.with_suffix(".hanging").exists)
     within(20.0, lambda: host.__exit__(None, None, None))
+
+
+def test_a_call_in_flight_gets_its_answer_while_the_host_ends(flag: Path) -> None:
+    host = ModelHost([litert(flag, "late")], statistical, replace(RULES, deadline_ns=60_000 * MS))
+    answers: list[HostAnswer] = []
+    with host:
+        serving(host, 0)
+        flag.touch()
+        caller = threading.Thread(target=lambda: answers.append(host.infer(BATCH)))
+        caller.start()
+        wait_until(host._tiers[0].lock.locked)
+        threading.Timer(0.3, flag.unlink).start()
+    caller.join()
+    assert answers[0].first_choice
 
 
 def test_a_termination_of_the_whole_group_is_the_service_s_to_answer() -> None:
