@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -27,7 +28,7 @@ class BackendOptions:
     threads: int = 1  # of the runtime, for one call
     device: str = ""  # by the runtime's own name: "GPU.0" (OpenVINO), "usb:0" (Edge TPU), "1" (TensorRT)
     library: str = ""  # delegate or provider library; "" = the usual name, found by the loader
-    cache_folder: str = ""  # compiled engines are kept here; "" = compiled anew at each load
+    cache_folder: str = ""  # compiled engines are kept below it; "" = compiled anew at each load
     settings: Mapping[str, str] = field(default_factory=dict)  # further ones, by the runtime's own names
 
 
@@ -83,7 +84,7 @@ class NetworkBackend:
 
     def _opened(self, manifest: ModelManifest, entry: Artefact, artefact: bytes) -> Network:
         try:
-            return self._open(artefact, entry, self._options)
+            return self._open(artefact, entry, _with_own_cache(self._options, entry))
         except (ArtefactError, BackendUnavailableError):
             raise
         except ImportError as error:
@@ -158,6 +159,21 @@ class _Loaded:
                 )
             outputs[first : first + n] = given.reshape(size, -1)[:n]
         return outputs
+
+
+def _with_own_cache(options: BackendOptions, entry: Artefact) -> BackendOptions:
+    """The options with a folder for this artefact's engines alone. Raises BackendUnavailableError.
+
+    A runtime may name an engine by the network's shape and not by its weights, and would take another's.
+    """
+    if not options.cache_folder:
+        return options
+    folder = Path(options.cache_folder) / entry.sha256
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BackendUnavailableError(f"folder for engines {folder} cannot be made: {error}") from error
+    return replace(options, cache_folder=str(folder))
 
 
 def _words(error: BaseException) -> str:
