@@ -60,6 +60,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "appliance.commands.quantise",
         "make int8 artefacts of a network for every runtime, compared with float32",
     ),
+    "profile": (
+        "appliance.commands.profile",
+        "latency, throughput, memory and energy of a network in every runtime, and the best for a budget",
+    ),
     "bundle": ("appliance.commands.bundle", "verify a model bundle: files, digests, golden outputs"),
     "evaluate": ("appliance.commands.evaluate", "judge detection on a folder of recordings with known truth"),
 }
