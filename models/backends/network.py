@@ -137,8 +137,10 @@ class _Loaded:
         """Scores `(n,)` of a batch of the right shape."""
         prepared = self._arithmetic.prepare(np.asarray(batch, dtype=np.float32))
         raw = self._arithmetic.raw_scores(prepared, self._outputs(prepared))
-        found: Float32Array = (raw / self._limit).astype(np.float32)
-        if not (np.isfinite(found) | prepared.empty).all():
+        raw /= self._limit
+        found: Float32Array = raw.astype(np.float32)
+        finite = np.isfinite(found)
+        if not (finite.all() or (finite | prepared.empty).all()):
             raise InferenceError("the network's output is no number")
         return found
 
@@ -146,19 +148,25 @@ class _Loaded:
         """`(n, outputs)` of the network, in calls of the size that it takes."""
         rows = prepared.inputs.reshape(-1, *self.network.item_shape)
         size = self.network.batch or max(len(rows), 1)
+        if len(rows) == size:
+            return self._given(rows)
         outputs = np.empty((len(rows), self.spec.outputs), np.float32)
         for first in range(0, len(rows), size):
             part = rows[first : first + size]
             n = len(part)
             if n < size:  # the network's batch is fixed: fill it up
                 part = np.concatenate([part, np.zeros((size - n, *rows.shape[1:]), np.float32)])
-            given = self.network.run(part)
-            if given.size != size * self.spec.outputs or given.shape[0] != size:
-                raise InferenceError(
-                    f"the network gave {given.shape} for {size} items of {self.spec.outputs} values"
-                )
-            outputs[first : first + n] = given.reshape(size, -1)[:n]
+            outputs[first : first + n] = self._given(part)[:n]
         return outputs
+
+    def _given(self, part: Float32Array) -> Float32Array:
+        """`(n, outputs)` of a part that the network takes at once."""
+        size, given = len(part), self.network.run(part)
+        if given.size != size * self.spec.outputs or given.shape[0] != size:
+            raise InferenceError(
+                f"the network gave {given.shape} for {size} items of {self.spec.outputs} values"
+            )
+        return given.reshape(size, -1)
 
 
 def _with_own_cache(options: BackendOptions, entry: Artefact) -> BackendOptions:
