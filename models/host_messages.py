@@ -12,8 +12,8 @@ import mmap
 import os
 import socket
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,9 +38,8 @@ class Kind(IntEnum):
 _KINDS = {int(kind): kind for kind in Kind}  # looked up at every call: an enumeration's own way is slow
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message; `text` only where something failed."""
+class Message(NamedTuple):
+    """One message; `text` only where something failed. A tuple: each call makes four of them."""
 
     kind: Kind
     n_items: int = 0
@@ -49,14 +48,21 @@ class Message:
 
     def packed(self) -> bytes:
         """The message as one packet."""
-        text = self.text.encode(errors="replace")[:_MAX_TEXT_BYTES] if self.text else b""
+        if not self.text:
+            return _HEADER.pack(self.kind, self.n_items, self.sequence, 0)
+        text = self.text.encode(errors="replace")[:_MAX_TEXT_BYTES]
         return _HEADER.pack(self.kind, self.n_items, self.sequence, len(text)) + text
 
 
-def receive(from_socket: socket.socket) -> Message | None:
-    """The next message; None where the other side is gone, or speaks what is no message."""
+def receive(from_socket: socket.socket, flags: int = 0) -> Message | None:
+    """The next message; None where the other side is gone, or speaks what is no message.
+
+    Raises BlockingIOError where none came within the socket's time, or is there already, by `flags`.
+    """
     try:
-        packet = from_socket.recv(_HEADER.size + _MAX_TEXT_BYTES)
+        packet = from_socket.recv(_HEADER.size + _MAX_TEXT_BYTES, flags)
+    except BlockingIOError:
+        raise
     except OSError:
         return None
     if len(packet) < _HEADER.size:
@@ -67,6 +73,13 @@ def receive(from_socket: socket.socket) -> Message | None:
         return None
     text = packet[_HEADER.size :][:length].decode(errors="replace") if length else ""
     return Message(kind, n_items, sequence, text)
+
+
+def limit_receiving(on_socket: socket.socket, seconds: float) -> None:
+    """Let the kernel itself end a wait for a message: with a poll before, there would be two calls to it."""
+    whole = int(seconds)
+    limit = struct.pack("@ll", whole, round((seconds - whole) * 1e6))
+    on_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
 
 
 class SharedArea:

@@ -26,7 +26,7 @@ import models
 from dsp.samples import Float32Array
 from models.backends.network import BackendOptions
 from models.errors import InferenceError, ModelError
-from models.host_messages import Kind, Message, SharedArea, receive, sealed
+from models.host_messages import Kind, Message, SharedArea, limit_receiving, receive, sealed
 from models.manifest import ModelManifest
 
 WORKER = (sys.executable, "-P", "-m", "models.host_worker")
@@ -116,6 +116,7 @@ class WorkerProcess:
         theirs.close()
         self._child, self._socket, self._area = child, ours, area
         self._lifeline, self._said = lifeline, said
+        limit_receiving(ours, _WATCH_S)
         self._poll = select.poll()
         self._poll.register(ours, select.POLLIN)
         self._waiting, self._last_words = False, b""
@@ -155,8 +156,8 @@ class WorkerProcess:
         if self._child is None:
             raise WorkerDiedError("is not running")
         n = len(batch)
-        np.copyto(self._inputs[:n], batch)
-        self._outputs[:n] = np.nan  # nothing of an earlier call may pass for an answer
+        self._inputs[:n] = batch
+        self._outputs[:n] = math.nan  # nothing of an earlier call may pass for an answer
         self._sequence = (self._sequence + 1) % (1 << 32)
         try:
             self._socket.send(Message(Kind.INFER, n, self._sequence).packed())
@@ -179,15 +180,21 @@ class WorkerProcess:
     def _next(self, until: float) -> Message | None:
         """The next message, or None where none came until then. Raises WorkerDiedError."""
         while True:
-            wait_s = min(_WATCH_S, max(until - time.monotonic(), 0.0))
-            if self._poll.poll(math.ceil(wait_s * 1e3)):
-                message = receive(self._socket)
-                if message is None:
-                    raise WorkerDiedError(self._end(until))
-                return message
-            self.watch()
-            if time.monotonic() >= until:
-                return None
+            left_s = until - time.monotonic()
+            try:
+                if left_s >= _WATCH_S:
+                    message = receive(self._socket)  # for _WATCH_S at most
+                else:
+                    self._poll.poll(max(math.ceil(left_s * 1e3), 0))
+                    message = receive(self._socket, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                self.watch()
+                if time.monotonic() >= until:
+                    return None
+                continue
+            if message is None:
+                raise WorkerDiedError(self._end(until))
+            return message
 
     def check_alive(self) -> None:
         """Look after the child between calls. Raises WorkerDiedError."""
