@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from dsp.samples import Float32Array
+from models.backends.runtime_version import require_runtime
 from models.errors import ArtefactError, BackendUnavailableError, InferenceError, ModelError, TensorError
 from models.manifest import Artefact, ModelManifest, verify_artefact
 from models.network_score import NetworkForm, NetworkSpec, Prepared, ScoreArithmetic
@@ -68,6 +69,7 @@ class NetworkBackend:
         entry = verify_artefact(manifest, self.name, artefact)
         if manifest.network is None:
             raise ArtefactError(f"model {manifest.name!r} is no network: {self.name!r} cannot run it")
+        require_runtime(entry)
         network = self._opened(manifest, entry, artefact)
         try:
             loaded = _Loaded(network, manifest.network, manifest.input_shape, entry.limit)

@@ -11,10 +11,12 @@ import pytest
 
 from models.backends.network import BackendOptions, Network, NetworkBackend
 from models.backends.onnxruntime_backend import PROVIDERS as PROVIDER_ROWS
+from models.backends.runtime_version import is_older, runtime_version
 from models.backends.table import backend_named
 from models.errors import ArtefactError, BackendUnavailableError, InferenceError
 from models.manifest import Artefact, ModelManifest
 from models.manifest_entries import Precision, Quantisation
+from tests.fakes import small_network
 from tests.fakes import tiny_networks as tiny
 from tests.fakes.edgetpu_delegate import delegate_library
 
@@ -212,3 +214,29 @@ def test_two_networks_of_one_shape_never_share_a_compiled_engine(tmp_path: Path)
     said = PROVIDER_ROWS["tensorrt"].said(seen[0])
     assert said["trt_engine_cache_path"] == str(first)
     assert said["trt_engine_cache_enable"] == "1"
+
+
+@pytest.mark.parametrize("name", ["numpy_reference", "onnxruntime", "openvino", "litert"])
+def test_a_runtime_older_than_the_artefact_needs_is_refused_and_the_same_one_is_not(name: str) -> None:
+    manifest, artefact = small_network.package(name)
+    here = runtime_version(name)
+    assert here
+
+    def needing(release: str) -> ModelManifest:
+        return replace(manifest, artefacts=(replace(manifest.artefacts[0], min_runtime=release),))
+
+    backend = backend_named(name, BackendOptions())
+    for release in ("", "0.1", here):
+        backend.load(needing(release), artefact)
+    for release in ("9999.1", f"{here}.1"):
+        with pytest.raises(BackendUnavailableError, match=f"needs .*{release}.* has {here}"):
+            backend.load(needing(release), artefact)
+    assert backend.infer(small_network.rows(2, 1)).shape == (2,)
+
+
+def test_releases_are_compared_as_numbers() -> None:
+    assert is_older("1.9.2", "1.31.1")
+    assert not is_older("1.31.1", "1.9.2")
+    assert not is_older("2.4.6", "2.4")
+    assert is_older("2026.4.0-21-releases", "2026.4.1")
+    assert not is_older("", "1.0")  # what is not known refuses nothing: golden vectors judge
