@@ -114,14 +114,15 @@ class ModelHost:
         until_ns = time.monotonic_ns() + self._rules.deadline_ns
         with self._chain_lock:
             reason = self._chain.reason(0)
-        asked = -1
-        while (attempt := self._next_attempt(asked, until_ns)) is not None:
-            asked = attempt.tier
+            attempt = self._chain.attempt(-1, self._rules.deadline_ns)
+        while attempt is not None:
             scores, said = self._ask(attempt, batch)
+            first = attempt.tier == 0
             if scores is not None:
-                first = asked == 0
-                return HostAnswer(scores, self._chain.name(asked), first, "" if first else reason)
-            reason = said if asked == 0 else reason
+                return HostAnswer(scores, self._chain.name(attempt.tier), first, "" if first else reason)
+            reason = said if first else reason
+            with self._chain_lock:  # the next gets its share of what is left now
+                attempt = self._chain.attempt(attempt.tier, max(until_ns - time.monotonic_ns(), 0))
         try:
             if self._statistical is None:
                 raise ModelError("is the caller's")
@@ -138,12 +139,6 @@ class ModelHost:
         if answer.backend in (STATISTICAL, PASS_THROUGH):
             raise InferenceError(f"no runtime answered: {answer.reason}")
         return answer.scores
-
-    def _next_attempt(self, asked: int, until_ns: int) -> Attempt | None:
-        """Who is asked after the tier `asked`, with its share of what is left of the deadline now."""
-        with self._chain_lock:
-            left_ns = max(until_ns - time.monotonic_ns(), 0)
-            return self._chain.attempt(asked, left_ns)
 
     def _ask(self, attempt: Attempt, batch: Float32Array) -> tuple[Float32Array | None, str]:
         """Scores by one tier, or None and why not."""

@@ -142,7 +142,7 @@ class _Loaded:
         raw /= self._limit
         found: Float32Array = raw.astype(np.float32)
         finite = np.isfinite(found)
-        if not (finite.all() or (finite | prepared.empty).all()):
+        if not (np.logical_and.reduce(finite) or (finite | prepared.empty).all()):
             raise InferenceError("the network's output is no number")
         return found
 
