@@ -27,6 +27,7 @@ from dsp.errors import DspError
 from dsp.extractor import EXTRACTOR_VERSION
 from dsp.samples import Channel, Float32Array, Measurand
 from models.backends.network import BackendOptions
+from models.bundle import Bundle
 from models.errors import InferenceError, ModelError
 from models.fallback_chain import ChainRules
 from models.host_tiers import Tier
@@ -120,6 +121,26 @@ def slot_plans(
     ]
 
 
+def _configured_plans(settings: ApplianceSettings, models: ModelsSettings) -> list[SlotPlan]:
+    """The slots of a configuration, without a running service."""
+    channels = [
+        channel
+        for source in settings.sources
+        if isinstance(source, SerialSettings)
+        for channel in SOURCE_BUILDERS[SerialSettings](source).channels
+    ]
+    return slot_plans(models, build_analysis(settings.station), channels)
+
+
+def bundle_fits(settings: ApplianceSettings, slot: str, bundle: Bundle) -> None:
+    """Raises ModelError where a slot's channels or runtimes cannot use this bundle."""
+    assert settings.models is not None
+    for plan in _configured_plans(settings, settings.models):
+        if plan.name == slot:
+            bundle.artefact_bytes(plan.tiers[0].backend)
+            check_fit(NetworkJudge(bundle.manifest, _nobody), plan)
+
+
 def bundle_problems(settings: ApplianceSettings) -> Iterator[tuple[str, str, str]]:
     """What is wrong with the bundles that a configuration names, as (key, reason, remedy).
 
@@ -127,13 +148,7 @@ def bundle_problems(settings: ApplianceSettings) -> Iterator[tuple[str, str, str
     """
     if settings.models is None:
         return
-    channels = [
-        channel
-        for source in settings.sources
-        if isinstance(source, SerialSettings)
-        for channel in SOURCE_BUILDERS[SerialSettings](source).channels
-    ]
-    plans = slot_plans(settings.models, build_analysis(settings.station), channels)
+    plans = _configured_plans(settings, settings.models)
     for i, plan in enumerate(plans):
         key = f"models.slots[{i}].bundle"
         if plan.bundle is None:

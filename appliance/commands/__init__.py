@@ -64,6 +64,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "appliance.commands.profile",
         "latency, throughput, memory and energy of a network in every runtime, and the best for a budget",
     ),
+    "models": (
+        "appliance.commands.models",
+        "who scores live windows: status, switch, shadow, promote, roll back",
+    ),
     "bundle": ("appliance.commands.bundle", "verify a model bundle: files, digests, golden outputs"),
     "evaluate": ("appliance.commands.evaluate", "judge detection on a folder of recordings with known truth"),
 }

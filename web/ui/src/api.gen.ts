@@ -1190,6 +1190,8 @@ export interface components {
             operating_state: string;
             /** Score */
             score: number | null;
+            /** Scored By */
+            scored_by?: string | null;
             /**
              * Severity
              * @enum {string}
