@@ -87,7 +87,8 @@ class ScoreArithmetic:
         self._spread = np.asarray(spec.spread, dtype=np.float64)
         self._lowest = -min(spec.fall_cap, _FARTHEST)
         self._falls_out = self._lowest < -spec.reach  # of what the network sees
-        self._output_spread = np.asarray(spec.output_spread, dtype=np.float64)
+        # the sum of squares of what is weighted so is the mean of squares of what is divided by the spread
+        self._output_weight = 1.0 / (np.array(spec.output_spread, dtype=np.float64) * math.sqrt(spec.outputs))
         self._target = np.asarray(spec.target, dtype=np.float64)
         self._steps = spec.form is NetworkForm.PREDICTION
 
@@ -102,12 +103,14 @@ class ScoreArithmetic:
         rows = batch.reshape(-1, batch.shape[-1])
         if self._columns is not None:
             rows = rows.take(self._columns, axis=1)
-        z = rows.astype(np.float64)
-        if self._levels is not None:
+        if self._levels is None:
+            z = rows - self._centre  # float64
+        else:
+            z = rows.astype(np.float64)
             z[:, self._levels] = level_db(z[:, self._levels])
+            z -= self._centre
         if self._unused is not None:
             z[:, self._unused] = np.nan
-        z -= self._centre
         z /= self._spread
         finite = np.isfinite(z)
         whole = bool(np.logical_and.reduce(finite, axis=None))  # half of what finite.all() costs
@@ -141,8 +144,8 @@ class ScoreArithmetic:
         if outputs.shape != prepared.target.shape:
             raise TensorError(f"the network gave {outputs.shape}; expected {prepared.target.shape}")
         rest = prepared.target - outputs
-        rest /= self._output_spread
-        raw = _mean_square(rest)
+        rest *= self._output_weight
+        raw: Float64Array = np.vecdot(rest, rest)
         raw += prepared.beyond
         np.sqrt(raw, out=raw)
         if not prepared.whole:
