@@ -117,8 +117,8 @@ class BaselineDetector:
         judged_by: JudgeName = ROBUST,
         network: NetworkSeat | None = None,
     ) -> None:
-        """`judged_by`: the baseline's own statistic, or a one-class detector in its place; or, before both,
-        whoever has the seat of a `network`."""
+        """`judged_by`: the baseline's own statistic, or a one-class detector in its place; whoever has the
+        seat of a `network` is asked before either."""
         self._settings = settings
         self._judged_by = judged_by
         self._network = network
@@ -287,10 +287,8 @@ class BaselineDetector:
         self._choose_judge(learned, self._judged_by if kept <= _MAX_LEARNING_ROWS else ROBUST)
 
     def _choose_judge(self, learned: LearnedState, judged_by: JudgeName) -> None:
-        if self._network is None:
-            learned.judged_by(judged_by)
-        else:
-            learned.judged_by_network(self._network)
+        learned.judged_by(judged_by)
+        learned.seat = self._network
 
     def _check_fit(self, learned: LearnedState, features: FeatureVector) -> None:
         if learned.extractor_version != features.extractor_version or learned.names != features.names:

@@ -83,21 +83,18 @@ class LearnedState:
         elif len(self.rows) >= LEAST_ROWS:
             self.judge = fit_judge(name, self.baseline, np.array(self.rows))
 
-    def judged_by_network(self, seat: NetworkSeat) -> None:
-        """Score by whoever sits there from now on, while somebody does; else by the baseline."""
-        self.rows, self.judge, self.seat = [], None, seat
-
     def score(self, batch: Float32Array) -> SeatScore:
         """Score of one feature row `(1, n_features)`, 1.0 = limit, and by whom ("" the baseline).
 
-        NaN where the row states nothing. A network that cannot be asked leaves the row to the baseline.
+        NaN where the row states nothing. Whoever has the seat is asked first; where nobody answers, the
+        detector that was chosen, or the baseline's own statistic.
         """
         if self.baseline is not None:
             if self.seat is not None:
                 found = self.seat.score(self.baseline, batch, self.extractor_version)
                 if found is not None:
                     return found
-            elif self.judge is not None:
+            if self.judge is not None:
                 value = float(self.judge.scores(self.baseline, batch)[0])
                 return SeatScore(value, self.judge.name, NUMPY_REFERENCE)
         return SeatScore(float(self.model.infer(batch)[0]), "", NUMPY_REFERENCE)

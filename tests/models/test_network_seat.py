@@ -134,3 +134,21 @@ def test_a_shadow_is_told_every_window_with_the_score_that_it_was_given() -> Non
     found = ahead(detector, seat, 62, 5)
     assert [value for _, _, value in told] == pytest.approx(values(found))
     assert np.array_equal(told[0][1][0], next(iter(vectors(1, first=62))).values)
+
+
+def test_behind_a_network_stands_the_detector_that_was_chosen() -> None:
+    counted = Counted()
+    judge = counted.judge()
+    present: list[NetworkJudge | None] = [judge]
+    seat = NetworkSeat(lambda: present[0])
+    detector = BaselineDetector(DEMO, judged_by="knn", network=seat)
+    alone = BaselineDetector(DEMO, judged_by="knn")
+    for vector in vectors(62):
+        assert detector.observe(vector) is alone.observe(vector) is None
+    (first,) = ahead(detector, seat, 62, 1)
+    assert first is not None
+    assert judge.name in first.model_version
+    present[0] = None
+    behind = ahead(detector, seat, 63, 3)
+    assert values(behind) == values([alone.observe(vector) for vector in vectors(3, first=63)])
+    assert all(score is not None and score.model_version.startswith("knn on ") for score in behind)
