@@ -7,6 +7,7 @@ descriptors).
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import math
@@ -17,6 +18,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from models.backend import InferenceBackend
 from models.backends.network import BackendOptions
@@ -25,6 +27,7 @@ from models.errors import InferenceError
 from models.host_messages import Kind, Message, SharedArea, receive, unsealed
 from models.manifest import ModelManifest
 
+_FIRST_TO_GO = 500  # as if it had half of the box's memory more than it has
 MakeBackend = Callable[[str, BackendOptions], InferenceBackend]
 
 
@@ -82,8 +85,10 @@ def limit_memory(limit_bytes: int) -> None:
     """Bound private writable memory, and leave no core dump on a small disk.
 
     Not the address space: runtimes reserve far more of it than they ever touch. The parent watches what is
-    resident.
+    resident. Where the whole box runs out of memory, the kernel is to take this process before the service.
     """
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(_FIRST_TO_GO))
     resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

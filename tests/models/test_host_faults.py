@@ -269,6 +269,14 @@ def test_a_termination_of_the_whole_group_is_the_service_s_to_answer() -> None:
         assert host.moves() == []
 
 
+def test_the_kernel_takes_a_child_before_the_service_where_memory_is_out() -> None:
+    process = started(litert())
+    ours, its = (int(Path(f"/proc/{pid}/oom_score_adj").read_text()) for pid in ("self", process.pid))
+    process.stop()
+    process.wait_for_end(LONG_S)
+    assert its > ours
+
+
 LIFELINE = """
 import os, sys, time
 from models.host_worker import die_with_parent
