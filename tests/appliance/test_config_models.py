@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.asset_prospects import prospects
 from appliance.commands.check_config import run as check_config
 from appliance.config_file import load_settings
 from appliance.config_models import ModelSlotSettings, ModelsSettings
@@ -135,3 +136,13 @@ def test_a_bundle_for_other_features_or_another_extractor(tmp_path: Path) -> Non
     made = trend_bundle(rate_hz)
     (old,) = problems_of(tmp_path, Bundle(replace(made.manifest, extractor_version="trend-0"), made.files))
     assert "extractor 'trend-0'" in old
+
+
+def test_check_config_says_who_will_answer(tmp_path: Path) -> None:
+    settings = load_settings(written(tmp_path, GOOD + SLOT))
+    said = [
+        one.text for asset in settings.assets for one in prospects(settings, asset) if one.what == "network"
+    ]
+    assert said
+    assert all(text.endswith("run by numpy_reference, then the statistical detector") for text in said)
+    assert any(sensed(GOOD, tmp_path)[0] in text for text in said)
