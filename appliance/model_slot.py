@@ -100,7 +100,7 @@ class ModelSlot:
             shadow.take(baseline, row, value)
 
     def look(self, entry: SlotEntry) -> SlotStanding:
-        """Do what the store says, one step of it; never waits for a process. Blocks for a file at most."""
+        """Do what the store says, one step of it. Blocks for a file, or a few seconds while processes end."""
         with self._lock:
             if entry.use == "statistical":
                 self._stand_down()
