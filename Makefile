@@ -1,4 +1,5 @@
 # make demo   one appliance with a simulated machine behind it: the main job, told as a story; CENTRAL=1 adds all ways out
+# make demo-model  trains the demo's network anew on the simulated machine (torch needed)
 # make test   everything that can fail, run: linters, types, unit, real-data and end-to-end tests
 # make bench  figures beside those of the alternative, interleaved; make bench ONLY=name
 # make soak   300 machine-weeks of healthy running in virtual time, false alarms counted: hours; may be stopped and resumed
@@ -6,7 +7,7 @@
 # make damaged-models  hundreds of damaged models per runtime: refused, given away by golden vectors, or harmless; minutes
 # make deb    the Debian package in build/; make deb-check tests it in a clean Debian root (as root)
 # make screenshot  the README's picture anew, from the story in the browser
-.PHONY: setup setup-test demo test lint bench soak drill damaged-models lock screenshot deb deb-check help
+.PHONY: setup setup-test demo demo-model test lint bench soak drill damaged-models lock screenshot deb deb-check help
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -21,6 +22,10 @@ setup-test:
 # tests/node_opcua) and a receiver of webhooks. ARGS go to the command: make demo CENTRAL=1 ARGS=--no-outage
 demo: setup
 	@$(if $(CENTRAL),central="$$(tools/influxd.sh)" && scada="$$(tools/scada.sh --install || true)" &&) .venv/bin/stethos demo $(if $(CENTRAL),--central "$$central" --scada "$$scada") $(ARGS)
+
+# The network that the demo runs, anew: trained on the simulator, int8. Needs torch (the extra [train]); the demo does not.
+demo-model: setup
+	@.venv/bin/python -m tools.demo_model
 
 lint: setup
 	@.venv/bin/ruff check .

@@ -19,6 +19,7 @@ from appliance.alarms.rules import MachineConditionRule
 from appliance.alarms.sensor_rule import CheckSensorRule
 from appliance.analysis_axes import AxisWatch
 from appliance.analysis_channel import ChannelAnalysis
+from appliance.analysis_features import ask_ahead, features_of
 from appliance.analysis_findings import AnalysisState, Findings, SensorVerdict
 from appliance.analysis_intake import DueRecord, DueWindow, Intake, MachineIntake, window_samples_of
 from appliance.analysis_limits import AssetLimits
@@ -28,7 +29,6 @@ from appliance.analysis_settings import PROFILES, AnalysisSettings
 from appliance.analysis_watch import Advisory
 from dsp.channel_extractor import ChannelExtractor, channel_extractor
 from dsp.extractor import FeatureVector
-from dsp.framing import of_length, window_batch
 from dsp.samples import Channel, Gap, Measurand, SampleBlock, SourceItem
 from dsp.spectrum import Spectrum, SpectrumKind
 from models.detector import AnomalyScore, LearningProgress
@@ -81,7 +81,7 @@ class AssetAnalysis:
         self.limits = AssetLimits(
             self._channels,
             self._feature_names,
-            self._limits_of,
+            self._limits,
             self._condition.forget_scores,
             needed_s=settings.learning.learn_s,
         )
@@ -158,7 +158,7 @@ class AssetAnalysis:
     def state(self) -> AnalysisState:
         """What a restart needs."""
         return AnalysisState(
-            {channel_id: self._limits(channel) for channel_id, channel in self._channels.items()}
+            {channel_id: self._limits(channel_id) for channel_id in self._channels}
             | self._process.documents(),
             tuple(self._register.alarms()),
         )
@@ -284,17 +284,21 @@ class AssetAnalysis:
             findings.transitions.append(transition)
 
     def _features(self, due: Sequence[DueWindow]) -> list[FeatureVector]:
-        """Features of these windows in their order; one call for windows of equal length, rate and unit."""
-        groups: dict[ChannelExtractor, list[int]] = {}
-        for i, entry in enumerate(due):
-            channel = self._channels[entry.window.channel_id].channel
-            groups.setdefault(self._extractor(channel, len(entry.window.samples)), []).append(i)
-        found: dict[int, FeatureVector] = {}
-        for extractor, positions in groups.items():
-            windows = [of_length(due[i].window, extractor.window_samples) for i in positions]
-            batch = window_batch(windows, [due[i].state.label for i in positions])
-            found |= dict(zip(positions, extractor.extract(batch), strict=True))
-        return [found[i] for i in range(len(due))]
+        """Features of these windows in their order; networks are asked for them ahead."""
+        found = features_of(due, self._extractor_of)
+        if self.settings.networks:
+            ask_ahead(self._channels, self.settings.networks, map(self._levels, due, found))
+        return found
+
+    def _levels(self, due: DueWindow, features: FeatureVector) -> FeatureVector | None:
+        """What a window is scored by; None for one of another length."""
+        channel = self._channels[features.channel_id].channel
+        if len(due.window.samples) != window_samples_of(channel, self.settings):
+            return None
+        return self._extractor_of(due).levels_of(features)
+
+    def _extractor_of(self, due: DueWindow) -> ChannelExtractor:
+        return self._extractor(self._channels[due.window.channel_id].channel, len(due.window.samples))
 
     def _extractor(self, channel: Channel, window_samples: int) -> ChannelExtractor:
         even = window_samples - window_samples % 2
@@ -303,10 +307,8 @@ class AssetAnalysis:
     def _window(self, due: DueWindow, features: FeatureVector, findings: Findings) -> None:
         channel = self._channels[features.channel_id]
         score = None
-        n_samples = len(due.window.samples)
-        if n_samples == window_samples_of(channel.channel, self.settings):
+        if (levels := self._levels(due, features)) is not None:
             may_learn = self._may_learn()
-            levels = self._extractor(channel.channel, n_samples).levels_of(features)
             score = self._scored_by(lambda vector: channel.score(vector, due.state, may_learn), levels)
         if score is not None:
             score = self.limits.in_service(score)
@@ -377,11 +379,8 @@ class AssetAnalysis:
         channel = self._channels[channel_id].channel
         return self._extractor(channel, window_samples_of(channel, self.settings)).level_names
 
-    def _limits_of(self, channel_id: str) -> dict[str, Any]:
-        return self._limits(self._channels[channel_id])
-
-    def _limits(self, channel: ChannelAnalysis) -> dict[str, Any]:
-        return {**channel.limits(), "operating_bins": self._intake.bins()}
+    def _limits(self, channel_id: str) -> dict[str, Any]:
+        return {**self._channels[channel_id].limits(), "operating_bins": self._intake.bins()}
 
     def _give_limits(self, findings: Findings) -> None:
         """Limits for the journal: when a state was learned whole, and now and then while one is learned."""
@@ -394,6 +393,6 @@ class AssetAnalysis:
             given_ns, given_whole = self._limits_given.get(channel_id, (now_ns, 0))
             period_s = self.settings.limits_period_s * (1 if whole < len(progress) else _SELDOM)
             if whole != given_whole or now_ns - given_ns >= period_s * 1e9:
-                findings.limits[channel_id] = self._limits(channel)
+                findings.limits[channel_id] = self._limits(channel_id)
                 given_ns = now_ns
             self._limits_given[channel_id] = (given_ns, whole)

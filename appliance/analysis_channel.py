@@ -30,6 +30,7 @@ from dsp.sensor_check import SensorCheck, SensorCondition, check_sensor
 from dsp.severity import SLOW_BAND_HZ, measured_band_hz, rate_severity
 from dsp.slow_velocity import SlowVelocity
 from dsp.spectrum import Spectrum, SpectrumKind, amplitude_spectrum, decimated
+from models.baseline import Baseline
 from models.detector import AnomalyScore, BaselineDetector, LearningProgress, explain
 from models.diagnosis import Diagnoser, Diagnosis, Verdict
 from models.errors import ModelStateError
@@ -94,6 +95,10 @@ class ChannelAnalysis:
             return None
         baseline = self._detector.baseline_of(features.channel_id, features.operating_state)
         return self.watch.score(features, score, baseline, self._mean, healthy=may_learn)
+
+    def baselines_for(self, levels: FeatureVector) -> list[Baseline]:
+        """What a window's levels would be scored against now."""
+        return self._detector.baselines_for(levels) if self._settings.baseline else []
 
     def judge(self, features: FeatureVector, score: AnomalyScore | None, due: DueWindow) -> WindowJudgement:
         """What a window says of the machine: its score, and its velocity's rating."""
@@ -246,7 +251,7 @@ class ChannelAnalysis:
             self._settings.learning,
             unlearnable=UNKNOWN_STATES,
             judged_by=self._settings.detector,
-            network=self._settings.network,
+            network=self._settings.networks.get(self.channel.channel_id),
         )
         self._diagnoser = Diagnoser(self._machine, self.channel.channel_id, self._settings.diagnosis)
         self._records_learned = {}

@@ -8,6 +8,7 @@ the same machine, `recording_with_baseline` for files that follow some.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -18,7 +19,7 @@ from models.detector import LearningSettings
 from models.diagnosis_settings import DiagnosisSettings
 from models.drift import DriftSettings
 from models.fault_confirmation import ConfirmationRules
-from models.network_judge import NetworkJudge
+from models.network_seat import NetworkSeat
 from models.one_class_judge import ROBUST, JudgeName
 from models.operating_state import OperatingStateSettings
 
@@ -45,7 +46,7 @@ class AnalysisSettings:
     diagnosis: DiagnosisSettings = field(default_factory=DiagnosisSettings)
     window_samples: int | None = None  # of a trend window; None: 1 s or a little longer, a power of two
     detector: JudgeName = ROBUST  # what scores learned states: the baseline's statistic, or another
-    network: NetworkJudge | None = None  # of a model bundle, in the place of the detector
+    networks: Mapping[str, NetworkSeat] = field(default_factory=dict)  # by channel, before the detector
     engine: Engine = Engine.LANES  # what computes the figures of a window's hops
     limits_period_s: float = 600.0  # how often half-learned baselines are handed out for the journal
     watch: WatchSettings = field(default_factory=WatchSettings)

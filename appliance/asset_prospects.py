@@ -50,7 +50,24 @@ def prospects(settings: ApplianceSettings, asset: AssetSettings) -> list[Prospec
         return [Prospect("vibration", False, shown), *process]
     profile = build_analysis(settings.station)
     of_vibration = [_zones(watched), _fault_lines(watched, profile), *_gear(watched)]
-    return [*of_vibration, _learning(watched, profile), *process]
+    return [*of_vibration, _learning(watched, profile), *_networks(settings, asset), *process]
+
+
+def _networks(settings: ApplianceSettings, asset: AssetSettings) -> Iterator[Prospect]:
+    """Which channels a network scores, and who answers in which order."""
+    if settings.models is None:
+        return
+    order = ", then ".join([*settings.models.backends, "the statistical detector"])
+    for slot in settings.models.slots:
+        own = [
+            axis.channel
+            for source in settings.sources
+            if isinstance(source, SerialSettings)
+            for axis in source.axes
+            if axis.asset == asset.id and slot.holds(axis.asset, axis.channel)
+        ]
+        if own:
+            yield Prospect("network", True, f"slot {slot.name} scores {', '.join(own)}, run by {order}")
 
 
 def plate_notes(settings: ApplianceSettings, asset: AssetSettings) -> list[str]:

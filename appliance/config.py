@@ -17,6 +17,7 @@ from appliance.config_captures import CaptureSettings
 from appliance.config_central import CentralSettings
 from appliance.config_drill import DrillSettings
 from appliance.config_metrics import MetricsSettings
+from appliance.config_models import ModelsSettings
 from appliance.config_object_store import ObjectStoreSettings
 from appliance.config_opcua_server import OpcUaServerSettings
 from appliance.config_process import MAX_GROUPS, MAX_SLOW_TAGS, ProcessGroupSettings, SlowTagSettings
@@ -306,6 +307,7 @@ class ApplianceSettings(Settings):
     opcua_server: OpcUaServerSettings | None = None
     metrics: MetricsSettings | None = None
     drill: DrillSettings | None = None
+    models: ModelsSettings | None = None
     assets: Annotated[
         list[AssetSettings],
         Field(

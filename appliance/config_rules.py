@@ -31,6 +31,7 @@ from appliance.config import (
 from appliance.config_central import central_problems
 from appliance.config_drill import drill_problems
 from appliance.config_metrics import metrics_problems
+from appliance.config_models import model_problems
 from appliance.config_object_store import object_store_problems
 from appliance.config_plates import plate_problems
 from appliance.config_process import process_problems
@@ -66,6 +67,7 @@ def findings(settings: ApplianceSettings) -> list[Finding]:
         *_sources(settings),
         *_channels(settings),
         *_process(settings),
+        *_models(settings),
     ]
 
 
@@ -118,6 +120,17 @@ def _metrics(settings: ApplianceSettings) -> Iterator[Finding]:
 def _drill(settings: ApplianceSettings) -> Iterator[Finding]:
     if settings.drill is not None:
         yield from (Finding(*problem) for problem in drill_problems(settings.drill))
+
+
+def _models(settings: ApplianceSettings) -> Iterator[Finding]:
+    if settings.models is not None:
+        sensed = [
+            (axis.asset, axis.channel)
+            for source in settings.sources
+            if isinstance(source, SerialSettings)
+            for axis in source.axes
+        ]
+        yield from (Finding(*problem) for problem in model_problems(settings.models, sensed))
 
 
 def _file(key: str, path: Path | None) -> Iterator[Finding]:

@@ -7,6 +7,8 @@ the state folder, where anybody can read what the demo runs with.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 
 from appliance.demo_central import DATABASE
 from appliance.demo_plant import LOAD_NODE, SPEED_NODE, TEMPERATURE_NODE
@@ -15,6 +17,7 @@ from firmware_bridge.simulated_machine import GEAR_TEETH, LINE_FREQUENCY_HZ, NOM
 SERIAL_NUMBER = "SIM-0001"
 MACHINE_ID = "motor-1"
 PLANT_NAMESPACE = 2  # the first that a server of its own registers
+DEMO_MODEL = Path(__file__).with_name("demo_model.zip")  # trained on the simulator alone: `make demo-model`
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,13 @@ class DemoPlaces:
     webhook_url: str = ""  # empty: no receiver
     webhook_secret: str = ""
     opcua_port: int = 0  # 0: no OPC UA server
+    backends: tuple[str, ...] = ()  # that run the demo's network; none: the statistical detector alone
+
+
+def demo_backends() -> tuple[str, ...]:
+    """What runs the demo's network here: ONNX Runtime where it is installed, NumPy in any case."""
+    installed = find_spec("onnxruntime") is not None
+    return ("onnxruntime", "numpy_reference") if installed else ("numpy_reference",)
 
 
 def demo_config(places: DemoPlaces) -> str:
@@ -96,6 +106,7 @@ def _ways_out(places: DemoPlaces) -> str:
         _opcua_server(places.opcua_port)
         + _central(places.central_url)
         + _webhook(places.webhook_url, places.webhook_secret)
+        + _models(places.backends)
     )
 
 
@@ -131,6 +142,21 @@ url = "{url}"
 secret_file = "{secret_file}"
 allow_http = true
 allow_local = true
+
+"""
+
+
+def _models(backends: tuple[str, ...]) -> str:
+    if not backends:
+        return ""
+    names = ", ".join(f'"{name}"' for name in backends)
+    return f"""# An int8 network, trained on simulated machines; off: stethos models use statistical
+[models]
+backends = [{names}]
+
+[[models.slots]]
+name = "motor"
+bundle = "{DEMO_MODEL}"
 
 """
 

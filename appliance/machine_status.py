@@ -22,8 +22,10 @@ from dsp.spectrum import Spectrum, SpectrumKind
 from models.detector import AnomalyScore, LearningProgress
 from models.diagnosis import Diagnosis, Verdict
 from models.machine import Machine
+from models.one_class_judge import JUDGES
 
 VELOCITY = "velocity_rms_mm_s"
+STATISTICAL = "statistical detector"
 TAG_STALE_NS = 15_000_000_000  # an older process value, or vibration, is not shown as the present one
 
 
@@ -155,6 +157,11 @@ class MachineStatus:
         """The greatest anomaly score of all channels."""
         return _greatest(s.score.value for s in self.channels.values() if s.score is not None)
 
+    def scored_by(self) -> str | None:
+        """Who gives the scores, in words, of all channels; None before the first score."""
+        present = {_answerer(s.score) for s in self.channels.values() if s.score is not None}
+        return "; ".join(sorted(present)) or None
+
     def diagnosis(self) -> Diagnosis | None:
         """The diagnosis that says most: a fault with the most evidence, else an abstention, else healthy."""
         known = [s.diagnosis for s in self.channels.values() if s.diagnosis is not None]
@@ -238,6 +245,14 @@ class MachineStatus:
 
     def _touch(self, time_ns: int) -> None:
         self.updated_ns = time_ns if self.updated_ns is None else max(self.updated_ns, time_ns)
+
+
+def _answerer(score: AnomalyScore) -> str:
+    """ "demo-motor 1a2b on onnxruntime", where a network gave it."""
+    judge, on, _ = score.model_version.rpartition(" on ")
+    if not on:
+        return STATISTICAL
+    return f"{STATISTICAL} ({judge})" if judge in JUDGES else f"network {judge} on {score.backend}"
 
 
 def _median_s(advisory: Advisory) -> float:

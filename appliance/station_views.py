@@ -90,6 +90,7 @@ def machine_summary(status: MachineStatus, alarms: MachineAlarms, now_ns: int, t
         unacknowledged_alarms=alarms.unacknowledged,
         velocity_rms_mm_s=finite(status.velocity_mm_s()),
         score=finite(status.score()),
+        scored_by=status.scored_by(),
         updated_ms=None if status.updated_ns is None else to_ms(status.updated_ns),
     )
 

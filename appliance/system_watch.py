@@ -122,6 +122,10 @@ class SystemWatch:
         """These receivers are configured; what was said of others is over."""
         await self._only(SystemCondition.WEBHOOK_FAILING, names)
 
+    async def networks_are(self, names: Collection[str]) -> None:
+        """These slots of networks are configured; what was said of others is over."""
+        await self._only(SystemCondition.NETWORK_FALLBACK, names)
+
     async def run(self) -> None:
         """Look at journal, disk, clock and queues, for ever."""
         await self._desk.retire_unowned()

@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
@@ -45,6 +46,7 @@ from appliance.wiring_captures import Captures
 from appliance.wiring_central import Central, supervise_central
 from appliance.wiring_commands import CentralCommands
 from appliance.wiring_drill import build_nightly
+from appliance.wiring_models import Networks
 from appliance.wiring_object_store import ObjectStoring
 from appliance.wiring_opcua_server import OpcUaPublishing
 from appliance.wiring_sources import SOURCE_BUILDERS, historians
@@ -87,12 +89,15 @@ class Appliance:
         machines = [build_machine(asset) for asset in settings.assets]
         profile = build_analysis(settings.station)
         channels = [channel for source in self.sources for channel in source.channels]
+        self._networks = Networks(
+            settings.models, settings.station.state_dir, profile, channels, watch=self._watch, clock=clock
+        )
         self._lines = [
             AssetLine(
                 AssetAnalysis(
                     machine,
                     _of(channels, machine),
-                    profile,
+                    replace(profile, networks=self._networks.seats(_of(channels, machine))),
                     meters.of(machine.asset_id).score,
                     build_watches(asset),
                 ),
@@ -151,6 +156,7 @@ class Appliance:
             opcua_server=self._opcua_server,
             object_store=self._object_store,
             captures=self.captures,
+            networks=self._networks,
         )
         limit_desk = LimitDesk(journal, clock)
         state_dir, desks = settings.station.state_dir, (self.desk, limit_desk)
@@ -262,6 +268,7 @@ class Appliance:
         for line in self._lines:
             supervisor.add(f"machine {line.asset_id}", _bound(self.pipeline.run_asset, line.asset_id))
         supervisor.add("system watch", self._watch.run)
+        self._networks.supervise(supervisor)
         self.captures.supervise(supervisor)
         for source in self.sources:
             supervisor.add(f"source {source.source_id}", _bound(self.pipeline.feed, source))
@@ -298,6 +305,7 @@ class Appliance:
     async def close(self) -> None:
         """Bring what waits to the disk and end."""
         self.pipeline.close()
+        await self._networks.close()
         if self._central is not None:
             await self._central.close()
         await self._commands.close()

@@ -30,6 +30,7 @@ from appliance.telemetry.stage_meter import Meters
 from appliance.telemetry.uplink_samples import uplink_samples
 from appliance.wiring_captures import Captures
 from appliance.wiring_central import Central
+from appliance.wiring_models import Networks
 from appliance.wiring_object_store import ObjectStoring
 from appliance.wiring_opcua_server import OpcUaPublishing
 from appliance.wiring_webhooks import Webhooks
@@ -60,6 +61,7 @@ class Telemetry:
         opcua_server: OpcUaPublishing | None = None,
         object_store: ObjectStoring | None = None,
         captures: Captures | None = None,
+        networks: Networks | None = None,
     ) -> None:
         """`silence_s`: by source, after what silence it says itself that it is lost."""
         self._meters = meters
@@ -72,6 +74,7 @@ class Telemetry:
         self._opcua_server = opcua_server
         self._object_store = object_store
         self._captures = captures
+        self._networks = networks
         self._supervisor: Supervisor | None = None
         self._tally = ErrorTally()
         self._tally.__enter__()
@@ -131,6 +134,8 @@ class Telemetry:
             way = None if self._object_store is None else self._object_store.courier
             store = None if way is None else way.report()
             more += capture_samples(desk.ring_bytes, desk.waiting, desk.failed, store)
+        if self._networks is not None:
+            more += self._networks.samples()
         return render(self.reporter.report(), self._counters.committed(), more)
 
     # -- where the figures come from --

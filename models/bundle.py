@@ -14,11 +14,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from models.errors import BundleError, ManifestError
-from models.manifest import MANIFEST_FILE, Artefact, BundleFile, ModelKind, ModelManifest, Precision
+from models.manifest import (
+    MANIFEST_FILE,
+    Artefact,
+    BundleFile,
+    ModelKind,
+    ModelManifest,
+    Precision,
+    golden_blindness,
+)
 
 MODEL_CARD = "model_card.md"
 MAX_FILE_BYTES = 64 << 20
 MAX_FILES = 64
+MAX_BUNDLE_BYTES = 256 << 20  # all files together: they are held in memory while they are verified
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,8 +86,9 @@ def _problems(manifest: ModelManifest, files: Mapping[str, bytes]) -> Iterator[s
         if not artefact.file:
             yield f"the artefact for {artefact.backend} ({artefact.precision}) names no file"
     yield from _wrong_files([*(one for one in manifest.artefacts if one.file), *manifest.files], files)
-    if not manifest.golden:
-        yield "the manifest has no golden vectors: nobody could tell a damaged network from a sound one"
+    for blindness in dict.fromkeys(golden_blindness(manifest, one) for one in manifest.artefacts):
+        if blindness:
+            yield blindness
     if manifest.kind is ModelKind.ANOMALY_SCORE and manifest.network is None:
         yield "the manifest does not say how a row becomes the network's input (network)"
     if MODEL_CARD not in {one.file for one in manifest.files}:

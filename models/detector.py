@@ -17,13 +17,12 @@ import numpy as np
 
 from dsp.extractor import EXTRACTOR_VERSION, FeatureVector
 from dsp.samples import Float32Array, Float64Array
-from models.backends.numpy_reference import NUMPY_REFERENCE
 from models.baseline import Baseline, BaselineRules, FeatureScale, deviations, fit, rises, worst_mask
 from models.errors import ArtefactError, ModelStateError
 from models.feature_words import scale_of, words_of
 from models.learning import ROBUST_BASELINE, LearnedState, as_package
 from models.manifest import ModelManifest
-from models.network_judge import NetworkJudge
+from models.network_seat import NetworkSeat
 from models.one_class_judge import MOST_ROWS, ROBUST, JudgeName
 
 STATE_FORMAT = "robust-baseline-state-1"
@@ -116,9 +115,10 @@ class BaselineDetector:
         rules: BaselineRules | None = None,
         unlearnable: frozenset[str] = frozenset(),
         judged_by: JudgeName = ROBUST,
-        network: NetworkJudge | None = None,
+        network: NetworkSeat | None = None,
     ) -> None:
-        """`judged_by`: the baseline's own statistic, or a one-class detector in its place; or a `network`."""
+        """`judged_by`: the baseline's own statistic, or a one-class detector in its place; whoever has the
+        seat of a `network` is asked before either."""
         self._settings = settings
         self._judged_by = judged_by
         self._network = network
@@ -137,11 +137,7 @@ class BaselineDetector:
         """
         state = features.operating_state
         if state in self._unlearnable:
-            candidates = [
-                learned
-                for (channel_id, _), learned in self._learned.items()
-                if channel_id == features.channel_id and learned.baseline is not None
-            ]
+            candidates = self._candidates(features)
             for learned in candidates:
                 self._check_fit(learned, features)
             return self._lowest(features, candidates)
@@ -162,6 +158,20 @@ class BaselineDetector:
         if learned.learned_s >= self._settings.learn_s and learned.windows >= self._settings.min_windows:
             self._take_into_service(learned)
         return None
+
+    def baselines_for(self, features: FeatureVector) -> list[Baseline]:
+        """What this vector would be scored against now; none while its operating state is learned."""
+        learned = self._candidates(features)
+        return [one.baseline for one in learned if one.baseline is not None and one.names == features.names]
+
+    def _candidates(self, features: FeatureVector) -> list[LearnedState]:
+        channel_id, state = features.channel_id, features.operating_state
+        anywhere = state in self._unlearnable
+        return [
+            learned
+            for (channel, label), learned in self._learned.items()
+            if channel == channel_id and (anywhere or label == state) and learned.baseline is not None
+        ]
 
     def end_learning(self) -> None:
         """What was learned so far is the baseline (states with too few windows are dropped); learn no more.
@@ -277,10 +287,8 @@ class BaselineDetector:
         self._choose_judge(learned, self._judged_by if kept <= _MAX_LEARNING_ROWS else ROBUST)
 
     def _choose_judge(self, learned: LearnedState, judged_by: JudgeName) -> None:
-        if self._network is None:
-            learned.judged_by(judged_by)
-        else:
-            learned.judged_by_network(self._network)
+        learned.judged_by(judged_by)
+        learned.seat = self._network
 
     def _check_fit(self, learned: LearnedState, features: FeatureVector) -> None:
         if learned.extractor_version != features.extractor_version or learned.names != features.names:
@@ -293,12 +301,13 @@ class BaselineDetector:
     def _lowest(self, features: FeatureVector, candidates: Sequence[LearnedState]) -> AnomalyScore | None:
         """The score against that one of the candidates which explains the window best."""
         batch = features.values[np.newaxis, :]
-        raw = [(*learned.score(batch), i) for i, learned in enumerate(candidates)]
-        raw = [(value, judge, i) for value, judge, i in raw if math.isfinite(value)]
+        raw = [(learned.score(batch), i) for i, learned in enumerate(candidates)]
+        raw = [(found, i) for found, i in raw if math.isfinite(found.value)]
         if not raw:
             return None
-        value, judge, best = min(raw, key=lambda one: (one[0], one[2]))
-        learned = candidates[best]
+        found, best = min(raw, key=lambda one: (one[0].value, one[1]))
+        learned, value = candidates[best], found.value
+        learned.tell(batch, value)
         assert learned.baseline is not None
         recent = self._recent.setdefault(features.channel_id, deque(maxlen=SMOOTHED_WINDOWS))
         recent.append(value)
@@ -306,14 +315,14 @@ class BaselineDetector:
         shares = worst_mask(z, learned.baseline.worst) * np.nan_to_num(np.maximum(z, 0.0))
         shares /= learned.baseline.limit
         version = learned.version
-        if judge:  # the features that stand out most explain its score, too
-            shares, version = _sharing(value, shares, z), f"{judge} on {learned.version}"
+        if found.judge:  # the features that stand out most explain its score, too
+            shares, version = _sharing(value, shares, z), f"{found.judge} on {learned.version}"
         return AnomalyScore(
             channel_id=features.channel_id,
             start_ns=features.start_ns,
             value=float(np.median(recent)),
             model_version=version,
-            backend=NUMPY_REFERENCE,
+            backend=found.backend,
             contributions=shares[0].astype(np.float32),
             operating_state=features.operating_state,
             rises=rises(learned.baseline, batch)[0].astype(np.float32),

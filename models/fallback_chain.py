@@ -130,14 +130,19 @@ class FallbackChain:
         moves, self._moves = self._moves, []
         return moves
 
+    def attempt(self, after: int, left_ns: int) -> Attempt | None:
+        """Who is asked next behind the tier `after` (-1: who is first), with its share of `left_ns`."""
+        for i in range(after + 1, len(self._tiers)):
+            if self._tiers[i].state is TierState.SERVING:
+                return Attempt(i, int(left_ns * self.rules.share))
+        return None
+
     def attempts(self, left_ns: int) -> list[Attempt]:
-        """Who is asked in turn with `left_ns` of the deadline left: each gets its share of what then is."""
-        found = []
-        for i, tier in enumerate(self._tiers):
-            if tier.state is TierState.SERVING:
-                budget_ns = int(left_ns * self.rules.share)
-                found.append(Attempt(i, budget_ns))
-                left_ns -= budget_ns
+        """Who is asked in turn where each uses up its share of what is left by then."""
+        found: list[Attempt] = []
+        while (one := self.attempt(found[-1].tier if found else -1, left_ns)) is not None:
+            found.append(one)
+            left_ns -= one.budget_ns
         return found
 
     def orders(self, now_ns: int) -> list[Order]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from dsp.samples import Float32Array, Float64Array
 from models.errors import ArtefactError
-from models.manifest import ModelManifest, golden_differences, golden_inputs
+from models.manifest import ModelManifest, golden_blindness, golden_differences, golden_inputs
 from models.manifest_entries import Artefact
 
 
@@ -17,6 +17,9 @@ class GoldenCheck:
     """The golden vectors of one model, with the scores that one artefact of it must give."""
 
     def __init__(self, manifest: ModelManifest, entry: Artefact) -> None:
+        """Raises ArtefactError for golden vectors that could not tell a wrong artefact from a right one."""
+        if blindness := golden_blindness(manifest, entry):
+            raise ArtefactError(f"model {manifest.name!r} cannot be checked: {blindness}")
         self._manifest, self._entry = manifest, entry
         self.inputs: Float32Array = golden_inputs(manifest)
         wanted = entry.golden_outputs or tuple(vector.output for vector in manifest.golden)

@@ -18,7 +18,7 @@ from types import TracebackType
 import numpy as np
 
 from dsp.samples import Float32Array
-from models.errors import ArtefactError, InferenceError, ModelError, TensorError
+from models.errors import InferenceError, ModelError, TensorError
 from models.fallback_chain import Action, Attempt, ChainRules, FallbackChain, Move, Order, TierState
 from models.golden_check import GoldenCheck
 from models.host_process import Worker, WorkerLateError, WorkerProcess
@@ -28,6 +28,7 @@ STATISTICAL = "statistical"
 PASS_THROUGH = "pass-through"  # noqa: S105
 _TEND_SOON_S, _TEND_S = 0.02, 0.5
 _END_S = 2.0
+_LONGEST_QUEUE = 0.5  # of a tier's time: waiting for another call's end
 Statistical = Callable[[Float32Array], Float32Array]
 
 
@@ -71,6 +72,7 @@ class ModelHost:
                 "a model host needs at least one worker; the statistical baseline runs without it"
             )
         self._rules = rules or ChainRules()
+        _require_one_input(workers)
         self._tiers = [_Tier(worker, check_every) for worker in workers]
         self._statistical = statistical
         self._chain = FallbackChain([worker.backend for worker in workers], STATISTICAL, self._rules)
@@ -89,7 +91,13 @@ class ModelHost:
     ) -> None:
         self._ends = True
         self._wake.set()
-        self._tending.join()
+        while self._tending.is_alive():
+            with self._chain_lock:
+                states = [self._chain.state(i) for i in range(len(self._tiers))]
+            for tier, state in zip(self._tiers, states, strict=True):
+                if state is not TierState.SERVING:  # that one may have a call to answer
+                    tier.process.kill()  # a check that hangs would be waited for
+            self._tending.join(_TEND_SOON_S)
         for tier in self._tiers:
             with tier.lock:
                 tier.process.stop()
@@ -105,14 +113,16 @@ class ModelHost:
         batch = np.ascontiguousarray(batch, dtype=np.float32)  # what fails here is the caller's, no tier's
         until_ns = time.monotonic_ns() + self._rules.deadline_ns
         with self._chain_lock:
-            attempts = self._chain.attempts(self._rules.deadline_ns)
             reason = self._chain.reason(0)
-        for attempt in attempts:
-            scores, said = self._ask(attempt, batch, until_ns)
+            attempt = self._chain.attempt(-1, self._rules.deadline_ns)
+        while attempt is not None:
+            scores, said = self._ask(attempt, batch)
+            first = attempt.tier == 0
             if scores is not None:
-                first = attempt.tier == 0
                 return HostAnswer(scores, self._chain.name(attempt.tier), first, "" if first else reason)
-            reason = said if attempt.tier == 0 else reason
+            reason = said if first else reason
+            with self._chain_lock:  # the next gets its share of what is left now
+                attempt = self._chain.attempt(attempt.tier, max(until_ns - time.monotonic_ns(), 0))
         try:
             if self._statistical is None:
                 raise ModelError("is the caller's")
@@ -130,12 +140,12 @@ class ModelHost:
             raise InferenceError(f"no runtime answered: {answer.reason}")
         return answer.scores
 
-    def _ask(self, attempt: Attempt, batch: Float32Array, until_ns: int) -> tuple[Float32Array | None, str]:
+    def _ask(self, attempt: Attempt, batch: Float32Array) -> tuple[Float32Array | None, str]:
         """Scores by one tier, or None and why not."""
         tier = self._tiers[attempt.tier]
-        ends_ns = min(time.monotonic_ns() + attempt.budget_ns, until_ns)
-        if not tier.lock.acquire(timeout=attempt.budget_ns / 1e9):
-            return None, "was busy with another call"
+        ends_ns = time.monotonic_ns() + attempt.budget_ns
+        if not tier.lock.acquire(timeout=attempt.budget_ns * _LONGEST_QUEUE / 1e9):
+            return None, "was busy with another call"  # asked now it would be late by no fault of its own
         try:
             with self._chain_lock:  # it may have gone down while we waited
                 if self._chain.state(attempt.tier) is not TierState.SERVING:
@@ -242,10 +252,6 @@ class _Tier:
         """Start the child if its bytes are the manifest's and can be checked. Raises ModelError, OSError."""
         worker = self.worker
         entry = verify_artefact(worker.manifest, worker.backend, worker.artefact)
-        if not worker.manifest.golden:
-            raise ArtefactError(
-                f"model {worker.manifest.name!r} has no golden vectors: its damage could not be told"
-            )
         self._golden = GoldenCheck(worker.manifest, entry)
         self.process.start()
 
@@ -280,3 +286,15 @@ class _Tier:
             for i in range(0, len(batch), size)
         ]
         return np.concatenate(parts)
+
+
+def _require_one_input(workers: Sequence[Worker]) -> None:
+    """Raises ModelError where the tiers would read one row differently."""
+    first = workers[0].manifest
+    for worker in workers[1:]:
+        for field in ("feature_names", "input_shape", "extractor_version"):
+            if getattr(worker.manifest, field) != getattr(first, field):
+                raise ModelError(
+                    f"the model for {worker.backend} has another {field} than that for {workers[0].backend}:"
+                    " tiers of one host must read the same rows"
+                )

@@ -12,8 +12,8 @@ import mmap
 import os
 import socket
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,9 +38,8 @@ class Kind(IntEnum):
 _KINDS = {int(kind): kind for kind in Kind}  # looked up at every call: an enumeration's own way is slow
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message; `text` only where something failed."""
+class Message(NamedTuple):
+    """One message; `text` only where something failed. A tuple: each call makes four of them."""
 
     kind: Kind
     n_items: int = 0
@@ -49,14 +48,21 @@ class Message:
 
     def packed(self) -> bytes:
         """The message as one packet."""
-        text = self.text.encode()[:_MAX_TEXT_BYTES] if self.text else b""
+        if not self.text:
+            return _HEADER.pack(self.kind, self.n_items, self.sequence, 0)
+        text = self.text.encode(errors="replace")[:_MAX_TEXT_BYTES]
         return _HEADER.pack(self.kind, self.n_items, self.sequence, len(text)) + text
 
 
-def receive(from_socket: socket.socket) -> Message | None:
-    """The next message; None where the other side is gone, or speaks what is no message."""
+def receive(from_socket: socket.socket, flags: int = 0) -> Message | None:
+    """The next message; None where the other side is gone, or speaks what is no message.
+
+    Raises BlockingIOError where none came within the socket's time, or is there already, by `flags`.
+    """
     try:
-        packet = from_socket.recv(_HEADER.size + _MAX_TEXT_BYTES)
+        packet = from_socket.recv(_HEADER.size + _MAX_TEXT_BYTES, flags)
+    except BlockingIOError:
+        raise
     except OSError:
         return None
     if len(packet) < _HEADER.size:
@@ -67,6 +73,13 @@ def receive(from_socket: socket.socket) -> Message | None:
         return None
     text = packet[_HEADER.size :][:length].decode(errors="replace") if length else ""
     return Message(kind, n_items, sequence, text)
+
+
+def limit_receiving(on_socket: socket.socket, seconds: float) -> None:
+    """Let the kernel itself end a wait for a message: with a poll before, there would be two calls to it."""
+    whole = int(seconds)
+    limit = struct.pack("@ll", whole, round((seconds - whole) * 1e6))
+    on_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
 
 
 class SharedArea:
@@ -84,9 +97,13 @@ class SharedArea:
     def made(cls, max_items: int, item_values: int) -> SharedArea:
         """A new one. Raises OSError."""
         fd = os.memfd_create("stethos-batch", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(fd, _area_bytes(max_items, item_values))
-        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SIZE_SEALS)
-        return cls(fd, max_items, item_values)
+        try:
+            os.ftruncate(fd, _area_bytes(max_items, item_values))
+            fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SIZE_SEALS)
+            return cls(fd, max_items, item_values)
+        except BaseException:
+            os.close(fd)
+            raise
 
     def close(self) -> None:
         """Give the memory back, once no view of it is left."""
@@ -103,10 +120,14 @@ def _area_bytes(max_items: int, item_values: int) -> int:
 def sealed(head: bytes, body: bytes) -> int:
     """File descriptor of a memory file that holds both and that nobody can change. Raises OSError."""
     fd = os.memfd_create("stethos-model", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    with open(fd, "wb", closefd=False) as file:
-        for part in (_LENGTH.pack(len(head)), head, body):
-            file.write(part)
-    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SIZE_SEALS | fcntl.F_SEAL_WRITE)
+    try:
+        with open(fd, "wb", closefd=False) as file:
+            for part in (_LENGTH.pack(len(head)), head, body):
+                file.write(part)
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SIZE_SEALS | fcntl.F_SEAL_WRITE)
+    except BaseException:
+        os.close(fd)
+        raise
     return fd
 
 

@@ -26,13 +26,14 @@ import models
 from dsp.samples import Float32Array
 from models.backends.network import BackendOptions
 from models.errors import InferenceError, ModelError
-from models.host_messages import Kind, Message, SharedArea, receive, sealed
+from models.host_messages import Kind, Message, SharedArea, limit_receiving, receive, sealed
 from models.manifest import ModelManifest
 
 WORKER = (sys.executable, "-P", "-m", "models.host_worker")
 _WATCH_S = 0.02  # while waiting for an answer, the child's memory is looked at so often
 _END_S = 0.05  # a child whose socket is closed is about to end
 _LAST_WORDS_BYTES = 2048
+_HEARD_AT_ONCE = 4  # reads of a full pipe: a child that prints as fast as it is read must not hold us
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -74,8 +75,9 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int | None:
-        """The child's process id, while there is one."""
-        return self._child.pid if self._child is not None else None
+        """The child's process id, while there is one. Any thread may ask."""
+        child = self._child
+        return child.pid if child is not None else None
 
     def start(self) -> None:
         """Start the child; returns before it has loaded anything.
@@ -85,18 +87,21 @@ class WorkerProcess:
         self.stop()
         if self._dying:
             raise WorkerDiedError("was killed and does not end: its device may not answer the kernel either")
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        lifeline_read, self._lifeline = os.pipe()
-        said, says = os.pipe()
-        os.set_blocking(said, False)
-        os.set_blocking(says, False)  # a runtime that prints without end must not hang on it
-        item = math.prod(self.worker.manifest.input_shape)
-        self._area = SharedArea.made(self.worker.max_items, item)
-        job = sealed(self._job(), self.worker.artefact)
-        passed = (theirs.fileno(), self._area.fd, job, lifeline_read)
-        threads = str(self.worker.options.threads)
-        try:
-            self._child = subprocess.Popen(
+        with contextlib.ExitStack() as opened:  # whatever fails on the way, nothing stays open
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            opened.callback(ours.close)
+            opened.callback(theirs.close)
+            lifeline_read, lifeline = _closed_by(opened, *os.pipe())
+            said, says = _closed_by(opened, *os.pipe())
+            os.set_blocking(said, False)
+            os.set_blocking(says, False)  # a runtime that prints without end must not hang on it
+            shape = self.worker.manifest.input_shape
+            area = SharedArea.made(self.worker.max_items, math.prod(shape))
+            opened.callback(area.close)
+            (job,) = _closed_by(opened, sealed(self._job(), self.worker.artefact))
+            passed = (theirs.fileno(), area.fd, job, lifeline_read)
+            threads = str(self.worker.options.threads)
+            child = subprocess.Popen(
                 [*self.worker.command, *map(str, passed)],
                 pass_fds=passed, stdin=subprocess.DEVNULL, stdout=says, stderr=says,
                 start_new_session=True,  # an interrupt from the keyboard is the service's to answer
@@ -105,22 +110,18 @@ class WorkerProcess:
                     "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "MALLOC_ARENA_MAX": "2",
                 },
             )  # fmt: skip
-        finally:
-            for fd in (job, lifeline_read, says):
-                os.close(fd)
-            theirs.close()
-            if self._child is None:
-                ours.close()
-                os.close(self._lifeline)
-                os.close(said)
-                self._area.close()
-        self._socket, self._said = ours, said
+            opened.pop_all()
+        for fd in (job, lifeline_read, says):
+            os.close(fd)
+        theirs.close()
+        self._child, self._socket, self._area = child, ours, area
+        self._lifeline, self._said = lifeline, said
+        limit_receiving(ours, _WATCH_S)
         self._poll = select.poll()
         self._poll.register(ours, select.POLLIN)
         self._waiting, self._last_words = False, b""
-        shape = self.worker.manifest.input_shape
-        self._inputs = self._area.inputs.reshape(-1, *shape)
-        self._outputs = self._area.outputs
+        self._inputs = area.inputs.reshape(-1, *shape)
+        self._outputs = area.outputs
 
     def _job(self) -> bytes:
         return json.dumps({
@@ -148,42 +149,52 @@ class WorkerProcess:
     def infer(self, batch: Float32Array, time_limit_s: float) -> Float32Array:
         """Scores `(n,)` of a batch `(n, *input_shape)` of at most `max_items`.
 
-        Raises WorkerLateError, WorkerDiedError, and InferenceError where the runtime failed.
+        NaN only for rows that have holes. Raises WorkerLateError, WorkerDiedError, and InferenceError where
+        the runtime failed or gave what is no score.
         """
         until = time.monotonic() + time_limit_s
         if self._child is None:
             raise WorkerDiedError("is not running")
         n = len(batch)
-        np.copyto(self._inputs[:n], batch)
-        self._outputs[:n] = np.nan  # nothing of an earlier call may pass for an answer
+        self._inputs[:n] = batch
+        self._outputs[:n] = math.nan  # nothing of an earlier call may pass for an answer
         self._sequence = (self._sequence + 1) % (1 << 32)
         try:
             self._socket.send(Message(Kind.INFER, n, self._sequence).packed())
         except OSError as error:
-            raise WorkerDiedError(self._end()) from error
-        while True:
-            message = self._next(until)
-            if message is None:
-                self._waiting = True
-                raise WorkerLateError(f"gave no answer within {time_limit_s * 1e3:.0f} ms")
-            if message.sequence != self._sequence:
-                continue
-            if message.kind is not Kind.SCORES or message.n_items != n:
-                raise InferenceError(message.text or f"answered {message.kind} for {message.n_items} items")
-            return self._outputs[:n].copy()
+            raise WorkerDiedError(self._end(until)) from error
+        message = self._next(until)
+        if message is None:
+            self._waiting = True
+            raise WorkerLateError(f"gave no answer within {time_limit_s * 1e3:.0f} ms")
+        # one call at a time, and a late one is waited for: nothing else can be on its way
+        if message.sequence != self._sequence:
+            raise InferenceError(f"answered call {message.sequence} when asked call {self._sequence}")
+        if message.kind is not Kind.SCORES or message.n_items != n:
+            raise InferenceError(message.text or f"answered {message.kind} for {message.n_items} items")
+        scores: Float32Array = self._outputs[:n].copy()
+        if not np.logical_and.reduce(np.isfinite(scores)):
+            _require_holes(scores, batch)
+        return scores
 
     def _next(self, until: float) -> Message | None:
         """The next message, or None where none came until then. Raises WorkerDiedError."""
         while True:
-            wait_s = min(_WATCH_S, max(until - time.monotonic(), 0.0))
-            if self._poll.poll(math.ceil(wait_s * 1e3)):
-                message = receive(self._socket)
-                if message is None:
-                    raise WorkerDiedError(self._end())
-                return message
-            self.watch()
-            if time.monotonic() >= until:
-                return None
+            left_s = until - time.monotonic()
+            try:
+                if left_s >= _WATCH_S:
+                    message = receive(self._socket)  # for _WATCH_S at most
+                else:
+                    self._poll.poll(max(math.ceil(left_s * 1e3), 0))
+                    message = receive(self._socket, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                self.watch()
+                if time.monotonic() >= until:
+                    return None
+                continue
+            if message is None:
+                raise WorkerDiedError(self._end(until))
+            return message
 
     def check_alive(self) -> None:
         """Look after the child between calls. Raises WorkerDiedError."""
@@ -211,16 +222,19 @@ class WorkerProcess:
 
     def _hear(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            while said := os.read(self._said, 65536):
+            for _ in range(_HEARD_AT_ONCE):
+                said = os.read(self._said, 65536)
+                if not said:
+                    return
                 self._last_words = (self._last_words + said)[-_LAST_WORDS_BYTES:]
 
-    def _end(self) -> str:
-        """How the child ended, in words; afterwards there is none."""
+    def _end(self, until: float) -> str:
+        """How the child ended, in words, as far as it is known by then; afterwards there is none."""
         child = self._child
         if child is None:
             return "is not running"
         try:
-            code = child.wait(timeout=_END_S)
+            code = child.wait(timeout=min(_END_S, max(until - time.monotonic(), 0.0)))
             how = f"died by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         except subprocess.TimeoutExpired:
             how = "no longer listens"
@@ -228,6 +242,12 @@ class WorkerProcess:
         words = " ".join(self._last_words.decode(errors="replace").split())[-300:]
         self.stop()
         return how + (f": {words}" if words else "")
+
+    def kill(self) -> None:
+        """Let the child die, whoever waits for it: that one then hears of it. Any thread may call this."""
+        child = self._child
+        if child is not None:
+            child.kill()
 
     def stop(self) -> None:
         """Kill the child if there is one, and give everything back. Does not wait for its end.
@@ -254,3 +274,17 @@ class WorkerProcess:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(timeout=max(until - time.monotonic(), 0.0))
         self._dying = [child for child in self._dying if child.poll() is None]
+
+
+def _closed_by(stack: contextlib.ExitStack, *fds: int) -> tuple[int, ...]:
+    """The file descriptors, to be closed by the stack."""
+    for fd in fds:
+        stack.callback(os.close, fd)
+    return fds
+
+
+def _require_holes(scores: Float32Array, batch: Float32Array) -> None:
+    """Raises InferenceError where a score is no number although nothing is missing in its row."""
+    rows = batch.reshape(len(batch), -1)
+    if np.isinf(scores).any() or np.isfinite(rows[np.isnan(scores)]).all(axis=1).any():
+        raise InferenceError("gave what is no number for a row that has no holes")

@@ -7,21 +7,27 @@ descriptors).
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import math
 import os
 import resource
+import select
+import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from models.backend import InferenceBackend
 from models.backends.network import BackendOptions
 from models.backends.table import backend_named
+from models.errors import InferenceError
 from models.host_messages import Kind, Message, SharedArea, receive, unsealed
 from models.manifest import ModelManifest
 
+_FIRST_TO_GO = 500  # as if it had half of the box's memory more than it has
 MakeBackend = Callable[[str, BackendOptions], InferenceBackend]
 
 
@@ -46,7 +52,10 @@ def serve(descriptors: Sequence[str], make: MakeBackend = backend_named) -> int:
     while (asked := receive(parent)) is not None:
         n = asked.n_items
         try:
-            area.outputs[:n] = backend.infer(inputs[:n])
+            scores = backend.infer(inputs[:n])
+            if scores.shape != (n,):  # one score would be taken for those of all rows
+                raise InferenceError(f"{scores.shape} scores for {n} items")
+            area.outputs[:n] = scores
             answer = Message(Kind.SCORES, n, asked.sequence)
         except Exception as error:
             answer = Message(Kind.FAILED, n, asked.sequence, f"{type(error).__name__}: {error}")
@@ -55,21 +64,31 @@ def serve(descriptors: Sequence[str], make: MakeBackend = backend_named) -> int:
 
 
 def die_with_parent(lifeline_fd: int) -> None:
-    """Let the kernel end this process when the pipe's other end closes, even while native code hangs.
+    """Let the kernel kill this process when the pipe's other end closes, even while native code hangs.
 
-    SIGIO ends a process that does not handle it. (PR_SET_PDEATHSIG would follow the parent's thread, not the
-    parent.)
+    By SIGKILL, which no runtime can block or answer and which ends a stopped process, too; at once where the
+    parent was gone before. (PR_SET_PDEATHSIG would follow the parent's thread, not the parent.) Signals that
+    ask the service's whole group to end are left to the service: it still wants answers meanwhile.
     """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     fcntl.fcntl(lifeline_fd, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline_fd, fcntl.F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(lifeline_fd, fcntl.F_SETFL, fcntl.fcntl(lifeline_fd, fcntl.F_GETFL) | os.O_ASYNC)
+    poll = select.poll()
+    poll.register(lifeline_fd, 0)  # of a closed end it tells unasked
+    if poll.poll(0):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def limit_memory(limit_bytes: int) -> None:
     """Bound private writable memory, and leave no core dump on a small disk.
 
     Not the address space: runtimes reserve far more of it than they ever touch. The parent watches what is
-    resident.
+    resident. Where the whole box runs out of memory, the kernel is to take this process before the service.
     """
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(_FIRST_TO_GO))
     resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

@@ -17,9 +17,8 @@ from dsp.extractor import FeatureVector
 from dsp.samples import Float32Array
 from models.backends.numpy_reference import NUMPY_REFERENCE, NumpyReference
 from models.baseline import Baseline, from_artefact, to_artefact
-from models.errors import ModelError
 from models.manifest import Artefact, ModelKind, ModelManifest
-from models.network_judge import NetworkJudge
+from models.network_seat import NetworkSeat, SeatScore
 from models.one_class_judge import LEAST_ROWS, ROBUST, JudgeName, OneClassJudge, fit_judge
 
 ROBUST_BASELINE = "robust-baseline-1"
@@ -44,9 +43,8 @@ class LearnedState:
     baseline: Baseline | None = None
     version: str = ""
     model: NumpyReference = field(default_factory=NumpyReference)
-    judge: OneClassJudge | NetworkJudge | None = (
-        None  # in the place of the model's statistic, where a person chose one
-    )
+    judge: OneClassJudge | None = None  # in the place of the model's statistic, where a person chose one
+    seat: NetworkSeat | None = None  # of a network, before both
 
     def running_s(self, features: FeatureVector, longest_step_s: float = 0.0) -> float:
         """New running time that this window adds: overlap with the one before counts once.
@@ -85,28 +83,26 @@ class LearnedState:
         elif len(self.rows) >= LEAST_ROWS:
             self.judge = fit_judge(name, self.baseline, np.array(self.rows))
 
-    def judged_by_network(self, network: NetworkJudge) -> None:
-        """Score by this network from now on, where it was made for these features; else by the baseline."""
-        self.rows = []
-        try:
-            network.require(self.names, self.extractor_version)
-        except ModelError:
-            self.judge = None
-        else:
-            self.judge = network
-
-    def score(self, batch: Float32Array) -> tuple[float, str]:
+    def score(self, batch: Float32Array) -> SeatScore:
         """Score of one feature row `(1, n_features)`, 1.0 = limit, and by whom ("" the baseline).
 
-        NaN where the row states nothing. A network that cannot be asked leaves the row to the baseline.
+        NaN where the row states nothing. Whoever has the seat is asked first; where nobody answers, the
+        detector that was chosen, or the baseline's own statistic.
         """
-        if self.judge is not None and self.baseline is not None:
-            try:
-                return float(self.judge.scores(self.baseline, batch)[0]), self.judge.name
-            except ModelError:
-                if not isinstance(self.judge, NetworkJudge):
-                    raise
-        return float(self.model.infer(batch)[0]), ""
+        if self.baseline is not None:
+            if self.seat is not None:
+                found = self.seat.score(self.baseline, batch, self.extractor_version)
+                if found is not None:
+                    return found
+            if self.judge is not None:
+                value = float(self.judge.scores(self.baseline, batch)[0])
+                return SeatScore(value, self.judge.name, NUMPY_REFERENCE)
+        return SeatScore(float(self.model.infer(batch)[0]), "", NUMPY_REFERENCE)
+
+    def tell(self, batch: Float32Array, value: float) -> None:
+        """A window's row was given this score: whoever compares himself with it hears."""
+        if self.seat is not None and self.baseline is not None:
+            self.seat.told(self.baseline, batch, value)
 
     def load(self, baseline: Baseline) -> None:
         """Take the baseline into service through the reference backend, as any model package would be."""

@@ -37,6 +37,7 @@ from models.network_score import NetworkForm, NetworkSpec
 MANIFEST_FORMAT = 1
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_FEATURES = 4096
+MAX_TOLERANCE = 0.1  # of golden vectors: beyond it a score is wrong
 
 __all__ = [
     "MANIFEST_FILE",
@@ -47,6 +48,7 @@ __all__ = [
     "ModelManifest",
     "Precision",
     "Quantisation",
+    "golden_blindness",
     "golden_differences",
     "golden_inputs",
     "verify_artefact",
@@ -181,6 +183,24 @@ def golden_differences(manifest: ModelManifest, entry: Artefact, outputs: Float3
     return found
 
 
+def golden_blindness(manifest: ModelManifest, entry: Artefact) -> str:
+    """Why the golden vectors could not tell an artefact that is wrong, in words; "" where they could.
+
+    Where one and the same score is right for all of them, a network of zeros might pass.
+    """
+    if not manifest.golden:
+        return "there are no golden vectors: nobody could tell a damaged network from a sound one"
+    wanted = entry.golden_outputs or tuple(vector.output for vector in manifest.golden)
+    room = [
+        vector.tolerance * max(abs(right), 1.0) for vector, right in zip(manifest.golden, wanted, strict=True)
+    ]
+    lowest = max(right - much for right, much in zip(wanted, room, strict=True))
+    highest = min(right + much for right, much in zip(wanted, room, strict=True))
+    if lowest > highest:
+        return ""
+    return f"its golden outputs are all near {wanted[0]:.3g}: a network that always says so would pass them"
+
+
 def _check(manifest: ModelManifest) -> None:
     if not NAME.fullmatch(manifest.name):
         raise ManifestError(f"manifest.name is {manifest.name!r}; expected a name like 'pump-baseline'")
@@ -216,8 +236,11 @@ def _check_parts(manifest: ModelManifest) -> None:
                 f"manifest.golden[{i}].inputs has {len(golden.inputs)} values;"
                 f" the input has {math.prod(manifest.input_shape)}"
             )
-        if not golden.tolerance > 0:
-            raise ManifestError(f"manifest.golden[{i}].tolerance is {golden.tolerance}; expected above 0")
+        if not 0 < golden.tolerance <= MAX_TOLERANCE:
+            raise ManifestError(
+                f"manifest.golden[{i}].tolerance is {golden.tolerance};"
+                f" expected above 0, at most {MAX_TOLERANCE}"
+            )
     budget_s = manifest.latency_budget_s
     if budget_s is not None and not budget_s > 0:
         raise ManifestError(f"manifest.latency_budget_s is {budget_s}; expected above 0")

@@ -1,7 +1,7 @@
 """A bundle's network in the place of the robust baseline's statistic: rows moved to what it knows, scored.
 
 Duty: what stands between a learned channel and a network that was trained elsewhere. Who runs the network is
-the caller's: `infer` may be a backend or the model host. Off unless a person names a bundle.
+the caller's: a backend in this process or the model host. Off unless a person names a bundle.
 
 A network knows how levels vary together around one usual level, not how loud this channel is: a row is moved
 by the difference between its own learned baseline and the network's centre, each feature on its scale.
@@ -11,24 +11,40 @@ Temporal networks need the rows before a row and are not run here.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from dsp.samples import Float32Array, Float64Array
+from dsp.samples import Float32Array
+from models.backend import InferenceBackend
 from models.baseline import Baseline, FeatureScale
 from models.errors import ModelError, ModelStateError
 from models.manifest import ModelManifest
 from models.network_score import NetworkForm, NetworkSpec, moved
 from models.tensors import tensor_order
 
-Infer = Callable[[Float32Array], Float32Array]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NetworkAnswer:
+    """Scores `(n,)`, 1.0 = limit, NaN for a row that states nothing; and the backend that gave them."""
+
+    scores: Float32Array
+    backend: str
+
+
+Ask = Callable[[Float32Array], NetworkAnswer]
+
+
+def asked_of(backend: InferenceBackend) -> Ask:
+    """Whom a judge asks where one backend in this process answers; a model host has an `Ask` of its own."""
+    return lambda rows: NetworkAnswer(backend.infer(rows), backend.name)
 
 
 class NetworkJudge:
-    """Scores feature rows by a network; stands where `OneClassJudge` may stand."""
+    """Scores feature rows by a network; any thread may ask, where whom it asks lets any thread ask."""
 
-    def __init__(self, manifest: ModelManifest, infer: Infer) -> None:
-        """`infer` gives scores `(n,)`, 1.0 = limit, of rows in the manifest's order; it may raise ModelError.
+    def __init__(self, manifest: ModelManifest, ask: Ask) -> None:
+        """`ask` gives scores of rows in the manifest's order; it may raise ModelError.
 
         Raises ModelStateError for a model that is no network on single rows.
         """
@@ -39,7 +55,7 @@ class NetworkJudge:
         self._manifest = manifest
         self._spec: NetworkSpec = manifest.network
         self._levels = np.array([scale is FeatureScale.LEVEL for scale in self._spec.scales])
-        self._infer = infer
+        self._ask = ask
 
     def require(self, names: Sequence[str], extractor_version: str) -> None:
         """Raises TensorError or ModelStateError where features do not fit the network, by name."""
@@ -50,18 +66,24 @@ class NetworkJudge:
             )
         tensor_order(names, self._manifest)
 
-    def scores(self, baseline: Baseline, batch: Float32Array) -> Float64Array:
-        """`(n,)` scores, 1.0 = limit, of rows `(n, n_features)` of the channel that `baseline` is of.
+    def inputs(self, baseline: Baseline, batch: Float32Array) -> Float32Array:
+        """`(n, n_features)` in the manifest's order: rows of the channel that `baseline` is of, moved.
 
-        NaN for a row that states nothing. Raises ModelError where the network cannot be asked: there is still
-        the baseline's own statistic.
+        Raises TensorError where features do not fit.
         """
         order = tensor_order(baseline.feature_names, self._manifest)
         rows = batch[:, order].astype(np.float64)
         step = np.zeros(rows.shape[1])
         own = baseline.centre[list(order)][list(self._spec.columns)]
         step[list(self._spec.columns)] = np.nan_to_num(np.asarray(self._spec.centre) - own)
-        found = self._infer(moved(rows, step, self._levels).astype(np.float32))
-        if found.shape != (len(batch),):
-            raise ModelError(f"model {self._manifest.name!r} gave {found.shape} scores for {len(batch)} rows")
-        return found.astype(np.float64)
+        return moved(rows, step, self._levels).astype(np.float32)
+
+    def answer(self, inputs: Float32Array) -> NetworkAnswer:
+        """Scores of `inputs`, of any channels. Raises ModelError where the network cannot be asked: there is
+        still each baseline's own statistic."""
+        found = self._ask(inputs)
+        if found.scores.shape != (len(inputs),):
+            raise ModelError(
+                f"model {self._manifest.name!r} gave {found.scores.shape} scores for {len(inputs)} rows"
+            )
+        return found

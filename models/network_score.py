@@ -17,6 +17,7 @@ prediction). The score is raw / limit, with the limit that was fitted on the ver
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -68,6 +69,7 @@ class Prepared:
     target: Float64Array  # (n, outputs)
     beyond: Float64Array  # (n,) mean square of what lies beyond the network's reach
     empty: npt.NDArray[np.bool_]  # (n,) rows that state nothing
+    whole: bool  # no row has any hole
 
 
 class ScoreArithmetic:
@@ -75,14 +77,18 @@ class ScoreArithmetic:
 
     def __init__(self, spec: NetworkSpec) -> None:
         self.spec = spec
-        self._columns = np.array(spec.columns, dtype=np.intp)
+        columns = np.array(spec.columns, dtype=np.intp)
+        every = np.array_equal(columns, np.arange(len(spec.scales)))
+        self._columns = None if every else columns  # None: all of them, as they stand
         used = [spec.scales[i] for i in spec.columns]
-        self._levels = np.array([scale == FeatureScale.LEVEL for scale in used])
-        self._unused = np.array([scale == FeatureScale.UNUSED for scale in used])
+        self._levels = _positions([scale == FeatureScale.LEVEL for scale in used])
+        self._unused = _positions([scale == FeatureScale.UNUSED for scale in used])
         self._centre = np.asarray(spec.centre, dtype=np.float64)
         self._spread = np.asarray(spec.spread, dtype=np.float64)
         self._lowest = -min(spec.fall_cap, _FARTHEST)
-        self._output_spread = np.asarray(spec.output_spread, dtype=np.float64)
+        self._falls_out = self._lowest < -spec.reach  # of what the network sees
+        # the sum of squares of what is weighted so is the mean of squares of what is divided by the spread
+        self._output_weight = 1.0 / (np.array(spec.output_spread, dtype=np.float64) * math.sqrt(spec.outputs))
         self._target = np.asarray(spec.target, dtype=np.float64)
         self._steps = spec.form is NetworkForm.PREDICTION
 
@@ -93,34 +99,44 @@ class ScoreArithmetic:
         if batch.ndim != wanted or batch.shape[-1] != len(spec.scales) or (steps and batch.shape[1] < 2):
             shape = f"(n, {'n_steps, ' if steps else ''}{len(spec.scales)})"
             raise TensorError(f"batch of shape {batch.shape}; expected {shape}")
-        z = batch.reshape(-1, batch.shape[-1])[:, self._columns].astype(np.float64)
-        if self._levels.any():
+        # A box does this for every window, of few rows: what counts is the number of NumPy's calls.
+        rows = batch.reshape(-1, batch.shape[-1])
+        if self._columns is not None:
+            rows = rows.take(self._columns, axis=1)
+        if self._levels is None:
+            z = rows - self._centre  # float64
+        else:
+            z = rows.astype(np.float64)
             z[:, self._levels] = level_db(z[:, self._levels])
-        if self._unused.any():
+            z -= self._centre
+        if self._unused is not None:
             z[:, self._unused] = np.nan
-        z -= self._centre
         z /= self._spread
-        holes = ~np.isfinite(z)
-        whole = not holes.any()
+        finite = np.isfinite(z)
+        whole = bool(np.logical_and.reduce(finite, axis=None))  # half of what finite.all() costs
         if not whole:
-            z[holes] = 0.0
-        z = np.minimum(np.maximum(z, self._lowest), _FARTHEST).reshape(*batch.shape[:-1], -1)
-        seen = np.minimum(np.maximum(z, -spec.reach), spec.reach)
-        last = z[:, -1] if steps else z
-        over = np.maximum(np.abs(last) - spec.reach, 0.0)
+            z[~finite] = 0.0
+        np.maximum(z, self._lowest, out=z)
+        np.minimum(z, _FARTHEST, out=z)
+        z = z.reshape(*batch.shape[:-1], -1)
+        seen = np.minimum(z, spec.reach)
+        if self._falls_out:
+            np.maximum(seen, -spec.reach, out=seen)
+        last, last_seen = (z[:, -1], seen[:, -1]) if steps else (z, seen)
         if spec.form is NetworkForm.EMBEDDING:
             target = np.broadcast_to(self._target, (len(batch), spec.outputs))
         else:
-            target = seen[:, -1] if steps else seen
+            target = last_seen
         empty: npt.NDArray[np.bool_] = np.zeros(len(batch), dtype=np.bool_)
         if not whole:
-            holes = holes.reshape(z.shape)
-            empty = np.asarray((holes[:, -1] if steps else holes).all(axis=-1))
+            finite = finite.reshape(z.shape)
+            empty = ~np.asarray((finite[:, -1] if steps else finite).any(axis=-1))
         return Prepared(
             inputs=np.ascontiguousarray(seen[:, :-1] if steps else seen, dtype=np.float32),
             target=target,
-            beyond=_mean_square(over),
+            beyond=_mean_square(last - last_seen),
             empty=empty,
+            whole=whole,
         )
 
     def raw_scores(self, prepared: Prepared, outputs: Float32Array) -> Float64Array:
@@ -128,14 +144,25 @@ class ScoreArithmetic:
         if outputs.shape != prepared.target.shape:
             raise TensorError(f"the network gave {outputs.shape}; expected {prepared.target.shape}")
         rest = prepared.target - outputs
-        rest /= self._output_spread
-        raw: Float64Array = np.sqrt(_mean_square(rest) + prepared.beyond)
-        raw[prepared.empty] = np.nan
+        rest *= self._output_weight
+        raw: Float64Array = np.vecdot(rest, rest)
+        raw += prepared.beyond
+        np.sqrt(raw, out=raw)
+        if not prepared.whole:
+            raw[prepared.empty] = np.nan
         return raw
 
 
+def _positions(wanted: Sequence[bool]) -> slice | npt.NDArray[np.intp] | None:
+    """Which of the columns: None for none of them, a slice for all."""
+    if all(wanted):
+        return slice(None)
+    return np.flatnonzero(wanted) if any(wanted) else None
+
+
 def _mean_square(values: Float64Array) -> Float64Array:
-    mean: Float64Array = np.einsum("ij,ij->i", values, values) / values.shape[1]
+    mean: Float64Array = np.vecdot(values, values)
+    mean /= values.shape[1]
     return mean
 
 

@@ -1,7 +1,7 @@
 """Model bundles on disk: a folder of files, or one zip file of them; written whole or not at all.
 
 Duty: read a bundle's files within bounds and hand them to `models.bundle` to verify, write a verified one so
-that no reader ever sees half of it. Decides nothing about what is in them.
+that no reader, and no power cut, ever finds half of it or none. Decides nothing about what is in them.
 
 A folder is flat: no sub-folders, no links. A zip's members are stored in order of name with a fixed time, so
 that equal bundles are equal files.
@@ -9,20 +9,25 @@ that equal bundles are equal files.
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
-import zlib
 from pathlib import Path
+from typing import BinaryIO
 
-from models.bundle import MAX_FILE_BYTES, MAX_FILES, Bundle, verified
+from models.bundle import MAX_BUNDLE_BYTES, MAX_FILE_BYTES, MAX_FILES, Bundle, verified
 from models.errors import BundleError
 
-# What zipfile makes of damage, by the part that is damaged.
-_DAMAGED = (OSError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, NotImplementedError, RuntimeError,
-            ValueError, EOFError)  # fmt: skip
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_MAX_DIRECTORY_BYTES = 1 << 16  # of a zip: some hundred bytes for each of MAX_FILES
+_ZIP_END = struct.Struct("<4s8xI6x")  # the last record: its mark, the directory's size
+_ZIP64_LOCATOR_BYTES = 20
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -35,7 +40,7 @@ def read_bundle(path: Path) -> Bundle:
         raise BundleError(f"{path}: {error}") from error
     except FileNotFoundError as error:
         raise BundleError(f"{path}: there is no such folder or file") from error
-    except _DAMAGED as error:
+    except Exception as error:  # what zipfile and its decoders make of damage is theirs to choose
         raise BundleError(f"{path}: cannot be read: {type(error).__name__} {error}") from error
 
 
@@ -60,38 +65,75 @@ def _folder(path: Path) -> dict[str, bytes]:
     entries = sorted(path.iterdir())
     if len(entries) > MAX_FILES:
         raise BundleError(f"{len(entries)} entries; at most {MAX_FILES} are accepted")
-    contents = {}
+    contents: dict[str, bytes] = {}
+    left_bytes = MAX_BUNDLE_BYTES
     for entry in entries:
-        state = entry.lstat()
-        if not stat.S_ISREG(state.st_mode):
+        if not stat.S_ISREG(entry.lstat().st_mode):
             raise BundleError(f"{entry.name} is no plain file")
-        _bounded(entry.name, state.st_size)
-        contents[entry.name] = entry.read_bytes()
+        with _opened(entry) as file:
+            _bounded(entry.name, os.fstat(file.fileno()).st_size, left_bytes)
+            contents[entry.name] = file.read(MAX_FILE_BYTES + 1)  # it may be growing
+        left_bytes -= _bounded(entry.name, len(contents[entry.name]), left_bytes)
     return contents
 
 
 def _zip(path: Path) -> dict[str, bytes]:
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-        if len(members) > MAX_FILES:
-            raise BundleError(f"{len(members)} members; at most {MAX_FILES} are accepted")
-        contents: dict[str, bytes] = {}
-        for member in members:
-            name = member.filename
-            if "/" in name or "\\" in name or name in ("", ".", ".."):
-                raise BundleError(f"member {name!r} is not a bare name")
-            if name in contents:
-                raise BundleError(f"member {name!r} is there twice")
-            _bounded(name, member.file_size)
-            with archive.open(member) as file:
-                contents[name] = file.read(MAX_FILE_BYTES + 1)  # what the header says may be a lie
-            _bounded(name, len(contents[name]))
-        return contents
+    with _opened(path) as file:
+        _require_small_directory(file)
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            if len(members) > MAX_FILES:
+                raise BundleError(f"{len(members)} members; at most {MAX_FILES} are accepted")
+            left_bytes = MAX_BUNDLE_BYTES
+            for member in members:
+                name = member.filename
+                if "/" in name or "\\" in name or name in ("", ".", ".."):
+                    raise BundleError(f"member {name!r} is not a bare name")
+                if member.compress_type not in _PACKED:
+                    raise BundleError(
+                        f"member {name!r} is packed by method {member.compress_type}, not deflated"
+                    )
+                left_bytes -= _bounded(name, member.file_size, left_bytes)
+            contents: dict[str, bytes] = {}
+            for member in members:
+                if member.filename in contents:
+                    raise BundleError(f"member {member.filename!r} is there twice")
+                contents[member.filename] = archive.read(member)  # never more than its entry says
+            return contents
 
 
-def _bounded(name: str, size_bytes: int) -> None:
+def _opened(path: Path) -> BinaryIO:
+    """A plain file, no link, no pipe: opening never waits. Raises BundleError, OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = os.fdopen(descriptor, "rb")
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise BundleError("is no plain file")
+    return file
+
+
+def _require_small_directory(file: BinaryIO) -> None:
+    """Raises BundleError for a zip with a long list of members: it is read before it can be counted."""
+    size_bytes = file.seek(0, os.SEEK_END)
+    file.seek(max(size_bytes - _ZIP_END.size - _ZIP64_LOCATOR_BYTES, 0))
+    tail = file.read()
+    if len(tail) < _ZIP_END.size:
+        raise BundleError("is no zip file, or cut short")
+    mark, directory_bytes = _ZIP_END.unpack(tail[-_ZIP_END.size :])
+    if mark != b"PK\5\6" or tail[-2:] != b"\0\0" or tail.startswith(b"PK\6\7"):
+        raise BundleError("is no zip file, is cut short, has a comment, or is in the form beyond 4 GiB")
+    if directory_bytes > _MAX_DIRECTORY_BYTES:
+        raise BundleError(f"its list of members has {directory_bytes} bytes; at most {_MAX_DIRECTORY_BYTES}")
+    file.seek(0)
+
+
+def _bounded(name: str, size_bytes: int, left_bytes: int) -> int:
+    """The size. Raises BundleError where it is too much by itself or with those before."""
     if size_bytes > MAX_FILE_BYTES:
         raise BundleError(f"{name} has {size_bytes} bytes; at most {MAX_FILE_BYTES} are accepted")
+    if size_bytes > left_bytes:
+        raise BundleError(f"its files have more bytes together than {MAX_BUNDLE_BYTES}, at most accepted")
+    return size_bytes
 
 
 def _write_zip(contents: dict[str, bytes], path: Path) -> None:
@@ -111,7 +153,7 @@ def _write_zip(contents: dict[str, bytes], path: Path) -> None:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
-        _sync(path.parent)
+        sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -129,21 +171,35 @@ def _write_folder(contents: dict[str, bytes], path: Path) -> None:
                 file.flush()
                 os.fsync(file.fileno())
         temporary.chmod(0o755)
-        _sync(temporary)
+        sync_folder(temporary)
         if path.exists():
-            # a folder cannot be replaced by another at once: for a moment there is none, never half of one
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-            path.replace(old)
-            temporary.replace(path)
-            shutil.rmtree(old)
+            _exchange(temporary, path)  # the old one is removed below
         else:
             temporary.replace(path)
-        _sync(path.parent)
+        sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _sync(folder: Path) -> None:
+def _exchange(one: Path, other: Path) -> None:
+    """Each folder takes the other's name: at once, where the file system can. Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE):
+        return
+    if (number := ctypes.get_errno()) not in (errno.EINVAL, errno.ENOSYS):
+        raise OSError(number, os.strerror(number), str(other))
+    between = one.with_name(f"{one.name}.old")
+    other.rename(between)  # a network's folder: for a moment there is none
+    try:
+        one.rename(other)
+    except OSError:
+        between.rename(other)
+        raise
+    between.rename(one)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

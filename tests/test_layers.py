@@ -27,7 +27,7 @@ APPLIANCE_RANK = {
     "processor_level": 0, "installation": 1, "package_start": 7, "kernel": 2, "kernel_exercise": 4,
     "advisory_records": 3, "capture_segment": 0, "capture_ring": 1, "capture_group": 3, "capture_desk": 3,
     "capture_care": 3, "captured_recording": 3, "captured_object": 3, "captured_views": 3,
-    "limit": 2, "backfill": 3, "limit_desk": 3, "asset_prospects": 4,
+    "limit": 2, "backfill": 3, "limit_desk": 3, "asset_prospects": 4, "model": 3,
     "parent_death": 0, "fresh_start": 3, "stand_in": 1,
 }  # fmt: skip
 ADAPTERS = ("sources", "journal", "publishers", "sinks")
@@ -199,7 +199,7 @@ def test_no_cancellation_is_lost_in_a_time_out() -> None:
 
 def test_only_the_commands_that_train_know_training() -> None:
     """The service must never need torch, onnx or rows of training: nothing else may import them."""
-    commands = ("train", "quantise", "evaluate")
+    commands = ("train", "quantise", "evaluate", "profile")
     allowed = ("models.training", *(f"appliance.commands.{name}" for name in commands))
     found = [
         f"{path}:{line}"

@@ -52,6 +52,7 @@ class MachineSummary(Schema):
     unacknowledged_alarms: int
     velocity_rms_mm_s: float | None
     score: float | None
+    scored_by: str | None = None  # who gives it: the statistical detector, or a network and its runtime
     updated_ms: float | None
 
 

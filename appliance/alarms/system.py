@@ -30,6 +30,7 @@ class SystemCondition(StrEnum):
     LATENCY_DOUBLED = "latency doubled"
     CAPTURES_LEFT_OUT = "captures left out"
     OBJECT_STORE_REFUSES = "object store refuses"
+    NETWORK_FALLBACK = "network fallback"
 
 
 _SENTENCES = {
@@ -53,6 +54,7 @@ _SENTENCES = {
     SystemCondition.LATENCY_DOUBLED: "The appliance has become slow: {reason}",
     SystemCondition.CAPTURES_LEFT_OUT: "Waveforms around alarms are left out: {reason}",
     SystemCondition.OBJECT_STORE_REFUSES: "The object store takes no captures: {reason}; they are kept here",
+    SystemCondition.NETWORK_FALLBACK: "Network {subject} does not answer as chosen: {reason}",
 }  # fmt: skip
 
 

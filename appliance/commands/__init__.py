@@ -60,6 +60,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "appliance.commands.quantise",
         "make int8 artefacts of a network for every runtime, compared with float32",
     ),
+    "profile": (
+        "appliance.commands.profile",
+        "latency, throughput, memory and energy of a network in every runtime, and the best for a budget",
+    ),
+    "models": (
+        "appliance.commands.models",
+        "who scores live windows: status, switch, shadow, promote, roll back",
+    ),
     "bundle": ("appliance.commands.bundle", "verify a model bundle: files, digests, golden outputs"),
     "evaluate": ("appliance.commands.evaluate", "judge detection on a folder of recordings with known truth"),
 }

@@ -14,6 +14,7 @@ from appliance.config import ApplianceSettings, AssetSettings
 from appliance.config_file import ConfigError, Problem, load_settings
 from appliance.errors import Fatal
 from appliance.machine_facts import bearing_notes
+from appliance.wiring_models import bundle_problems
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
         problems = error.problems
     if settings is not None:
         problems = _bearing_problems(options.file, settings)
+        problems += [Problem(str(options.file), *one) for one in bundle_problems(settings)]
     if options.json:
         told: dict[str, object] = {"usable": not problems, "problems": [asdict(one) for one in problems]}
         if settings is not None and not problems:

@@ -29,7 +29,7 @@ from appliance.commands.child_process import ChildProcess
 from appliance.commands.demo_peers import Peers
 from appliance.commands.demo_ports import DEFAULT_PORT, free_port, port_argument, web_port
 from appliance.commands.demo_story import FAULT, GROWTH_S, DemoStory, Step
-from appliance.demo_config import SERIAL_NUMBER, DemoPlaces, demo_config
+from appliance.demo_config import SERIAL_NUMBER, DemoPlaces, demo_backends, demo_config
 from appliance.demo_scada import USER as SCADA_USER
 from appliance.demo_scada import OpcUaAccess
 from appliance.errors import Fatal
@@ -166,7 +166,11 @@ class Demo:
         )
         seed, start_ns = str(self._options.seed), str(time.monotonic_ns())
         places = DemoPlaces(
-            str(self._folder / "sensor"), free_port(), web_port(self._options.port), opcua_port=free_port()
+            str(self._folder / "sensor"),
+            free_port(),
+            web_port(self._options.port),
+            opcua_port=free_port(),
+            backends=demo_backends(),
         )
         if self._options.central is not None:
             peers = await self._start_peers()

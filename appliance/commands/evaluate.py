@@ -19,6 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
+from appliance.commands.evaluate_networks import NOT_ASKED, print_networks
 from appliance.commands.evaluate_plot import draw_results
 from appliance.commands.evaluate_report import as_json, print_results
 from appliance.commands.evaluate_units import DatasetUnits, by_dataset, read_units
@@ -62,8 +63,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--network",
         choices=("autoencoder", "one-class"),
-        help="also train this network in each fold of the one-class task, on what the fold may learn, and "
-        "show float32 and int8 beside the others; needs torch (the extra [train]) and minutes",
+        help="also train this network in each fold of the one-class task, on what the fold may learn; shows "
+        "float32 and int8 in every runtime that is installed, and whether int8 passes the gate; needs torch "
+        "(the extra [train]; [quantise] for runtimes other than the reference) and minutes",
     )
     parser.set_defaults(run=run)
 
@@ -82,11 +84,14 @@ def run(args: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 2
     if args.json:
-        print(json.dumps(as_json(found.results, found.settings_hash), indent=1))
+        print(json.dumps(as_json(found.results, found.settings_hash, args.network), indent=1))
         for remark in found.remarks:
             print(f"remark: {remark}", file=sys.stderr)
+        if args.network is None:
+            print(f"networks: {NOT_ASKED}.", file=sys.stderr)
     else:
         print_results(found.results, found.remarks, found.settings_hash, found.seed)
+        print_networks(found.results, args.network)
     if args.plot is not None:
         try:
             for picture in draw_results(found.results, args.plot):

@@ -13,18 +13,21 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from appliance.commands.evaluate_networks import networks_json
 from dsp.extractor import EXTRACTOR_VERSION
 from models.evaluation.result import BASELINE, METRICS, NOT_BUILT, TaskResult
 
 _WIDTH = 148
 
 
-def as_json(results: Sequence[TaskResult], settings_hash: str) -> dict[str, Any]:
-    """The results as `--json` prints them; what is not defined is null."""
+def as_json(results: Sequence[TaskResult], settings_hash: str, network: str | None = None) -> dict[str, Any]:
+    """The results as `--json` prints them; what is not defined is null. `network`: the kind asked for."""
+    networks = {} if network is None else {"networks": jsonable(networks_json(results, network))}
     return {
         "settings_hash": settings_hash,
         "extractor_version": EXTRACTOR_VERSION,
         "results": [_result_json(result) for result in results],
+        **networks,
     }
 
 

@@ -28,7 +28,8 @@ from dsp.window_extractor import Engine
 from models.backends.numpy_reference import NUMPY_REFERENCE, NumpyReference
 from models.errors import BundleError, ModelError
 from models.manifest import golden_differences, golden_inputs
-from models.network_judge import NetworkJudge
+from models.network_judge import NetworkJudge, asked_of
+from models.network_seat import NetworkSeat
 from models.one_class_judge import JUDGES, ROBUST
 from models.store import read_bundle
 
@@ -119,7 +120,10 @@ async def _replay(args: argparse.Namespace) -> int:
         for judgement in usable:
             try:
                 settings = replace(
-                    _settings(judgement), engine=Engine(args.engine), detector=args.detector, network=network
+                    _settings(judgement),
+                    engine=Engine(args.engine),
+                    detector=args.detector,
+                    networks=_seats(judgement, network),
                 )
                 traces.append(await _judge(judgement, settings, timeline, bar, args.real_time))
             except (DspError, ValueError) as error:
@@ -177,7 +181,15 @@ def _network(path: Path) -> NetworkJudge:
     wrong = golden_differences(bundle.manifest, entry, backend.infer(golden_inputs(bundle.manifest)))
     if wrong:
         raise BundleError(f"{path}: {'; '.join(wrong)}")
-    return NetworkJudge(bundle.manifest, backend.infer)
+    return NetworkJudge(bundle.manifest, asked_of(backend))
+
+
+def _seats(judgement: Judgement, network: NetworkJudge | None) -> dict[str, NetworkSeat]:
+    """One seat for all channels of a file, where there is a network."""
+    if network is None:
+        return {}
+    seat = NetworkSeat(lambda: network)
+    return {channel.channel_id: seat for channel in judgement.file.channels}
 
 
 class _Told:

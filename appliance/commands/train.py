@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from appliance.commands import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_OK
-from appliance.commands.train_rows import folder_rows
+from appliance.commands.train_rows import captured_rows, folder_rows
 from appliance.errors import Rejected
 from models.errors import ModelError
-from models.store import write_bundle
-from models.training.fitting import FitSettings, NetworkKind
+from models.store import read_bundle, write_bundle
+from models.training.fitting import MAX_PARAMETERS, FitSettings, NetworkKind
 from models.training.making import train
 from models.training.rows import TrainingRows
 from models.training.simulated_rows import simulated_rows
@@ -33,13 +33,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "train",
         help="train a small network on healthy recordings and write it as a bundle",
-        description="Recordings are read as by `stethos replay`; what their notes call faulty only judges. "
+        description="Recordings are read as by `stethos replay`; what their notes call faulty only judges, "
+        "and of captures what an alarm triggered. "
         "The bundle holds a float32 network, the rows, and a model card; `stethos quantise` adds what "
         "runtimes run. Equal data, settings and seed give equal bundles. Needs torch: the extra [train]. "
         "Exit code 0: written; 1: the rows cannot teach a network, or torch is missing; 2: wrong arguments.",
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=Path, metavar="FOLDER", help="recordings, in sub-folders too")
+    source.add_argument(
+        "--captures",
+        type=Path,
+        metavar="FOLDER",
+        help="captures of an appliance (its journal/captures): what people asked for teaches, what an alarm"
+        " triggered judges, unless a sidecar says otherwise",
+    )
     source.add_argument("--simulate", action="store_true", help="the simulated machine of the demo")
     parser.add_argument("--kind", choices=[str(kind) for kind in NetworkKind], required=True)
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="a folder, or a .zip file")
@@ -51,6 +59,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--seconds", type=float, default=SIMULATED_S, help="simulated running of each machine (%(default)g)"
     )
+    parser.add_argument(
+        "--parameters", type=int, default=MAX_PARAMETERS, metavar="N", help="at most (%(default)s)"
+    )
+    parser.add_argument(
+        "--prune", type=float, default=0.0, metavar="SHARE", help="cut this share of each layer's weights"
+    )
+    parser.add_argument(
+        "--distil", type=Path, metavar="FROM", help="also learn what this bundle's network gives back"
+    )
+    parser.add_argument(
+        "--quantisation-aware", action="store_true", help="compute as int8 will in the last epochs"
+    )
     parser.set_defaults(run=run)
 
 
@@ -60,8 +80,16 @@ def run(options: argparse.Namespace) -> int:
     if options.epochs < 1 or not options.seconds > 0 or options.seed < 0:
         print("stethos train: --epochs and --seconds must be above 0, --seed 0 or more", file=sys.stderr)
         return EXIT_CONFIGURATION
+    if not 0 <= options.prune < 1 or not 1 <= options.parameters <= MAX_PARAMETERS:
+        print(
+            "stethos train: --prune must be a share from 0 to below 1,"
+            f" --parameters from 1 to {MAX_PARAMETERS}",
+            file=sys.stderr,
+        )
+        return EXIT_CONFIGURATION
     kind = NetworkKind(options.kind)
     try:
+        teacher = None if options.distil is None else read_bundle(options.distil)
         rows = _rows(options, console)
     except Rejected as error:
         print(f"stethos train: {error}", file=sys.stderr)
@@ -69,14 +97,21 @@ def run(options: argparse.Namespace) -> int:
     except ModelError as error:
         print(f"stethos train: {error}", file=sys.stderr)
         return EXIT_FAILED
-    settings = FitSettings(seed=options.seed, most_epochs=options.epochs)
+    settings = FitSettings(
+        seed=options.seed,
+        most_epochs=options.epochs,
+        most_parameters=options.parameters,
+        prune=options.prune,
+        quantisation_aware=options.quantisation_aware,
+    )
+    epochs = options.epochs + settings.refine_epochs * ((options.prune > 0) + options.quantisation_aware)
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), console=console, transient=True,
         disable=not console.is_terminal,
     )  # fmt: skip
     try:
         with bar:
-            task = bar.add_task(f"train {kind}", total=options.epochs)
+            task = bar.add_task(f"train {kind}", total=epochs)
             bundle = train(
                 rows,
                 kind,
@@ -87,6 +122,7 @@ def run(options: argparse.Namespace) -> int:
                     completed=epoch,
                     description=f"train {kind}: loss {learning:.4f}, of rows not taught {stopping:.4f}",
                 ),
+                teacher,
             )
         write_bundle(bundle, options.out)
     except ModelError as error:
@@ -101,6 +137,9 @@ def _rows(options: argparse.Namespace, console: Console) -> TrainingRows:
     if options.simulate:
         console.print(f"simulating {options.seconds:g} s of two machines")
         return simulated_rows(options.seconds, options.seed, SIMULATED_RATE_HZ)
-    if not options.data.is_dir():
-        raise Rejected(f"{options.data}: there is no such folder")
-    return folder_rows(options.data, lambda text: console.print(text, style="yellow", markup=False))
+    folder, read = (
+        (options.data, folder_rows) if options.captures is None else (options.captures, captured_rows)
+    )
+    if not folder.is_dir():
+        raise Rejected(f"{folder}: there is no such folder")
+    return read(folder, lambda text: console.print(text, style="yellow", markup=False))

@@ -1,17 +1,18 @@
 """Recordings of a folder as training rows: through the product's own extractor, channel by channel.
 
 Duty: which files teach, and what is said of those that cannot. Healthy is what a sidecar or MANIFEST.json
-calls so, and what nobody said anything of; what they call faulty only judges. Nothing is concluded from a
-file's name.
+calls so, and what nobody said anything of; what they call faulty only judges, and of captures what an alarm
+triggered. Nothing is concluded from a file's name.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from appliance.capture_segment import decode_segment
 from appliance.errors import Rejected
 from appliance.sources.recording_notes import RecordingNotes, read_notes
 from appliance.sources.recordings import Recording, RecordingError, read_recording
@@ -22,6 +23,7 @@ from models.training.rows import Stretch, TrainingRows, training_rows
 from models.training.simulated_rows import rows_of_channel
 
 NOTES = frozenset({".toml", ".json", ".md", ".txt", ".html"})
+CAPTURE = ".stcap"
 _RATE_TOLERANCE = 0.01
 
 
@@ -38,7 +40,30 @@ class _Read:
 
 def folder_rows(folder: Path, say: Callable[[str], None]) -> TrainingRows:
     """Rows of every recording under a folder. Raises Rejected where none can be used."""
-    read = list(_recordings(folder, say))
+    return _rows_of(folder, list(_recordings(folder, say)), say)
+
+
+def captured_rows(folder: Path, say: Callable[[str], None]) -> TrainingRows:
+    """Rows of the captures (`.stcap`) under a folder. Raises Rejected where none can be used.
+
+    What people asked for is healthy, what an alarm triggered is faulty; a sidecar that says so goes before.
+    """
+    read = [
+        replace(one, notes=replace(one.notes, healthy=_asked_for(one.recording.path)))
+        if one.notes.healthy is None
+        else one
+        for one in _recordings(folder, say, CAPTURE)
+    ]
+    return _rows_of(folder, read, say)
+
+
+def _asked_for(path: Path) -> bool:
+    """Whether people alone asked for a capture: a trigger by hand names its actor, an alarm's its alarm."""
+    triggers = decode_segment(path.read_bytes()).head.triggers
+    return bool(triggers) and all("alarm_id" not in trigger for trigger in triggers)
+
+
+def _rows_of(folder: Path, read: list[_Read], say: Callable[[str], None]) -> TrainingRows:
     if not read:
         raise Rejected(f"{folder}: there is no recording that can be read")
     kinds = Counter(one.kind for one in read if one.notes.healthy is not False)
@@ -65,8 +90,8 @@ def folder_rows(folder: Path, say: Callable[[str], None]) -> TrainingRows:
     return training_rows(extractor.names, EXTRACTOR_VERSION, stretches, origin)
 
 
-def _recordings(folder: Path, say: Callable[[str], None]) -> Iterator[_Read]:
-    for path in sorted(folder.rglob("*")):
+def _recordings(folder: Path, say: Callable[[str], None], suffix: str = "") -> Iterator[_Read]:
+    for path in sorted(folder.rglob(f"*{suffix}")):
         if not path.is_file() or path.suffix.lower() in NOTES or path.name.startswith("."):
             continue
         try:

@@ -43,6 +43,21 @@ METRICS: dict[str, MetricInfo] = {
     ),
     "stethos_anomaly_score": MetricInfo("histogram", ("asset",), "anomaly scores of windows; 1.0 = limit"),
     "stethos_scores_over_limit_total": MetricInfo("counter", ("asset",), "scores above 1.0"),
+    "stethos_network_latency_seconds": MetricInfo(
+        "histogram", ("slot",), "calls of a network, whoever answered within the deadline"
+    ),
+    "stethos_network_answers_total": MetricInfo(
+        "counter", ("slot", "backend"), "windows that were asked of a network, by who answered"
+    ),
+    "stethos_network_process_starts_total": MetricInfo(
+        "counter", ("slot", "backend"), "processes started to run a network"
+    ),
+    "stethos_network_fallbacks_total": MetricInfo(
+        "counter", ("slot",), "times that answers had to come from farther down the chain than before"
+    ),
+    "stethos_network_first_choice": MetricInfo(
+        "gauge", ("slot",), "1 while a network's first choice of runtime answers; absent while none is wanted"
+    ),
     "stethos_part_errors_total": MetricInfo("counter", ("part",), "errors that a part wrote into the log"),
     "stethos_part_restarts_total": MetricInfo("counter", ("part",), "how often a part was started again"),
     "stethos_process_cpu_seconds_total": MetricInfo("counter", (), "processor time used by the service"),

@@ -60,6 +60,8 @@ class LiteRtNetwork:
         stored = self._in.stored(batch)
         if not self._one_by_one:
             return self._out.real(self._called(stored))
+        if len(stored) == 1:
+            return self._out.real(self._called(stored))
         # quantised and dequantised together: done item by item it would cost more than the network
         return self._out.real(np.concatenate([self._called(stored[i : i + 1]) for i in range(len(stored))]))
 
@@ -80,7 +82,7 @@ class _End:
         self.index = int(details["index"])
         self._dtype = np.dtype(details["dtype"])
         scale, zero_point = details["quantization"]
-        self._scale, self._zero_point = np.float32(scale), int(zero_point)
+        self._scale, self._zero_point = np.float32(scale), np.float32(zero_point)
         if self._dtype == np.float32:
             if stated is not None:
                 raise ArtefactError(f"the network's {end} is float32; the manifest states a quantisation")
@@ -94,18 +96,25 @@ class _End:
                 f"the network's {end} has scale {scale} and zero point {zero_point};"
                 f" the manifest says {stated.scale} and {stated.zero_point}"
             )
-        self._low, self._high = np.iinfo(self._dtype).min, np.iinfo(self._dtype).max
+        self._low = np.float32(np.iinfo(self._dtype).min)
+        self._high = np.float32(np.iinfo(self._dtype).max)
 
     def stored(self, values: Float32Array) -> Any:
         """Values as the network's input stores them; beyond its range they saturate."""
         if self._dtype == np.float32:
             return values
-        steps = np.rint(values / self._scale) + self._zero_point
-        return np.clip(steps, self._low, self._high).astype(self._dtype)
+        steps = values / self._scale
+        np.rint(steps, out=steps)
+        steps += self._zero_point
+        np.maximum(steps, self._low, out=steps)
+        np.minimum(steps, self._high, out=steps)
+        return steps.astype(self._dtype)
 
     def real(self, stored: Any) -> Float32Array:
         """Values that an output stands for."""
         if self._dtype == np.float32:
             return np.asarray(stored, dtype=np.float32)
-        real: Float32Array = (stored.astype(np.float32) - np.float32(self._zero_point)) * self._scale
+        real: Float32Array = stored.astype(np.float32)
+        real -= self._zero_point
+        real *= self._scale
         return real

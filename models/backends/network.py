@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from dsp.samples import Float32Array
+from models.backends.runtime_version import require_runtime
 from models.errors import ArtefactError, BackendUnavailableError, InferenceError, ModelError, TensorError
 from models.manifest import Artefact, ModelManifest, verify_artefact
 from models.network_score import NetworkForm, NetworkSpec, Prepared, ScoreArithmetic
@@ -27,7 +29,7 @@ class BackendOptions:
     threads: int = 1  # of the runtime, for one call
     device: str = ""  # by the runtime's own name: "GPU.0" (OpenVINO), "usb:0" (Edge TPU), "1" (TensorRT)
     library: str = ""  # delegate or provider library; "" = the usual name, found by the loader
-    cache_folder: str = ""  # compiled engines are kept here; "" = compiled anew at each load
+    cache_folder: str = ""  # compiled engines are kept below it; "" = compiled anew at each load
     settings: Mapping[str, str] = field(default_factory=dict)  # further ones, by the runtime's own names
 
 
@@ -67,6 +69,7 @@ class NetworkBackend:
         entry = verify_artefact(manifest, self.name, artefact)
         if manifest.network is None:
             raise ArtefactError(f"model {manifest.name!r} is no network: {self.name!r} cannot run it")
+        require_runtime(entry)
         network = self._opened(manifest, entry, artefact)
         try:
             loaded = _Loaded(network, manifest.network, manifest.input_shape, entry.limit)
@@ -83,7 +86,7 @@ class NetworkBackend:
 
     def _opened(self, manifest: ModelManifest, entry: Artefact, artefact: bytes) -> Network:
         try:
-            return self._open(artefact, entry, self._options)
+            return self._open(artefact, entry, _with_own_cache(self._options, entry))
         except (ArtefactError, BackendUnavailableError):
             raise
         except ImportError as error:
@@ -136,8 +139,10 @@ class _Loaded:
         """Scores `(n,)` of a batch of the right shape."""
         prepared = self._arithmetic.prepare(np.asarray(batch, dtype=np.float32))
         raw = self._arithmetic.raw_scores(prepared, self._outputs(prepared))
-        found: Float32Array = (raw / self._limit).astype(np.float32)
-        if not (np.isfinite(found) | prepared.empty).all():
+        raw /= self._limit
+        found: Float32Array = raw.astype(np.float32)
+        finite = np.isfinite(found)
+        if not (np.logical_and.reduce(finite) or (finite | prepared.empty).all()):
             raise InferenceError("the network's output is no number")
         return found
 
@@ -145,19 +150,40 @@ class _Loaded:
         """`(n, outputs)` of the network, in calls of the size that it takes."""
         rows = prepared.inputs.reshape(-1, *self.network.item_shape)
         size = self.network.batch or max(len(rows), 1)
+        if len(rows) == size:
+            return self._given(rows)
         outputs = np.empty((len(rows), self.spec.outputs), np.float32)
         for first in range(0, len(rows), size):
             part = rows[first : first + size]
             n = len(part)
             if n < size:  # the network's batch is fixed: fill it up
                 part = np.concatenate([part, np.zeros((size - n, *rows.shape[1:]), np.float32)])
-            given = self.network.run(part)
-            if given.size != size * self.spec.outputs or given.shape[0] != size:
-                raise InferenceError(
-                    f"the network gave {given.shape} for {size} items of {self.spec.outputs} values"
-                )
-            outputs[first : first + n] = given.reshape(size, -1)[:n]
+            outputs[first : first + n] = self._given(part)[:n]
         return outputs
+
+    def _given(self, part: Float32Array) -> Float32Array:
+        """`(n, outputs)` of a part that the network takes at once."""
+        size, given = len(part), self.network.run(part)
+        if given.size != size * self.spec.outputs or given.shape[0] != size:
+            raise InferenceError(
+                f"the network gave {given.shape} for {size} items of {self.spec.outputs} values"
+            )
+        return given.reshape(size, -1)
+
+
+def _with_own_cache(options: BackendOptions, entry: Artefact) -> BackendOptions:
+    """The options with a folder for this artefact's engines alone. Raises BackendUnavailableError.
+
+    A runtime may name an engine by the network's shape and not by its weights, and would take another's.
+    """
+    if not options.cache_folder:
+        return options
+    folder = Path(options.cache_folder) / entry.sha256
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BackendUnavailableError(f"folder for engines {folder} cannot be made: {error}") from error
+    return replace(options, cache_folder=str(folder))
 
 
 def _words(error: BaseException) -> str:

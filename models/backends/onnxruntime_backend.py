@@ -15,11 +15,13 @@ import numpy as np
 
 from dsp.samples import Float32Array
 from models.backends.network import BackendOptions, NetworkBackend
+from models.backends.onnx_file import require_self_contained
 from models.errors import ArtefactError, BackendUnavailableError
 from models.manifest import Artefact
 
 ONNXRUNTIME = "onnxruntime"
 CPU_PROVIDER = "CPUExecutionProvider"
+_REFUSED_FALLBACK = "fallback to CPU EP has been explicitly disabled"  # in ONNX Runtime's words
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class OnnxNetwork:
     def __init__(self, artefact: bytes, provider: Provider, options: BackendOptions) -> None:
         import onnxruntime as ort
 
+        require_self_contained(artefact)
         wanted = provider.execution_provider
         have = ort.get_available_providers()
         if wanted not in have:
@@ -90,9 +93,16 @@ class OnnxNetwork:
         if wanted != CPU_PROVIDER:
             # A node that the accelerator does not take would run on the CPU unseen: it is an error instead.
             session_options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-        session = ort.InferenceSession(
-            artefact, session_options, providers=[(wanted, said)], enable_fallback=0
-        )
+        try:
+            session = ort.InferenceSession(
+                artefact, session_options, providers=[(wanted, said)], enable_fallback=0
+            )
+        except Exception as error:
+            if _REFUSED_FALLBACK in str(error):
+                raise BackendUnavailableError(
+                    f"ONNX Runtime fell back from {wanted} to the CPU for all or some of the network"
+                ) from error
+            raise
         used = session.get_providers()
         if not used or used[0] != wanted:
             raise BackendUnavailableError(

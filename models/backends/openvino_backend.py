@@ -14,6 +14,7 @@ import numpy as np
 
 from dsp.samples import Float32Array
 from models.backends.network import BackendOptions, NetworkBackend
+from models.backends.onnx_file import require_self_contained
 from models.errors import ArtefactError, BackendUnavailableError
 from models.manifest import Artefact
 
@@ -46,6 +47,7 @@ class OpenVinoNetwork:
     def __init__(self, artefact: bytes, options: BackendOptions) -> None:
         import openvino as ov
 
+        require_self_contained(artefact)
         self._tensor_of = ov.Tensor
         core = ov.Core()
         device = options.device or "CPU"

@@ -20,10 +20,11 @@ from models.detectors.columns import ScaleRules
 from models.detectors.one_class import Fitted, OneClassDetector
 from models.detectors.representation import RowRules
 from models.detectors.robust import RobustDetector
+from models.evaluation.int8_gate import alarm_events
 from models.evaluation.one_class_rows import Describe, Stretches, comparable, figures, fine, simple_row
 from models.evaluation.protocol import Run, Unit, UnreadableUnit
 from models.evaluation.ranking import auroc, interval_by_group, interval_of_mean, medians_of, pauc
-from models.evaluation.result import BASELINE, ScoredGroup, TaskResult
+from models.evaluation.result import BASELINE, FLOAT32, INT8, ScoredGroup, TaskResult
 
 RULES = "rules"
 TRAINS = 0.6  # share of each healthy group that commissioning learns from
@@ -34,7 +35,8 @@ Variants = Mapping[str, tuple[OneClassDetector, Describe]]
 Folds = dict[str, Float64Array]  # of one unit: scores by fold, in order of time
 
 
-MakeNetworks = Callable[[ScaleRules], Mapping[str, OneClassDetector]]  # by variant: int8, float32
+MakeNetworks = Callable[[ScaleRules], Mapping[str, OneClassDetector]]
+"""Networks by variant: `int8`, `float32`, `int8:RUNTIME`. Their scores are in limits: 1.0 may be an alarm."""
 
 
 def variants(
@@ -90,7 +92,7 @@ class OneClassProtocol:
             "default": DEFAULT,
             "trains": TRAINS,
             **(
-                {"networks": {name: repr(part) for name, part in self._networks(ScaleRules()).items()}}
+                {"networks": {name: repr(part) for name, part in _by_reference(self._networks)}}
                 if self._networks
                 else {}
             ),
@@ -136,6 +138,11 @@ class OneClassProtocol:
             _result(dataset, task, variant, judged, healthy, stretches, len(unreadable), run)
             for variant, judged in found.items()
         ]
+
+
+def _by_reference(networks: MakeNetworks) -> list[tuple[str, OneClassDetector]]:
+    """Those of the reference: which other runtimes are installed is no setting."""
+    return [(name, part) for name, part in networks(ScaleRules()).items() if name in (INT8, FLOAT32)]
 
 
 def training_length(n: int) -> int:
@@ -232,7 +239,7 @@ def _result(  # noqa: PLR0917
             "auroc_median_of_10": auroc(few_low, few_high),
             "pauc_median_of_10": pauc(few_low, few_high),
         }
-    counts = {
+    counts: dict[str, Any] = {
         "healthy_learned_groups": len(healthy),
         "healthy_judged": len(_joined(low)),
         "faulty_judged": len(_joined(high)),
@@ -244,12 +251,24 @@ def _result(  # noqa: PLR0917
         "by_faulty_group": by_group,
         "by_left_out_group": left_out,
     }
+    if variant.partition(":")[0] in (INT8, FLOAT32):
+        counts["alarm_events"] = {
+            fold: [_events(judged, fold, side) for side in (True, False)]
+            for fold in (COMMISSIONING, *left_out)
+        }
     scored = []
     if run.pictures:
         scored = [_picture(judged, fold) for fold in (COMMISSIONING, *left_out)]
     return TaskResult(
         dataset, task, variant, metrics, counts, [_row(unit) for unit in judged], seed=run.seed, scored=scored
     )
+
+
+def _events(judged: list[_Judged], fold: str, healthy: bool) -> int:
+    """Alarm events of a network's scores in one fold, over its healthy or its faulty units."""
+    parts = [unit.folds[fold] for unit in judged if unit.healthy is healthy and len(unit.folds.get(fold, ()))]
+    labels = np.repeat(np.arange(len(parts)), np.array([len(part) for part in parts], np.int64))
+    return alarm_events(np.concatenate([*parts, np.zeros(0)]), labels)
 
 
 def _medians(groups: Mapping[str, Float64Array]) -> Float64Array:

@@ -17,7 +17,8 @@ from models.recording_diagnosis import RecordingDiagnosis
 
 NOT_BUILT = "not built"
 BASELINE = "baseline:"
-VARIANTS = ("int8", "float32", "rules")
+INT8, FLOAT32 = "int8", "float32"  # by the reference; "int8:onnxruntime" is another runtime's column
+VARIANTS = (INT8, FLOAT32, "rules")
 
 METRICS: Mapping[str, tuple[str, ...]] = {
     "diagnosis": (
@@ -88,7 +89,7 @@ class TaskResult:
 
     dataset: str
     task: str
-    variant: str  # "rules", "int8", "float32", "baseline:NAME" or "not built"
+    variant: str  # "rules", "int8", "float32", those with ":RUNTIME", "baseline:NAME" or "not built"
     metrics: Mapping[str, float | int | None]
     counts: Mapping[str, Any]  # what the metrics rest on; JSON values
     units: Sequence[Mapping[str, Any]] = ()  # one per judged unit; JSON values
@@ -99,11 +100,14 @@ class TaskResult:
     evidence: Sequence[EvidencePicture] = field(default=())
 
     def __post_init__(self) -> None:
-        known = self.variant in (*VARIANTS, NOT_BUILT) or (
-            self.variant.startswith(BASELINE) and len(self.variant) > len(BASELINE)
+        open_ended = (BASELINE, f"{INT8}:", f"{FLOAT32}:")
+        known = self.variant in (*VARIANTS, NOT_BUILT) or any(
+            self.variant.startswith(start) and len(self.variant) > len(start) for start in open_ended
         )
         if not known:
-            raise EvaluationError(f"variant {self.variant!r}: use {', '.join(VARIANTS)} or {BASELINE}NAME")
+            raise EvaluationError(
+                f"variant {self.variant!r}: use {', '.join(VARIANTS)}, {INT8}:RUNTIME or {BASELINE}NAME"
+            )
         if self.variant == NOT_BUILT:
             return
         asked = METRICS.get(self.task)

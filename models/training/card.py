@@ -27,11 +27,18 @@ def model_card(name: str, record: Mapping[str, Any], rows: TrainingRows, quality
         if record["made_up"]
         else f"faulty rows ({', '.join(rows.faults)})"
     )
+    settings = record["settings"]
+    options = [
+        f"{settings['prune']:.0%} of each layer's weights cut" if settings["prune"] else "",
+        "its last epochs computed as int8 does" if settings["quantisation_aware"] else "",
+        f"a student of the bundle `{record['teacher'][:16]}`" if record["teacher"] else "",
+    ]
+    special = "; ".join(option for option in options if option)
     by_fault = "".join(f"| {fault} | {area:.4f} |\n" for fault, area in quality.by_fault.items())
     return f"""# {name}
 
 A small network of the kind *{record["kind"]}*, {record["parameters"]:,} parameters: it
-{_MAKES[record["kind"]]}.
+{_MAKES[record["kind"]]}.{f" Besides: {special}." if special else ""}
 
 ## Data
 

@@ -1,25 +1,30 @@
 """A network as a one-class detector of an evaluation: trained in each fold on what that fold may learn.
 
-Duty: the interface of `models.detectors.one_class`, in float32, and in int8 by the reference's arithmetic.
-Reads no label; chooses no threshold.
+Duty: the interface of `models.detectors.one_class`, in float32 and in int8, by the reference and by every
+runtime that is installed, through the same backends as on a box. Reads no label.
 
 As the other detectors do, it judges a row by the group (session, speed) it fits best: deviations are counted
-from each group's centre, and the smallest distance is the score.
+from each group's centre, and the smallest distance is the score. Each column has its own limit, fitted in its
+runtime on the rows that said when to stop, and scores are in limits: 1.0 may be an alarm.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from dsp.samples import Float32Array, Float64Array
+from models.backend import InferenceBackend
+from models.backends.network import BackendOptions
+from models.backends.table import backend_named
 from models.baseline import FeatureScale
 from models.detectors.columns import (
     Columns,
+    GroupArray,
     ScaleRules,
     State,
     array_of,
@@ -28,27 +33,42 @@ from models.detectors.columns import (
     group_labels,
 )
 from models.detectors.one_class import Fitted, OneClassDetector
-from models.manifest import Precision
-from models.network import LayerNetwork, from_artefact, to_artefact
-from models.network_score import NetworkForm, NetworkSpec, prepare, raw_scores
+from models.errors import ManifestError, ModelStateError
+from models.manifest import ModelKind, ModelManifest, Precision
+from models.network import LayerNetwork
+from models.network_score import NetworkForm, NetworkSpec, prepare
 from models.training.fitting import REACH, FitSettings, NetworkKind, fit
+from models.training.judging import fitted_limit
 from models.training.quantiser import LEAST_ROWS, MOST_ROWS, quantise
 from models.training.rows import raised
+from models.training.runtime_files import (
+    NUMPY,
+    TENSORRT,
+    RuntimeFile,
+    loaded,
+    reference_files,
+    runtime_files,
+    runtimes_here,
+)
 
 EPOCHS = 60
+WEIGHT_BITS = 7  # of U8S8: what an evaluation prints must not depend on this box's processor
 _STOP_SHARE = 0.25  # of each group, its end
 _MOST_LEARNED = 2000  # rows; beyond, evenly drawn
 _LEAST_SCATTER = 0.05
 _AT_ONCE = 4096
+_NO_CAP = 1e9  # spreads: a manifest holds finite numbers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedNetwork:
-    """A trained network with the columns that it reads."""
+    """A network in its runtime, with the columns that it reads and its limit."""
 
     columns: Columns
-    spec: NetworkSpec
-    network: LayerNetwork
+    manifest: ModelManifest  # of deviations, with one artefact
+    artefact: bytes
+    backend: InferenceBackend  # with the artefact loaded; gives raw distances
+    limit: float = 1.0
 
     def score(self, rows: npt.ArrayLike) -> Float64Array:
         """See `Fitted.score`."""
@@ -58,28 +78,48 @@ class FittedNetwork:
             z = self.columns.deviations(values, group).astype(np.float32)
             for first in range(0, len(z), _AT_ONCE):
                 part = slice(first, first + _AT_ONCE)
-                prepared = prepare(self.spec, z[part])
-                found = raw_scores(self.spec, prepared, self.network.run(prepared.inputs))
-                result[part] = np.minimum(result[part], found)
+                result[part] = np.minimum(result[part], self.backend.infer(z[part]))
         result[self.columns.says_nothing(values)] = np.nan
-        return result
+        return result / self.limit
+
+    def with_limit_of(self, rows: Float64Array, labels: GroupArray) -> Self:
+        """The same with the limit of these healthy rows, in order of time within their groups."""
+        return replace(self, limit=fitted_limit(self.score(rows) * self.limit, labels))
 
     def state(self) -> State:
         """See `Fitted.state`."""
         return {
             **self.columns.state(),
-            "network": np.frombuffer(to_artefact(self.network), dtype=np.uint8),
-            "output_spread": np.array(self.spec.output_spread),
-            "target": np.array(self.spec.target),
+            "manifest": np.frombuffer(self.manifest.to_json().encode(), dtype=np.uint8),
+            "artefact": np.frombuffer(self.artefact, dtype=np.uint8),
+            "limit": np.array(self.limit),
         }
 
     @classmethod
     def restore(cls, state: State) -> Self:
         """See `Fitted.restore`."""
-        columns = columns_from(state)
-        network = from_artefact(array_of(state, "network", 1).astype(np.uint8).tobytes())
-        spread, target = (array_of(state, name, 1).astype(np.float64) for name in ("output_spread", "target"))
-        return cls(columns, _spec(columns, spread, target), network)
+        text, artefact = (
+            array_of(state, name, 1).astype(np.uint8).tobytes() for name in ("manifest", "artefact")
+        )
+        try:
+            manifest = ModelManifest.from_json(text)
+        except ManifestError as error:
+            raise ModelStateError(f"manifest: {error}") from error
+        backend = backend_named(manifest.artefacts[0].backend, BackendOptions())
+        backend.load(manifest, artefact)
+        limit = float(array_of(state, "limit", 0).astype(np.float64))
+        return cls(columns_from(state), manifest, artefact, backend, limit)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trained:
+    """One training, and what every runtime runs of it."""
+
+    columns: Columns
+    manifest: ModelManifest
+    files: dict[str, RuntimeFile]  # by column
+    until: Float64Array  # rows that said when to stop
+    until_of: GroupArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,31 +129,49 @@ class Networks:
     kind: NetworkKind
     scale: ScaleRules
     seed: int = 0
-    _trained: dict[str, FittedNetwork] = field(default_factory=dict, repr=False)
+    runtimes: tuple[str, ...] = field(default_factory=runtimes_here, repr=False)
+    _trained: dict[str, _Trained] = field(default_factory=dict, repr=False)
 
     def detectors(self) -> dict[str, OneClassDetector]:
-        """The int8 and the float32 detector, by the name of their column."""
-        return {str(one): _NetworkDetector(self, one) for one in (Precision.INT8, Precision.FLOAT32)}
+        """The detectors by the name of their column: `int8` and `float32` by the reference come first."""
+        first = [str(Precision.INT8), str(Precision.FLOAT32)]
+        others = [
+            f"{precision}:{runtime}"
+            for precision in first
+            for runtime in self.runtimes
+            if runtime != NUMPY and not (runtime == "litert" and precision == "float32")
+        ]
+        return {name: _NetworkDetector(self, name) for name in (*first, *others)}
 
-    def trained(
-        self, rows: npt.ArrayLike, groups: npt.ArrayLike | None
-    ) -> tuple[FittedNetwork, Float32Array]:
-        """The float32 network of these rows, and the deviations that it learned from."""
+    def trained(self, rows: npt.ArrayLike, groups: npt.ArrayLike | None) -> _Trained:
+        """The network of these rows, trained once, in the files of every runtime."""
         values = np.atleast_2d(np.asarray(rows, dtype=np.float64))
         labels = group_labels(groups, len(values))
         columns = fit_columns(values, labels, self.scale)
+        order = np.argsort(labels, kind="stable")
+        values, labels = values[order], labels[order]
         z = np.concatenate(
             [columns.deviations(values[labels == group], group) for group in range(int(labels.max()) + 1)]
         ).astype(np.float32)
-        order = np.concatenate([labels[labels == group] for group in range(int(labels.max()) + 1)])
-        ends = _ends(order)
-        learn, until = (_evenly(part) for part in (z[~ends], z[ends]))
+        ends = _ends(labels)
         key = hashlib.sha256(z.tobytes() + ends.tobytes()).hexdigest()
         if key not in self._trained:
-            self._trained[key] = self._taught(columns, learn, until)
-        return self._trained[key], learn
+            learn, until = (_evenly(part) for part in (z[~ends], z[ends]))
+            network, spec = self._taught(columns, learn, until)
+            calibration = _calibration(learn, self.seed)
+            files = (
+                runtime_files(network, calibration, WEIGHT_BITS)
+                if self.runtimes != (NUMPY,)
+                else reference_files(network, quantise(network, calibration))
+            )
+            named = {_column(file): file for file in files if file.entry.backend != TENSORRT}
+            manifest = _manifest(spec, files[0], self.kind)
+            self._trained[key] = _Trained(columns, manifest, named, values[ends], labels[ends])
+        return self._trained[key]
 
-    def _taught(self, columns: Columns, learn: Float32Array, until: Float32Array) -> FittedNetwork:
+    def _taught(
+        self, columns: Columns, learn: Float32Array, until: Float32Array
+    ) -> tuple[LayerNetwork, NetworkSpec]:
         fitted = fit(self.kind, learn, until, FitSettings(seed=self.seed, most_epochs=EPOCHS))
         outputs = fitted.network.layers[-1].outputs
         target = np.array(fitted.target, dtype=np.float64)
@@ -123,22 +181,42 @@ class Networks:
         scatter = np.sqrt(np.mean(rest**2, axis=0))
         floor = 0.1 * float(np.sqrt(np.mean(scatter**2)))
         floor = max(floor, 1e-6 if fitted.target else _LEAST_SCATTER)
-        return FittedNetwork(columns, _spec(columns, np.maximum(scatter, floor), target), fitted.network)
+        return fitted.network, _spec(columns, np.maximum(scatter, floor), target)
 
 
 @dataclass(frozen=True, slots=True)
 class _NetworkDetector:
     networks: Networks
-    precision: Precision
+    column: str
 
     def fit(self, rows: npt.ArrayLike, groups: npt.ArrayLike | None = None) -> Fitted:
-        """See `OneClassDetector.fit`."""
-        fitted, learn = self.networks.trained(rows, groups)
-        if self.precision is Precision.FLOAT32:
-            return fitted
-        return FittedNetwork(
-            fitted.columns, fitted.spec, quantise(fitted.network, _calibration(learn, self.networks.seed))
-        )
+        """See `OneClassDetector.fit`. Raises ModelError where the runtime cannot run its file."""
+        trained = self.networks.trained(rows, groups)
+        file = trained.files[self.column]
+        entry = replace(file.entry, golden_outputs=())
+        manifest = replace(trained.manifest, artefacts=(entry,))
+        fitted = FittedNetwork(trained.columns, manifest, file.content, loaded(manifest, file))
+        return fitted.with_limit_of(trained.until, trained.until_of)
+
+
+def _column(file: RuntimeFile) -> str:
+    precision, backend = file.entry.precision, file.entry.backend
+    return str(precision) if backend == NUMPY else f"{precision}:{backend}"
+
+
+def _manifest(spec: NetworkSpec, file: RuntimeFile, kind: NetworkKind) -> ModelManifest:
+    """A manifest of deviations: they have no names but their places."""
+    n = len(spec.columns)
+    return ModelManifest(
+        name=str(kind),
+        version="fold",
+        kind=ModelKind.ANOMALY_SCORE,
+        feature_names=tuple(f"deviation_{i}" for i in range(n)),
+        input_shape=(n,),
+        extractor_version="",
+        artefacts=(file.entry,),
+        network=spec,
+    )
 
 
 def _calibration(learn: Float32Array, seed: int) -> Float32Array:
@@ -161,7 +239,7 @@ def _spec(columns: Columns, output_spread: Float64Array, target: Float64Array) -
         columns=tuple(range(n)),
         centre=(0.0,) * n,
         spread=(1.0,) * n,
-        fall_cap=columns.fall_cap,
+        fall_cap=min(columns.fall_cap, _NO_CAP),
         reach=REACH,
         output_spread=tuple(output_spread.tolist()),
         target=tuple(target.tolist()),

@@ -12,8 +12,8 @@ import numpy as np
 
 from dsp.samples import Float32Array, Float64Array
 from models.baseline import FeatureScale, running_median
-from models.cumulative_sum import CumulativeSum
 from models.errors import ModelError
+from models.evaluation.int8_gate import alarm_events
 from models.evaluation.ranking import auroc, pauc
 from models.network import LayerNetwork
 from models.network_score import NetworkSpec, moved, prepare, raw_scores
@@ -67,23 +67,11 @@ def quality_of(judged: Judged, healthy: Float64Array, faulty: Float64Array, limi
         auroc=float(auroc(healthy, faulty) or 0.0),
         pauc=float(pauc(healthy, faulty) or 0.0),
         by_fault=by_fault,
-        healthy_alarms=alarm_events(healthy / limit, judged.healthy),
-        faulty_alarms=alarm_events(faulty / limit, judged.faulty),
+        healthy_alarms=alarm_events(healthy / limit, judged.healthy.sequence),
+        faulty_alarms=alarm_events(faulty / limit, judged.faulty.sequence),
         healthy_items=len(healthy),
         faulty_items=len(faulty),
     )
-
-
-def alarm_events(scores: Float64Array, rows: Rows) -> int:
-    """How many alarms begin in the sequences, by the sequential test that live scores pass."""
-    events = 0
-    for label in np.unique(rows.sequence):
-        test, stood = CumulativeSum(), False
-        for score in scores[rows.sequence == label].tolist():
-            stands = test.observe(score)
-            events += stands and not stood
-            stood = stands
-    return events
 
 
 def raw_of(spec: NetworkSpec, network: LayerNetwork, items: Float32Array) -> Float64Array:

@@ -20,7 +20,8 @@ from models.manifest import Artefact, ModelKind, ModelManifest
 from models.network import to_artefact
 from models.network_score import NetworkForm, NetworkSpec, prepare
 from models.training.card import model_card
-from models.training.fitting import REACH, Fit, FitSettings, NetworkKind, Progress, fit
+from models.training.distilling import teacher_of
+from models.training.fitting import REACH, Fit, FitSettings, NetworkKind, Progress, Teacher, fit
 from models.training.golden import golden_vectors
 from models.training.judging import fitted_limit, judged_items, quality_of, raw_of
 from models.training.record import RECORD_FILE
@@ -33,8 +34,7 @@ from models.training.rows import (
     scales_of,
     to_bytes,
 )
-
-FLOAT_FILE = "float32.json"
+from models.training.runtime_files import FLOAT_FILE
 
 LATENCY_BUDGET_S = 0.002
 _RULES = ScaleRules(floor=0.5, fall_cap=1.0)  # as the other one-class detectors on live rows
@@ -42,21 +42,36 @@ Teach = Callable[[Float32Array, Float32Array], Fit]
 _LEAST_SCATTER = 0.05  # spreads: an output that never errs must not rule the distance
 
 
-def train(
+def train(  # noqa: PLR0917
     rows: TrainingRows,
     kind: NetworkKind,
     name: str,
     settings: FitSettings,
     progress: Progress = lambda epoch, learning, stopping: None,
+    teacher: Bundle | None = None,
 ) -> Bundle:
-    """A bundle with a trained float32 network. Raises ModelError where the rows cannot teach one."""
-    return finished(
-        rows, kind, name, settings, lambda learn, until: fit(kind, learn, until, settings, progress)
-    )
+    """A bundle with a trained float32 network. Raises ModelError where the rows cannot teach one.
+
+    `teacher`: a bundle of the same kind and features whose outputs the network learns to give, too.
+    """
+    of: Teacher | None = None
+    if teacher is not None:
+        columns = columns_of(rows.parts()[0], scales_of(rows.feature_names), _RULES)
+        of = teacher_of(teacher, _spec(kind, rows, columns), rows.feature_names)
+
+    def taught(learn: Float32Array, until: Float32Array) -> Fit:
+        return fit(kind, learn, until, settings, progress, of)
+
+    return finished(rows, kind, name, settings, taught, "" if teacher is None else teacher.identity)
 
 
-def finished(rows: TrainingRows, kind: NetworkKind, name: str, settings: FitSettings, teach: Teach) -> Bundle:
-    """A bundle with the network that `teach` makes of deviations that teach and that say when to stop."""
+def finished(  # noqa: PLR0917
+    rows: TrainingRows, kind: NetworkKind, name: str, settings: FitSettings, teach: Teach, teacher: str = ""
+) -> Bundle:
+    """A bundle with the network that `teach` makes of deviations that teach and that say when to stop.
+
+    `teacher`: the identity of the bundle that taught besides the rows.
+    """
     learn, until, held = rows.parts()
     columns = columns_of(learn, scales_of(rows.feature_names), _RULES)
     open_spec = _spec(kind, rows, columns)
@@ -67,7 +82,7 @@ def finished(rows: TrainingRows, kind: NetworkKind, name: str, settings: FitSett
         )
     fitted = teach(_seen(open_spec, items[0]), _seen(open_spec, items[1]))
     spec = _closed(open_spec, fitted, items[1].values)
-    return _bundle(rows, kind, name, settings, fitted, spec)
+    return _bundle(rows, kind, name, settings, fitted, spec, teacher)
 
 
 def _spec(kind: NetworkKind, rows: TrainingRows, columns: Columns) -> NetworkSpec:
@@ -110,7 +125,13 @@ def _closed(spec: NetworkSpec, fitted: Fit, until: Float32Array) -> NetworkSpec:
 
 
 def _bundle(  # noqa: PLR0917
-    rows: TrainingRows, kind: NetworkKind, name: str, settings: FitSettings, fitted: Fit, spec: NetworkSpec
+    rows: TrainingRows,
+    kind: NetworkKind,
+    name: str,
+    settings: FitSettings,
+    fitted: Fit,
+    spec: NetworkSpec,
+    teacher: str,
 ) -> Bundle:
     judged = judged_items(rows, spec, kind.steps, settings.seed)
     healthy, faulty = (raw_of(spec, fitted.network, part.values) for part in (judged.healthy, judged.faulty))
@@ -123,6 +144,8 @@ def _bundle(  # noqa: PLR0917
         "seed": settings.seed,
         "settings": asdict(settings),
         "parameters": fitted.network.parameters,
+        "zero_weights": sum(int((layer.weights == 0).sum()) for layer in fitted.network.layers),
+        "teacher": teacher,
         "epochs": fitted.epochs,
         "losses": [[round(value, 6) for value in pair] for pair in fitted.losses],
         "data_sha256": rows.sha256,

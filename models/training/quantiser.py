@@ -1,7 +1,7 @@
 """A float32 network to an int8 one: scales from the true smallest and largest values that were seen.
 
 Duty: the arithmetic of quantising a `LayerNetwork`; writes no file, judges nothing. What the int8 network is
-worth is `models.training.gate`'s to say.
+worth is `models.evaluation.int8_gate`'s to say.
 
 Activations are asymmetric, one scale per tensor, over the true minimum and maximum of the calibration rows (a
 moving average or percentile cuts what an anomaly detector is there for). Weights are symmetric: one scale per

@@ -1,10 +1,9 @@
 """A float32 bundle to one with int8 artefacts for every runtime that is installed, each with its own limit.
 
 Duty: make the files, run each in its own runtime on the bundle's held-out rows, fit its limit there, compare
-it with the float32 network, and refuse what changed too much (`GATE`). Trains nothing.
+it with the float32 network, and say what changed too much (`models.evaluation.int8_gate`). Trains nothing.
 
-int8 is inside the network only; the distance is float (`models.network_score`). TensorRT's file is judged on
-the CPU, by ONNX Runtime: its numbers are the file's, not the device's, and its entry says so.
+int8 is inside the network only; the distance is float (`models.network_score`).
 """
 
 from __future__ import annotations
@@ -12,46 +11,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
 from dsp.samples import Float32Array, Float64Array
 from models.backend import InferenceBackend
-from models.backends.network import BackendOptions
-from models.backends.table import backend_named
-from models.bundle import Bundle, artefact_of
+from models.bundle import Bundle
 from models.errors import BackendUnavailableError, BundleError
-from models.manifest import Artefact, ModelManifest, Precision, golden_inputs
-from models.network import from_artefact, to_artefact
+from models.evaluation.int8_gate import GATE, Gate
+from models.manifest import Artefact, ModelManifest, golden_inputs
+from models.network import from_artefact
 from models.network_score import prepare
 from models.training.judging import Judged, Quality, calibration_items, fitted_limit, judged_items, quality_of
-from models.training.making import FLOAT_FILE
-from models.training.quantiser import MOST_ROWS, quantise
+from models.training.quantiser import MOST_ROWS
 from models.training.record import record_of, rows_of
+from models.training.runtime_files import FLOAT_FILE, RuntimeFile, loaded, runtime_files
 
-NUMPY, ONNXRUNTIME, OPENVINO, LITERT, TENSORRT = (
-    "numpy_reference", "onnxruntime", "openvino", "litert", "tensorrt",
-)  # fmt: skip
-FLOAT_ONNX, INT8_ONNX, SYMMETRIC_ONNX, INT8_TFLITE, INT8_JSON = (
-    "float32.onnx", "int8.onnx", "int8_symmetric.onnx", "int8.tflite", "int8.json",
-)  # fmt: skip
-_DISTRIBUTIONS = {
-    NUMPY: "numpy", ONNXRUNTIME: "onnxruntime", OPENVINO: "openvino", LITERT: "ai-edge-litert",
-}  # fmt: skip
 _TIMED_CALLS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """How much int8 may change; see `Verdict.refusals`."""
-
-    mean_auroc: float = 0.002
-    worst_auroc: float = 0.005
-    alarm_events: int = 1
-
-
-GATE = Gate()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +38,9 @@ class Verdict:
     quality: Quality
     reference: Quality
     correlation: float  # of ranks of scores, over all judged items
-    latency_us: float  # median of single calls on this machine, our part included
+    score_correlation: float  # Pearson's, of the scores themselves
+    calibrated_with: int  # rows, by their true smallest and largest values
+    latency_us: tuple[float, float]  # median and 99 % of single calls on this machine, our part included
 
     @property
     def auroc_changes(self) -> list[float]:
@@ -81,22 +59,7 @@ class Verdict:
 
     def refusals(self, gate: Gate = GATE) -> list[str]:
         """What of the gate the artefact does not keep, in words; empty is right."""
-        changes = np.abs(self.auroc_changes)
-        said = []
-        if changes.mean() > gate.mean_auroc:
-            said.append(f"mean AUROC change {changes.mean():.4f} is above {gate.mean_auroc}")
-        if changes.max() > gate.worst_auroc:
-            said.append(f"worst AUROC change {changes.max():.4f} is above {gate.worst_auroc}")
-        if abs(self.alarms_changed) > gate.alarm_events:
-            said.append(f"alarm events changed by {self.alarms_changed:+d}, more than {gate.alarm_events}")
-        return said
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Candidate:
-    entry: Artefact
-    content: bytes
-    judged_by: str  # the backend that runs it here
+        return gate.refusals(self.auroc_changes, self.alarms_changed)
 
 
 def quantised_bundle(
@@ -113,16 +76,20 @@ def quantised_bundle(
         raise BundleError("the bundle has no network")
     judged = judged_items(rows, spec, record.steps, record.seed)
     calibration = prepare(spec, calibration_items(rows, spec, record.steps, record.seed, MOST_ROWS)).inputs
-    found: list[tuple[_Candidate, Verdict]] = []
+    found: list[tuple[RuntimeFile, Verdict]] = []
     reference: Quality | None = None
     before: Float64Array | None = None
-    for candidate in _candidates(bundle, calibration, weight_bits):
+    if FLOAT_FILE not in bundle.files:
+        raise BundleError(f"the bundle has no {FLOAT_FILE}: it was not made by `stethos train`")
+    for candidate in runtime_files(from_artefact(bundle.files[FLOAT_FILE]), calibration, weight_bits):
         try:
-            backend = _loaded(bundle.manifest, candidate)
+            backend = loaded(bundle.manifest, candidate)
         except BackendUnavailableError as error:
             say(f"{candidate.entry.backend}, {candidate.entry.precision}: left out, {error}")
             continue
-        verdict, raw = _verdict(candidate, backend, judged, bundle.manifest, reference, before)
+        verdict, raw = _verdict(
+            candidate, backend, judged, bundle.manifest, reference, before, len(calibration)
+        )
         backend.close()
         if reference is None:
             reference, before = verdict.quality, raw
@@ -138,59 +105,14 @@ def _kept(bundle: Bundle) -> set[str]:
     return {one.file for one in bundle.manifest.files}
 
 
-def _candidates(bundle: Bundle, calibration: Float32Array, weight_bits: int) -> list[_Candidate]:
-    """The float32 reference first."""
-    from models.training.flatbuffer import to_tflite
-    from models.training.onnx_files import to_onnx, to_qdq
-
-    if FLOAT_FILE not in bundle.files:
-        raise BundleError(f"the bundle has no {FLOAT_FILE}: it was not made by `stethos train`")
-    content = bundle.files[FLOAT_FILE]
-    network = from_artefact(content)
-    int8 = quantise(network, calibration)
-    float_onnx = to_onnx(network)
-    qdq = to_qdq(float_onnx, calibration, symmetric=False, weight_bits=weight_bits)
-    symmetric = to_qdq(float_onnx, calibration, symmetric=True, weight_bits=8)
-    ends = (int8.input_quantisation, int8.layers[-1].output)
-
-    def one(backend: str, file: str, made: bytes, bits: int | None = None) -> _Candidate:
-        runs = ONNXRUNTIME if backend == TENSORRT else backend
-        precision = Precision.FLOAT32 if bits is None else Precision.INT8
-        into, out = ends if backend == LITERT else (None, None)
-        release = _version(runs)
-        where = f"{runs} {release}" + (" on the CPU, not on the device" if runs != backend else "")
-        entry = Artefact(
-            backend, "", 0, 1.0, into, out, "", precision, bits, where, release if runs == backend else ""
-        )
-        return _Candidate(artefact_of(entry, file, made), made, runs)
-
-    return [
-        one(NUMPY, FLOAT_FILE, content),
-        one(ONNXRUNTIME, FLOAT_ONNX, float_onnx),
-        one(OPENVINO, FLOAT_ONNX, float_onnx),
-        one(NUMPY, INT8_JSON, to_artefact(int8), 8),
-        one(ONNXRUNTIME, INT8_ONNX, qdq, weight_bits),
-        one(OPENVINO, INT8_ONNX, qdq, weight_bits),
-        one(LITERT, INT8_TFLITE, to_tflite(int8), 8),
-        one(TENSORRT, SYMMETRIC_ONNX, symmetric, 8),
-    ]
-
-
-def _loaded(manifest: ModelManifest, candidate: _Candidate) -> InferenceBackend:
-    """The backend with the candidate loaded at limit 1: its scores are raw distances."""
-    entry = replace(candidate.entry, backend=candidate.judged_by, limit=1.0)
-    backend = backend_named(candidate.judged_by, BackendOptions())
-    backend.load(replace(manifest, artefacts=(entry,)), candidate.content)
-    return backend
-
-
 def _verdict(  # noqa: PLR0917
-    candidate: _Candidate,
+    candidate: RuntimeFile,
     backend: InferenceBackend,
     judged: Judged,
     manifest: ModelManifest,
     reference: Quality | None,
     before: Float64Array | None,
+    calibrated_with: int,
 ) -> tuple[Verdict, Float64Array]:
     healthy = backend.infer(judged.healthy.values).astype(np.float64)
     faulty = backend.infer(judged.faulty.values).astype(np.float64)
@@ -203,36 +125,31 @@ def _verdict(  # noqa: PLR0917
         limit=limit,
         golden_outputs=tuple(float(f"{value:.7g}") for value in (golden / limit).tolist()),
     )
+    correlations = (1.0, 1.0) if before is None else _correlations(before, raw)
     verdict = Verdict(
         entry=entry,
         quality=quality,
         reference=quality if reference is None else reference,
-        correlation=1.0 if before is None else _rank_correlation(before, raw),
+        correlation=correlations[1],
+        score_correlation=correlations[0],
+        calibrated_with=calibrated_with,
         latency_us=_latency_us(backend, judged.healthy.values[:1]),
     )
     return verdict, raw
 
 
-def _rank_correlation(first: Float64Array, second: Float64Array) -> float:
-    """Spearman's, of what is finite in both."""
+def _correlations(first: Float64Array, second: Float64Array) -> tuple[float, float]:
+    """Pearson's and Spearman's, of what is finite in both."""
     whole = np.isfinite(first) & np.isfinite(second)
-    ranks = [
-        np.argsort(np.argsort(values[whole], kind="stable"), kind="stable") for values in (first, second)
-    ]
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    scores = [values[whole] for values in (first, second)]
+    ranks = [np.argsort(np.argsort(values, kind="stable"), kind="stable") for values in scores]
+    return float(np.corrcoef(scores[0], scores[1])[0, 1]), float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
-def _latency_us(backend: InferenceBackend, item: Float32Array) -> float:
+def _latency_us(backend: InferenceBackend, item: Float32Array) -> tuple[float, float]:
     taken = []
     for _ in range(_TIMED_CALLS):
         begin = time.perf_counter_ns()
         backend.infer(item)
-        taken.append(time.perf_counter_ns() - begin)
-    return float(np.median(taken)) / 1e3
-
-
-def _version(backend: str) -> str:
-    try:
-        return version(_DISTRIBUTIONS[backend])
-    except PackageNotFoundError:
-        return ""
+        taken.append((time.perf_counter_ns() - begin) / 1e3)
+    return float(np.median(taken)), float(np.percentile(taken, 99))

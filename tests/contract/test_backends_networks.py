@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
-from models.backends.network import BackendOptions
+from models.backends.network import BackendOptions, Network, NetworkBackend
+from models.backends.onnxruntime_backend import PROVIDERS as PROVIDER_ROWS
+from models.backends.runtime_version import is_older, runtime_version
 from models.backends.table import backend_named
 from models.errors import ArtefactError, BackendUnavailableError, InferenceError
-from models.manifest import ModelManifest
+from models.manifest import Artefact, ModelManifest
 from models.manifest_entries import Precision, Quantisation
+from tests.fakes import small_network
 from tests.fakes import tiny_networks as tiny
 from tests.fakes.edgetpu_delegate import delegate_library
 
@@ -148,3 +153,90 @@ def test_what_lies_beyond_the_network_s_reach_still_counts(
     near, far = tiny.rows(1), tiny.rows(1)
     near[0, 4], far[0, 4] = -30 + tiny.REACH, 50.0
     assert backend.infer(far)[0] > 3 * backend.infer(near)[0]
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("where", ["relative", "absolute", "above"])
+def test_weights_in_a_file_that_nobody_verified_are_refused(
+    name: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ONNX may name another file for its weights, anywhere on the disk."""
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    location = {"relative": "weights.bin", "absolute": str(tmp_path / "work" / "weights.bin")}.get(
+        where, "../work/weights.bin"
+    )
+    model = onnx.load_from_string(tiny.onnx_float())
+    onnx.save_model(
+        model, "model.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0
+    )  # fmt: skip
+    outside = onnx.load("model.onnx", load_external_data=False)
+    for tensor in outside.graph.initializer:
+        for entry in tensor.external_data:
+            entry.value = location if entry.key == "location" else entry.value
+    manifest, artefact = package(name, outside.SerializeToString())
+    with pytest.raises(ArtefactError, match="other files"):
+        backend_named(name, BackendOptions()).load(manifest, artefact)
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")  # ONNX Runtime's only word on what it did
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_a_provider_that_says_it_is_there_and_is_not_used_is_an_error(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ONNX Runtime then makes a session on the CPU, and only warns."""
+    import onnxruntime
+
+    have = onnxruntime.get_available_providers()
+    if PROVIDERS[name] in have:
+        pytest.skip(f"this machine has {PROVIDERS[name]}")
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [PROVIDERS[name], *have])
+    with pytest.raises(BackendUnavailableError, match=f"fell back from {PROVIDERS[name]}"):
+        backend_named(name, BackendOptions()).load(*package(name, tiny.onnx_int8()))
+
+
+def test_two_networks_of_one_shape_never_share_a_compiled_engine(tmp_path: Path) -> None:
+    """TensorRT's provider names an engine by the graph, not by its weights: another's would be loaded."""
+    seen: list[BackendOptions] = []
+
+    def opened(artefact: bytes, entry: Artefact, options: BackendOptions) -> Network:
+        seen.append(options)
+        raise ArtefactError("enough seen")
+
+    for artefact in (tiny.onnx_float(), tiny.onnx_int8()):
+        backend = NetworkBackend("tensorrt", opened, BackendOptions(cache_folder=str(tmp_path / "engines")))
+        with pytest.raises(ArtefactError, match="enough seen"):
+            backend.load(*package("tensorrt", artefact))
+    first, second = (Path(options.cache_folder) for options in seen)
+    assert first != second
+    assert first.parent == second.parent == tmp_path / "engines"
+    assert first.is_dir()
+    said = PROVIDER_ROWS["tensorrt"].said(seen[0])
+    assert said["trt_engine_cache_path"] == str(first)
+    assert said["trt_engine_cache_enable"] == "1"
+
+
+@pytest.mark.parametrize("name", ["numpy_reference", "onnxruntime", "openvino", "litert"])
+def test_a_runtime_older_than_the_artefact_needs_is_refused_and_the_same_one_is_not(name: str) -> None:
+    manifest, artefact = small_network.package(name)
+    here = runtime_version(name)
+    assert here
+
+    def needing(release: str) -> ModelManifest:
+        return replace(manifest, artefacts=(replace(manifest.artefacts[0], min_runtime=release),))
+
+    backend = backend_named(name, BackendOptions())
+    for release in ("", "0.1", here):
+        backend.load(needing(release), artefact)
+    for release in ("9999.1", f"{here}.1"):
+        with pytest.raises(BackendUnavailableError, match=f"needs .*{release}.* has {here}"):
+            backend.load(needing(release), artefact)
+    assert backend.infer(small_network.rows(2, 1)).shape == (2,)
+
+
+def test_releases_are_compared_as_numbers() -> None:
+    assert is_older("1.9.2", "1.31.1")
+    assert not is_older("1.31.1", "1.9.2")
+    assert not is_older("2.4.6", "2.4")
+    assert is_older("2026.4.0-21-releases", "2026.4.1")
+    assert not is_older("", "1.0")  # what is not known refuses nothing: golden vectors judge

@@ -33,11 +33,13 @@ def built_ui() -> None:
 
 @pytest.fixture(scope="module")
 def start_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Rig]]:
-    """Starts a rig with options of the simulator; afterwards everything is ended, and that is asserted."""
+    """Starts a rig with options of the simulator, `prepare`d before; all is ended, and that is asserted."""
     rigs: list[Rig] = []
 
-    def start(*simulator_options: str) -> Rig:
+    def start(*simulator_options: str, prepare: Callable[[Rig], None] | None = None) -> Rig:
         rigs.append(Rig(tmp_path_factory.mktemp("rig"), *simulator_options))
+        if prepare is not None:
+            prepare(rigs[-1])
         rigs[-1].start()
         return rigs[-1]
 

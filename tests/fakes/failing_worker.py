@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from dsp.samples import Float32Array
 from models.backend import InferenceBackend
 from models.backends.network import BackendOptions
 from models.backends.table import backend_named
+from models.host_messages import Kind, Message
 from models.host_worker import serve
 from models.manifest import ModelManifest
 
@@ -51,14 +53,21 @@ class FailingBackend:
         if self._flag.exists():
             getattr(self, self._fail.replace("-", "_"))()
             if scores is not None:
-                scores = {"wrong": scores * 1.5 + 1, "nan": scores * np.float32(np.nan)}.get(
-                    self._fail, scores
-                )
+                scores = {
+                    "wrong": scores * 1.5 + 1,
+                    "nan": scores * np.float32(np.nan),
+                    "infinite": scores + np.float32(np.inf),
+                    "one_for_all": scores[:1],
+                }.get(self._fail, scores)
         return np.empty(0, np.float32) if scores is None else scores
 
     def wrong(self) -> None: ...
 
     def nan(self) -> None: ...
+
+    def infinite(self) -> None: ...
+
+    def one_for_all(self) -> None: ...
 
     def abort(self) -> None:
         print("terminate called after throwing an instance of 'test'", file=sys.stderr, flush=True)
@@ -101,6 +110,22 @@ class FailingBackend:
     def chatty(self) -> None:
         for _ in range(1000):
             os.write(2, b"EP Error\n" * 1000) if _room() else None
+
+    def endless_words(self) -> None:
+        """As a driver that complains in a loop and never comes back; `yes` ends when nobody listens."""
+        with Path("/proc/self/fd/2").open("wb") as out:
+            subprocess.Popen(["yes", "EP Error"], stdout=out)
+        time.sleep(3600)
+
+    def deaf(self) -> None:
+        """The socket is closed, and the process does not end."""
+        os.close(int(sys.argv[1]))
+        time.sleep(3600)
+
+    def endless_answers(self) -> None:
+        """Answers that nobody asked for, as fast as they are taken."""
+        while True:
+            os.write(int(sys.argv[1]), Message(Kind.SCORES, 1, 4711).packed())
 
 
 def _room() -> bool:

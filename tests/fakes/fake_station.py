@@ -335,6 +335,7 @@ class FakeStation:
             unacknowledged_alarms=sum("unacknowledged" in alarm.state for alarm in active),
             velocity_rms_mm_s=machine.value(channel_id, "velocity_rms_mm_s", now_s),
             score=machine.value(channel_id, "score", now_s) if learning.complete else None,
+            scored_by="statistical detector" if learning.complete else None,
             updated_ms=1000.0 * self._wall_s(),
         )
 

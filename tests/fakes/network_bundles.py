@@ -29,7 +29,7 @@ def small_bundle() -> Bundle:
             artefact_of(with_precision(raw, "openvino"), "int8.onnx", FILES["int8.onnx"]),
             artefact_of(raw, "float32.onnx", FILES["float32.onnx"]),
         ),
-        golden=(GoldenVector((-30.0, -31.0), 0.4, 0.02),),
+        golden=(GoldenVector((-30.0, -31.0), 0.4, 0.02), GoldenVector((-20.0, -31.0), 3.0, 0.02)),
         network=NetworkSpec(
             form=NetworkForm.RECONSTRUCTION,
             scales=(FeatureScale.DECIBEL, FeatureScale.DECIBEL),

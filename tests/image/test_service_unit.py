@@ -48,6 +48,10 @@ def test_what_numba_needs_is_said_beside_its_line() -> None:
     assert "Type=notify" in lines
 
 
+def test_a_runtime_that_takes_all_memory_ends_alone() -> None:
+    assert "OOMPolicy=continue" in UNIT.read_text(encoding="utf-8").splitlines()
+
+
 def calls_of(word: str) -> set[str]:
     """The system calls of a word in SystemCallFilter: one call, or a group with the groups in it."""
     if not word.startswith("@"):
@@ -81,6 +85,10 @@ def test_what_the_service_asks_of_the_kernel_is_allowed_whatever_line_takes_it_a
         "prlimit64",
         "fdatasync",
         "ioctl",
+        "memfd_create",  # the model host's: how a model and its batches reach a child
+        "fcntl",
+        "vfork",
+        "renameat2",
     }
     assert asked <= allowed
     assert (

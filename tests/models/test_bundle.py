@@ -81,6 +81,9 @@ def changed(key: str, value: object) -> Callable[[dict[str, bytes]], None]:
     return change
 
 
+GOLDEN = json.loads(small_bundle().manifest.to_json())["golden"]
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
@@ -94,6 +97,12 @@ def changed(key: str, value: object) -> Callable[[dict[str, bytes]], None]:
         (lambda c: c.update({MODEL_CARD: b"# Other\n"}), ["model_card.md has"]),
         (lambda c: (c.pop("int8.onnx"), c.pop(MODEL_CARD)), ["int8.onnx is missing", "model_card.md is m"]),
         (changed("golden", []), ["no golden vectors"]),
+        (changed("golden", GOLDEN[:1]), ["near 0.4", "always says so"]),
+        (changed("golden", [*GOLDEN[:1], {**GOLDEN[0], "output": 0.43}]), ["near 0.4", "always says so"]),
+        (
+            changed("golden", [{**one, "tolerance": 0.5} for one in GOLDEN]),
+            ["tolerance is 0.5", "at most 0.1"],
+        ),
         (changed("network", None), ["network's input"]),
         (changed("files", []), ["lists no model_card.md", "model_card.md is in the bundle, but not"]),
         (changed("version", ""), ["manifest.version"]),

@@ -14,8 +14,9 @@ from models.backends.numpy_reference import NumpyReference
 from models.bundle import Bundle
 from models.detector import AnomalyScore, BaselineDetector
 from models.errors import InferenceError, ModelStateError, TensorError
-from models.network_judge import NetworkJudge
+from models.network_judge import NetworkAnswer, NetworkJudge, asked_of
 from models.network_score import NetworkForm
+from models.network_seat import NetworkSeat
 from models.training.rows import Stretch, training_rows
 from tests.fakes.linear_bundle import linear_bundle
 from tests.models.test_detector import DEMO, NAMES, vectors
@@ -38,11 +39,15 @@ def bundle() -> Bundle:
 def judge(made: Bundle) -> NetworkJudge:
     backend = NumpyReference()
     backend.load(made.manifest, made.artefact_bytes("numpy_reference"))
-    return NetworkJudge(made.manifest, backend.infer)
+    return NetworkJudge(made.manifest, asked_of(backend))
+
+
+def nobody(batch: Float32Array) -> NetworkAnswer:
+    raise InferenceError("nobody is to be asked")
 
 
 def learned(network: NetworkJudge) -> BaselineDetector:
-    detector = BaselineDetector(DEMO, network=network)
+    detector = BaselineDetector(DEMO, network=NetworkSeat(lambda: network))
     assert all(detector.observe(vector) is None for vector in vectors(62))
     return detector
 
@@ -70,7 +75,7 @@ def test_a_louder_channel_is_judged_from_its_own_level() -> None:
 def test_it_is_the_same_after_a_restart() -> None:
     network = judge(bundle())
     detector = learned(network)
-    again = BaselineDetector(DEMO, network=network)
+    again = BaselineDetector(DEMO, network=NetworkSeat(lambda: network))
     again.restore(json.loads(json.dumps(detector.state())))
     assert [one.value for one in scores(again)] == [one.value for one in scores(detector)]
 
@@ -80,14 +85,14 @@ def test_a_network_that_fails_leaves_the_window_to_the_baseline() -> None:
     works = judge(made)
     broken = [False]
 
-    def infer(batch: Float32Array) -> Float32Array:
+    def ask(batch: Float32Array) -> NetworkAnswer:
         if broken[0]:
             raise InferenceError("the accelerator was unplugged")
         backend = NumpyReference()
         backend.load(made.manifest, made.artefact_bytes("numpy_reference"))
-        return backend.infer(batch)
+        return asked_of(backend)(batch)
 
-    detector, plain = learned(NetworkJudge(made.manifest, infer)), BaselineDetector(DEMO)
+    detector, plain = learned(NetworkJudge(made.manifest, ask)), BaselineDetector(DEMO)
     for vector in vectors(62):
         plain.observe(vector)
     broken[0] = True
@@ -114,6 +119,6 @@ def test_a_temporal_network_and_what_is_none_are_refused() -> None:
     spec = replace(manifest.network, form=NetworkForm.PREDICTION)
     temporal = replace(manifest, network=spec, input_shape=(2, 6), golden=())
     with pytest.raises(ModelStateError, match="rows before"):
-        NetworkJudge(temporal, lambda batch: batch[:, 0])
+        NetworkJudge(temporal, nobody)
     with pytest.raises(ModelStateError, match="no network"):
-        NetworkJudge(replace(manifest, network=None), lambda batch: batch[:, 0])
+        NetworkJudge(replace(manifest, network=None), nobody)

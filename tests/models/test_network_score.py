@@ -82,3 +82,32 @@ def test_another_shape_is_refused() -> None:
             prepare(temporal, np.zeros(shape, np.float32))
     with pytest.raises(TensorError, match="the network gave"):
         raw_scores(SPEC, prepare(SPEC, ROWS), np.zeros((2, 2), np.float32))
+
+
+@pytest.mark.parametrize("fall_cap", [3.0, 8.0, 20.0])
+@pytest.mark.parametrize("scale", FeatureScale)
+def test_every_short_way_gives_what_the_definition_says(scale: FeatureScale, fall_cap: float) -> None:
+    """All columns of one scale, with holes and without, against the definition, one value at a time."""
+    spec = replace(
+        SPEC,
+        scales=(scale,) * 4,
+        columns=(0, 1, 2, 3),
+        centre=(0.0, 1.0, 2.0, 3.0),
+        spread=(1.0, 2.0, 0.5, 1.0),
+        fall_cap=fall_cap,
+        output_spread=(1.0,) * 4,
+    )
+    rows = np.array([[1.0, 4.0, -60.0, 90.0], [np.nan, 2.0, 3.0, -4.0]], np.float32)
+    prepared = prepare(spec, rows)
+    for i, row in enumerate(rows.tolist()):
+        over = 0.0
+        for k, given in enumerate(row):
+            levels = scale is FeatureScale.LEVEL and not math.isnan(given)
+            value = 20 * math.log10(max(given, 1e-12)) if levels else given
+            z = (value - spec.centre[k]) / spec.spread[k]
+            z = max(z, -fall_cap) if not math.isnan(z) and scale is not FeatureScale.UNUSED else 0.0
+            assert prepared.inputs[i, k] == pytest.approx(min(max(z, -8.0), 8.0), rel=1e-6)
+            assert prepared.target[i, k] == pytest.approx(min(max(z, -8.0), 8.0))
+            over += max(abs(z) - 8.0, 0.0) ** 2 / 4
+        assert prepared.beyond[i] == pytest.approx(over)
+    assert prepared.empty.tolist() == [scale is FeatureScale.UNUSED] * 2

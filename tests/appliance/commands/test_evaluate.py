@@ -67,8 +67,10 @@ def run(*arguments: str) -> int:
 
 def test_json_lists_every_task(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--data", str(folder), "--json") == 0
-    report = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    report = json.loads(said.out)
     assert set(report) == {"settings_hash", "extractor_version", "results"}
+    assert "networks: none was asked for" in said.err
     by_variant = {(result["dataset"], result["variant"]): result for result in report["results"]}
     assert set(by_variant) == {
         ("bench", "rules"),

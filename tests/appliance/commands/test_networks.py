@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from appliance.__main__ import main
-from appliance.commands.train_rows import folder_rows
+from appliance.capture_segment import SegmentHead, Stretch, encode_segment
+from appliance.commands.train_rows import captured_rows, folder_rows
 from appliance.errors import Rejected
 from models.store import read_bundle, write_bundle
 from tests.fakes.linear_bundle import linear_bundle
@@ -46,8 +47,12 @@ def test_the_table_says_what_changed(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert {row["precision"] for row in told["artefacts"]} == {"float32", "int8"}
     assert all(row["auroc_change_worst"] <= 0.005 for row in told["artefacts"])
     assert len(read_bundle(path).manifest.artefacts) == 8
-    assert main(["quantise", str(path)]) == 0
-    assert "rank corr." in capsys.readouterr().out
+    assert all(row["passed"] and 100 <= row["calibration_rows"] <= 1000 for row in told["artefacts"])
+    assert main(["quantise", str(path), "--weight-bits", "7"]) == 0
+    said = capsys.readouterr().out
+    assert "of ranks" in said
+    assert "weights of 7 and 8 bits (7: for processors without VNNI)" in said
+    assert said.count("pass") == 8
 
 
 def test_a_golden_output_that_is_wrong_is_named(
@@ -103,6 +108,35 @@ def test_a_folder_becomes_rows(tmp_path: Path) -> None:
         folder_rows(tmp_path / "old" / "nothing", said.append)
 
 
+def capture(path: Path, trigger: dict[str, object], seed: int) -> None:
+    samples = np.random.default_rng(seed).standard_normal((40_960, 2)).astype(np.float32)
+    head = SegmentHead(
+        capture_id=path.stem, part=0, asset_id="motor-1", sensor_id="s1", channels=("x", "y"), unit="m/s2",
+        nominal_rate_hz=2048.0, trigger_time_ns=0, time_trusted=True, trigger_monotonic_ns=0, boot_id="b",
+        before_s=15.0, after_s=5.0, triggers=({**trigger, "offset_ns": 0},), last=True, joins=False,
+    )  # fmt: skip
+    path.write_bytes(encode_segment(head, [Stretch(0, 2048.0, samples)]))
+
+
+def test_captures_teach_where_people_asked_for_them_and_judge_where_an_alarm_did(tmp_path: Path) -> None:
+    by_hand, by_alarm = {"actor": "kim", "comment": ""}, {"alarm_id": "a1", "rule": "score"}
+    for i in range(2):
+        capture(tmp_path / f"hand-{i}.0.stcap", by_hand, i)
+        capture(tmp_path / f"alarm-{i}.0.stcap", by_alarm, 10 + i)
+    capture(tmp_path / "false-alarm.0.stcap", by_alarm, 20)
+    (tmp_path / "false-alarm.0.stcap.toml").write_text("[recording]\nhealthy = true\n")
+    capture(tmp_path / "worn.0.stcap", by_hand, 21)
+    (tmp_path / "worn.0.stcap.toml").write_text("[recording]\nhealthy = false\n")
+    record(tmp_path / "no-capture.npz", 2048.0, 20.0, 5)
+    rows = captured_rows(tmp_path, lambda text: None)
+    assert len(np.unique(rows.healthy.sequence)) == 3 * 2
+    assert len(np.unique(rows.faulty.sequence)) == 3 * 2
+    assert len(rows.healthy) > 60
+    with pytest.raises(Rejected, match="no recording"):
+        (tmp_path / "empty").mkdir()
+        captured_rows(tmp_path / "empty", lambda text: None)
+
+
 def test_a_replay_may_be_scored_by_a_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "teach").mkdir()
     record(tmp_path / "teach" / "0.npz", 2048.0, 60.0, 1)
@@ -144,6 +178,9 @@ def test_train_quantise_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str
         (["--data", "/nowhere", "--kind", "temporal"], "no such folder"),
         (["--simulate", "--kind", "temporal", "--epochs", "0"], "above 0"),
         (["--simulate", "--kind", "temporal", "--seconds", "nan"], "above 0"),
+        (["--simulate", "--kind", "temporal", "--prune", "1"], "--prune"),
+        (["--simulate", "--kind", "temporal", "--parameters", "60000"], "--parameters"),
+        (["--captures", "/nowhere", "--kind", "temporal"], "no such folder"),
     ],
 )
 def test_wrong_arguments_of_train_are_named(

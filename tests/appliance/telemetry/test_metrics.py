@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections import Counter as TallyOf
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
@@ -18,8 +19,9 @@ from appliance.sinks.courier_report import CourierState
 from appliance.sinks.uplink import Uplink
 from appliance.telemetry.audit_samples import audit_samples
 from appliance.telemetry.capture_samples import capture_samples
-from appliance.telemetry.distribution import LATENCY_BOUNDS_S, SCORE_BOUNDS
+from appliance.telemetry.distribution import LATENCY_BOUNDS_S, SCORE_BOUNDS, Meter
 from appliance.telemetry.metrics import COUNTERS, LATENCY_LE_S, METRICS, SCORE_LE, render
+from appliance.telemetry.model_samples import model_samples
 from appliance.telemetry.uplink_samples import uplink_samples
 from tests.appliance.journal.builders import SECOND_NS
 from tests.appliance.telemetry_reports import NASTY, full_report
@@ -48,6 +50,17 @@ def test_every_metric_arrives_with_type_help_and_its_labels() -> None:
     more = [*audit_samples(status, 3, 400), *uplink_samples(uplink.report())]
     way = CaptureReport("here", CourierState.CONNECTED, 3, 400, 500, 10**6, 0, 1, 0, "", False)
     more += capture_samples(1000, 2, 0, way)
+    calls = Meter()
+    calls.add(0.001)
+    answers, starts = TallyOf({"onnxruntime": 7, "statistical": 1}), TallyOf({"onnxruntime": 2})
+    more += model_samples(
+        "pumps",
+        latency=calls.distribution(),
+        answers=answers,
+        starts=starts,
+        fallbacks=1,
+        first_choice=True,
+    )
     read = families(render(full_report(), TOTALS, more))
     assert set(read) == {name.removesuffix("_total") for name in METRICS}
     for name, info in METRICS.items():

@@ -10,6 +10,7 @@ from models.evaluation.one_class_protocol import OneClassProtocol, variants
 from models.evaluation.ranking import auroc
 from models.training.evaluated import FittedNetwork, Networks
 from models.training.fitting import Fit, FitSettings, NetworkKind
+from models.training.runtime_files import NUMPY, runtimes_here
 from tests.fakes.linear_bundle import linear_rows, principal
 
 KINDS = (NetworkKind.AUTOENCODER, NetworkKind.ONE_CLASS)
@@ -31,7 +32,7 @@ def principal_fit(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_both_precisions_share_one_training(principal_fit: list[int]) -> None:
     table = Networks(NetworkKind.AUTOENCODER, ScaleRules()).detectors()
-    assert list(table) == ["int8", "float32"]
+    assert list(table)[:2] == ["int8", "float32"]
     scores = {}
     for name, detector in table.items():
         fitted = detector.fit(ROWS.healthy.values[:500], ROWS.healthy.sequence[:500])
@@ -43,6 +44,39 @@ def test_both_precisions_share_one_training(principal_fit: list[int]) -> None:
     assert areas["float32"] > 0.7
     assert abs(areas["int8"] - areas["float32"]) < 0.01
     assert not np.array_equal(scores["int8"][0], scores["float32"][0])
+
+
+def test_every_runtime_that_is_installed_has_its_columns_and_its_own_limit(
+    principal_fit: list[int],
+) -> None:
+    assert runtimes_here() == ("numpy_reference", "onnxruntime", "openvino", "litert")
+    table = Networks(NetworkKind.AUTOENCODER, ScaleRules()).detectors()
+    assert list(table)[2:] == [
+        "int8:onnxruntime", "int8:openvino", "int8:litert", "float32:onnxruntime", "float32:openvino",
+    ]  # fmt: skip
+    learned, later = ROWS.healthy.values[:500], ROWS.healthy.values[500:]
+    fitted = {name: one.fit(learned, ROWS.healthy.sequence[:500]) for name, one in table.items()}
+    assert len(principal_fit) == 1
+    for name, one in fitted.items():
+        right = fitted[name.partition(":")[0]].score(later)
+        assert np.median(np.abs(one.score(later) / right - 1)) < 0.02
+        assert np.mean(one.score(later) > 1.0) < 0.02  # in limits
+    limits = {one.limit for name, one in fitted.items() if isinstance(one, FittedNetwork)}
+    assert len(limits) > 2
+
+
+def test_where_files_cannot_be_written_the_reference_stays(
+    principal_fit: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import importlib.util
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnx" else find(name))
+    assert runtimes_here() == (NUMPY,)
+    table = Networks(NetworkKind.AUTOENCODER, ScaleRules()).detectors()
+    assert list(table) == ["int8", "float32"]
+    fitted = table["int8"].fit(ROWS.healthy.values[:500])
+    assert np.isfinite(fitted.score(ROWS.faulty.values)).all()
 
 
 def test_state_scores_the_same_and_holes_say_nothing(principal_fit: list[int]) -> None:
@@ -92,4 +126,5 @@ def test_a_trained_one_tells_faults_from_healthy_rows(
     for name, detector in table.items():
         fitted = detector.fit(ROWS.healthy.values[:600], ROWS.healthy.sequence[:600])
         areas[name] = auroc(fitted.score(ROWS.healthy.values[600:]), fitted.score(ROWS.faulty.values))
+    assert len(areas) == 7
     assert min(area for area in areas.values() if area is not None) > 0.6

@@ -16,12 +16,12 @@ from models.manifest import Precision, golden_differences, golden_inputs
 from models.network import from_artefact, to_artefact
 from models.network_score import prepare
 from models.training.judging import Quality, calibration_items
-from models.training.making import FLOAT_FILE
 from models.training.onnx_files import to_onnx, to_qdq
 from models.training.processor import safe_weight_bits
 from models.training.quantiser import quantise
-from models.training.quantising import INT8_ONNX, Verdict, quantised_bundle
+from models.training.quantising import Verdict, quantised_bundle
 from models.training.record import RECORD_FILE, record_of, rows_of
+from models.training.runtime_files import FLOAT_FILE, INT8_ONNX
 from tests.fakes.linear_bundle import linear_bundle, linear_rows
 
 BUNDLE = linear_bundle()
@@ -38,7 +38,9 @@ def test_every_runtime_has_its_artefact_and_passes() -> None:
     for verdict in VERDICTS:
         assert verdict.refusals() == []
         assert verdict.correlation > 0.995
-        assert verdict.latency_us > 0
+        assert verdict.score_correlation > 0.995
+        assert 0 < verdict.latency_us[0] <= verdict.latency_us[1]
+        assert 100 <= verdict.calibrated_with <= 1000
     assert verified(MADE.contents()).identity == MADE.identity
 
 
@@ -127,7 +129,7 @@ def test_the_saturating_golden_vector_saturates_with_8_bits_and_not_with_7(bits:
 def verdict(**changes: object) -> Verdict:
     reference = Quality(0.9, 0.8, {"a": 0.9, "b": 0.8}, 0, 6, 100, 100)
     quality = replace(reference, **changes)  # type: ignore[arg-type]
-    return Verdict(MADE.manifest.artefacts[0], quality, reference, 1.0, 10.0)
+    return Verdict(MADE.manifest.artefacts[0], quality, reference, 1.0, 1.0, 480, (10.0, 20.0))
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,21 @@ export function newlyRaised(before: AlarmBook, after: AlarmBook): AlarmView[] {
   });
 }
 
+/** Active alarms whose cause became known since: they were announced without it. */
+export function newlyNamed(before: AlarmBook, after: AlarmBook): AlarmView[] {
+  return [...after.values()].filter((alarm) => {
+    const known = before.get(alarm.alarm_id);
+    return (
+      isActive(alarm) &&
+      alarm.fault !== null &&
+      known !== undefined &&
+      isActive(known) &&
+      known.activation === alarm.activation &&
+      known.fault === null
+    );
+  });
+}
+
 /** Active before cleared, unacknowledged before acknowledged, worst first, newest first. */
 export function inOrderOfAttention(alarms: Iterable<AlarmView>): AlarmView[] {
   const key = (alarm: AlarmView): number[] => [

@@ -1191,6 +1191,8 @@ export interface components {
             operating_state: string;
             /** Score */
             score: number | null;
+            /** Scored By */
+            scored_by?: string | null;
             /**
              * Severity
              * @enum {string}

@@ -1,6 +1,6 @@
 /** The page's state and what changes it: session, live stream, alarms. Pages only watch and call. */
 import { Api, ApiError } from "./api";
-import { type AlarmBook, newlyRaised, withAlarm, withList } from "./alarm_book";
+import { type AlarmBook, newlyNamed, newlyRaised, withAlarm, withList } from "./alarm_book";
 import { LiveStream } from "./live";
 import type { ConnectionState } from "./live_tracker";
 import type { AlarmView, ApplianceView, MachineDetail, MachineSummary, SessionView } from "./schema";
@@ -64,11 +64,14 @@ function takeAlarms(alarms: AlarmBook): void {
   const before = state.get();
   const raised = newlyRaised(before.alarms, alarms);
   const first = raised[raised.length - 1];
+  const named = newlyNamed(before.alarms, alarms)[0];
   // At the start everything is new: nothing is announced.
   const announcement =
     first !== undefined && before.alarmsKnown
       ? texts.alarms.announced(first.asset_name, first.text)
-      : before.announcement;
+      : named !== undefined
+        ? texts.alarms.causeAnnounced(named.asset_name, named.text)
+        : before.announcement;
   state.set({ alarms, announcement });
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { adviceFor } from "../src/advice";
-import { type AlarmBook, headlineAlarm, inOrderOfAttention, newlyRaised, withAlarm, withList } from "../src/alarm_book";
+import { type AlarmBook, headlineAlarm, inOrderOfAttention, newlyNamed, newlyRaised, withAlarm, withList } from "../src/alarm_book";
 import type { AlarmView } from "../src/schema";
 import { alarm } from "./make";
 
@@ -40,6 +40,14 @@ describe("announcing", () => {
     expect(newlyRaised(book(alarm()), book(alarm({ activation: 2 })))).toHaveLength(1);
     expect(newlyRaised(book(), book(acknowledged))).toHaveLength(0);
     expect(newlyRaised(book(alarm({ state: "normal" })), book(alarm()))).toHaveLength(1);
+  });
+  it("tells of a cause that was not known when the alarm was told", () => {
+    const unnamed = alarm({ fault: null, text: "vibration changed" });
+    expect(newlyNamed(book(unnamed), book(alarm()))).toHaveLength(1);
+    expect(newlyNamed(book(alarm()), book(alarm({ text: "outer race, worse" })))).toHaveLength(0);
+    expect(newlyNamed(book(unnamed), book(alarm({ activation: 2 })))).toHaveLength(0);
+    expect(newlyNamed(book(unnamed), book(alarm({ state: "cleared, unacknowledged" })))).toHaveLength(0);
+    expect(newlyNamed(book(), book(alarm()))).toHaveLength(0);
   });
 });
 

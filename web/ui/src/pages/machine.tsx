@@ -98,6 +98,7 @@ function Head({ summary, detail, nowMs }: { summary: MachineSummary; detail: Mac
     [texts.machines.velocity, quantity(summary.velocity_rms_mm_s, "mm/s")],
     [texts.machines.state, summary.operating_state],
   ];
+  if (summary.scored_by) facts.push([texts.machine.scoredBy, summary.scored_by]);
   if (detail?.bearing) facts.push([texts.machine.bearing, detail.bearing]);
   return (
     <header class={`card machine-banner ${severityClass(summary.severity)}${isOld(summary, nowMs) ? " stale" : ""}`}>
