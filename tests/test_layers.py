@@ -27,6 +27,7 @@ APPLIANCE_RANK = {
     "processor_level": 0, "installation": 1, "package_start": 7, "kernel": 2, "kernel_exercise": 4,
     "advisory_records": 3, "capture_segment": 0, "capture_ring": 1, "capture_group": 3, "capture_desk": 3,
     "capture_care": 3, "captured_recording": 3, "captured_object": 3, "captured_views": 3,
+    "png_picture": 0, "inspection": 3,
     "limit": 2, "backfill": 3, "limit_desk": 3, "asset_prospects": 4,
 }  # fmt: skip
 ADAPTERS = ("sources", "journal", "publishers", "sinks")
