@@ -91,7 +91,7 @@ class WorkerProcess:
         os.set_blocking(said, False)
         os.set_blocking(says, False)  # a runtime that prints without end must not hang on it
         item = math.prod(self.worker.manifest.input_shape)
-        self._area = SharedArea.made(self.worker.max_items, item)
+        self._area = SharedArea.made(self.worker.max_items, item, self.worker.manifest.output_values)
         job = sealed(self._job(), self.worker.artefact)
         passed = (theirs.fileno(), self._area.fd, job, lifeline_read)
         threads = str(self.worker.options.threads)
@@ -120,7 +120,8 @@ class WorkerProcess:
         self._waiting, self._last_words = False, b""
         shape = self.worker.manifest.input_shape
         self._inputs = self._area.inputs.reshape(-1, *shape)
-        self._outputs = self._area.outputs
+        area = self._area.outputs
+        self._outputs = area[:, 0] if area.shape[1] == 1 else area
 
     def _job(self) -> bytes:
         return json.dumps({
@@ -146,7 +147,7 @@ class WorkerProcess:
         return not self._waiting
 
     def infer(self, batch: Float32Array, time_limit_s: float) -> Float32Array:
-        """Scores `(n,)` of a batch `(n, *input_shape)` of at most `max_items`.
+        """Scores `(n,)`, of pictures results `(n, values)`, of a batch of at most `max_items`.
 
         Raises WorkerLateError, WorkerDiedError, and InferenceError where the runtime failed.
         """

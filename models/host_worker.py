@@ -40,13 +40,13 @@ def serve(descriptors: Sequence[str], make: MakeBackend = backend_named) -> int:
     except Exception as error:  # whatever it is, the parent must hear of it
         parent.send(Message(Kind.REFUSED, text=f"{type(error).__name__}: {error}").packed())
         return 3
-    area = SharedArea(area_fd, job["max_items"], math.prod(manifest.input_shape))
+    area = SharedArea(area_fd, job["max_items"], math.prod(manifest.input_shape), manifest.output_values)
     inputs = area.inputs.reshape(-1, *manifest.input_shape)
     parent.send(Message(Kind.LOADED).packed())
     while (asked := receive(parent)) is not None:
         n = asked.n_items
         try:
-            area.outputs[:n] = backend.infer(inputs[:n])
+            area.outputs[:n] = backend.infer(inputs[:n]).reshape(area.outputs[:n].shape)
             answer = Message(Kind.SCORES, n, asked.sequence)
         except Exception as error:
             answer = Message(Kind.FAILED, n, asked.sequence, f"{type(error).__name__}: {error}")

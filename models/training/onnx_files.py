@@ -180,7 +180,7 @@ def _quantise_file(
 def resized(content: bytes, network: LayerNetwork) -> bytes:
     """ONNX of another picture size: `content` calibrated on smaller pictures, padded as `network` has it.
 
-    Layers over pictures have the same weights and scales at every size; only padding and declared shapes differ.
+    Weights and scales of layers over pictures are the same at every size; padding and declared shapes differ.
     """
     model = onnx.load_from_string(content)
     del model.graph.value_info[:]
