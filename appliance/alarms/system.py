@@ -30,6 +30,9 @@ class SystemCondition(StrEnum):
     LATENCY_DOUBLED = "latency doubled"
     CAPTURES_LEFT_OUT = "captures left out"
     OBJECT_STORE_REFUSES = "object store refuses"
+    PICTURE_UNUSABLE = "picture unusable"
+    INSPECTION_IMPAIRED = "inspection impaired"
+    RUN_OF_DEFECTS = "run of defects"
 
 
 _SENTENCES = {
@@ -53,7 +56,17 @@ _SENTENCES = {
     SystemCondition.LATENCY_DOUBLED: "The appliance has become slow: {reason}",
     SystemCondition.CAPTURES_LEFT_OUT: "Waveforms around alarms are left out: {reason}",
     SystemCondition.OBJECT_STORE_REFUSES: "The object store takes no captures: {reason}; they are kept here",
+    SystemCondition.PICTURE_UNUSABLE: "Pictures of camera {subject} cannot be judged: {reason}",
+    SystemCondition.INSPECTION_IMPAIRED: "Camera {subject} leaves parts without a verdict: {reason}",
+    SystemCondition.RUN_OF_DEFECTS: "Camera {subject} finds defect after defect: {reason}",
 }  # fmt: skip
+
+OF_CAMERAS = (
+    SystemCondition.PICTURE_UNUSABLE,
+    SystemCondition.INSPECTION_IMPAIRED,
+    SystemCondition.RUN_OF_DEFECTS,
+)
+"""Those of which there is one per camera."""
 
 
 class SystemAlarms:

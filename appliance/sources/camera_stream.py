@@ -23,7 +23,7 @@ OVERTAKEN = "the trigger came while the picture before it was taken"
 
 @dataclass(frozen=True, slots=True)
 class StreamAddress:
-    """Where a camera is: `kind` "v4l2" with a device, or "url". The password is never shown."""
+    """Where a camera is: `kind` "v4l2" with a device, or "network". The password is never shown."""
 
     kind: str
     address: str

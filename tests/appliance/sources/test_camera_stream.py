@@ -44,7 +44,7 @@ async def taken(frames: AsyncIterator[Frame | FrameMissed]) -> Frame:
 
 def camera_at(port: int, trigger: Trigger, silence_s: float = 3.0) -> StreamCamera:
     return StreamCamera(
-        "press", StreamAddress("url", f"http://127.0.0.1:{port}/video.mjpg"), trigger, silence_s=silence_s
+        "press", StreamAddress("network", f"http://127.0.0.1:{port}/video.mjpg"), trigger, silence_s=silence_s
     )
 
 
@@ -113,7 +113,7 @@ async def test_a_video_is_read_to_its_end(tmp_path: Path) -> None:
     for number in range(1, 8):
         video.write(numbered(20 * number))
     video.release()
-    camera = StreamCamera("press", StreamAddress("url", str(path)), EveryFrame(), colour=True)
+    camera = StreamCamera("press", StreamAddress("network", str(path)), EveryFrame(), colour=True)
     seen = 0
     async with aclosing(camera.frames()) as frames:
         with pytest.raises(SourceLost, match="no more"):
@@ -129,7 +129,7 @@ async def test_a_video_is_read_to_its_end(tmp_path: Path) -> None:
 async def test_a_device_that_is_not_there_is_told(tmp_path: Path) -> None:
     for where in (
         StreamAddress("v4l2", str(tmp_path / "video9")),
-        StreamAddress("url", "rtsp://127.0.0.1:1/x"),
+        StreamAddress("network", "rtsp://127.0.0.1:1/x"),
     ):
         camera = StreamCamera("press", where, EveryFrame(), silence_s=1.0)
         async with aclosing(camera.frames()) as frames:
@@ -140,7 +140,7 @@ async def test_a_device_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 def test_a_password_is_put_into_the_address_and_never_shown() -> None:
-    where = StreamAddress("url", "rtsp://10.0.0.5:554/stream1", user="line 4")
+    where = StreamAddress("network", "rtsp://10.0.0.5:554/stream1", user="line 4")
     assert where.with_password("p@ss/word") == "rtsp://line%204:p%40ss%2Fword@10.0.0.5:554/stream1"
     camera = StreamCamera("press", where, EveryFrame(), password=lambda: "p@ss/word")
     assert "p@ss" not in str(camera.report())
