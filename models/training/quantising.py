@@ -22,13 +22,12 @@ from models.backends.network import BackendOptions
 from models.backends.table import backend_named
 from models.bundle import Bundle, artefact_of
 from models.errors import BackendUnavailableError, BundleError
-from models.manifest import Artefact, ModelManifest, Precision, golden_inputs
+from models.manifest import Artefact, ModelManifest, Precision, golden_figures, golden_inputs
 from models.network import from_artefact, to_artefact
-from models.network_score import prepare
-from models.training.judging import Judged, Quality, calibration_items, fitted_limit, judged_items, quality_of
+from models.training.judging import Quality
 from models.training.making import FLOAT_FILE
-from models.training.quantiser import MOST_ROWS, quantise
-from models.training.record import record_of, rows_of
+from models.training.quantiser import quantise
+from models.training.subjects import Subject, subject_of
 
 NUMPY, ONNXRUNTIME, OPENVINO, LITERT, TENSORRT = (
     "numpy_reference", "onnxruntime", "openvino", "litert", "tensorrt",
@@ -39,7 +38,7 @@ FLOAT_ONNX, INT8_ONNX, SYMMETRIC_ONNX, INT8_TFLITE, INT8_JSON = (
 _DISTRIBUTIONS = {
     NUMPY: "numpy", ONNXRUNTIME: "onnxruntime", OPENVINO: "openvino", LITERT: "ai-edge-litert",
 }  # fmt: skip
-_TIMED_CALLS = 200
+_TIMED_CALLS, _TIMED_NS = 200, 2_000_000_000  # whichever is first
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,22 +106,17 @@ def quantised_bundle(
     `weight_bits`: 8, or 7 where the processors that will run U8S8 have no VNNI. Whether to use a bundle with
     refusals is the caller's to decide. Raises BundleError for a bundle without rows or float32 network.
     """
-    record, rows = record_of(bundle), rows_of(bundle)
-    spec = bundle.manifest.network
-    if spec is None:
-        raise BundleError("the bundle has no network")
-    judged = judged_items(rows, spec, record.steps, record.seed)
-    calibration = prepare(spec, calibration_items(rows, spec, record.steps, record.seed, MOST_ROWS)).inputs
+    subject = subject_of(bundle)
     found: list[tuple[_Candidate, Verdict]] = []
     reference: Quality | None = None
     before: Float64Array | None = None
-    for candidate in _candidates(bundle, calibration, weight_bits):
+    for candidate in _candidates(bundle, subject.calibration(), weight_bits):
         try:
             backend = _loaded(bundle.manifest, candidate)
         except BackendUnavailableError as error:
             say(f"{candidate.entry.backend}, {candidate.entry.precision}: left out, {error}")
             continue
-        verdict, raw = _verdict(candidate, backend, judged, bundle.manifest, reference, before)
+        verdict, raw = _verdict(candidate, backend, subject, bundle.manifest, reference, before)
         backend.close()
         if reference is None:
             reference, before = verdict.quality, raw
@@ -141,16 +135,20 @@ def _kept(bundle: Bundle) -> set[str]:
 def _candidates(bundle: Bundle, calibration: Float32Array, weight_bits: int) -> list[_Candidate]:
     """The float32 reference first."""
     from models.training.flatbuffer import to_tflite
-    from models.training.onnx_files import to_onnx, to_qdq
+    from models.training.onnx_files import resized, to_onnx, to_qdq
 
     if FLOAT_FILE not in bundle.files:
         raise BundleError(f"the bundle has no {FLOAT_FILE}: it was not made by `stethos train`")
     content = bundle.files[FLOAT_FILE]
     network = from_artefact(content)
-    int8 = quantise(network, calibration)
     float_onnx = to_onnx(network)
-    qdq = to_qdq(float_onnx, calibration, symmetric=False, weight_bits=weight_bits)
-    symmetric = to_qdq(float_onnx, calibration, symmetric=True, weight_bits=8)
+    crops = replace(network, input_shape=calibration.shape[1:])  # of pictures: ranges need no whole ones
+    int8 = replace(quantise(crops, calibration), input_shape=network.input_shape)
+    crops_onnx = to_onnx(crops)
+    qdq = to_qdq(crops_onnx, calibration, symmetric=False, weight_bits=weight_bits)
+    symmetric = to_qdq(crops_onnx, calibration, symmetric=True, weight_bits=8)
+    if crops.input_shape != network.input_shape:
+        qdq, symmetric = resized(qdq, network), resized(symmetric, network)
     ends = (int8.input_quantisation, int8.layers[-1].output)
 
     def one(backend: str, file: str, made: bytes, bits: int | None = None) -> _Candidate:
@@ -176,9 +174,9 @@ def _candidates(bundle: Bundle, calibration: Float32Array, weight_bits: int) -> 
     ]
 
 
-def _loaded(manifest: ModelManifest, candidate: _Candidate) -> InferenceBackend:
-    """The backend with the candidate loaded at limit 1: its scores are raw distances."""
-    entry = replace(candidate.entry, backend=candidate.judged_by, limit=1.0)
+def _loaded(manifest: ModelManifest, candidate: _Candidate, limit: float = 1.0) -> InferenceBackend:
+    """The backend with the candidate loaded; at limit 1 its scores are raw distances."""
+    entry = replace(candidate.entry, backend=candidate.judged_by, limit=limit)
     backend = backend_named(candidate.judged_by, BackendOptions())
     backend.load(replace(manifest, artefacts=(entry,)), candidate.content)
     return backend
@@ -187,28 +185,28 @@ def _loaded(manifest: ModelManifest, candidate: _Candidate) -> InferenceBackend:
 def _verdict(  # noqa: PLR0917
     candidate: _Candidate,
     backend: InferenceBackend,
-    judged: Judged,
+    subject: Subject,
     manifest: ModelManifest,
     reference: Quality | None,
     before: Float64Array | None,
 ) -> tuple[Verdict, Float64Array]:
-    healthy = backend.infer(judged.healthy.values).astype(np.float64)
-    faulty = backend.infer(judged.faulty.values).astype(np.float64)
-    golden = backend.infer(golden_inputs(manifest)).astype(np.float64)
-    limit = fitted_limit(healthy, judged.healthy.sequence)
-    quality = quality_of(judged, healthy, faulty, limit)
-    raw = np.concatenate([healthy, faulty])
+    judgement = subject.judgement(backend.infer)
+    limit, quality, raw = judgement.limit, judgement.quality, judgement.raw
+    # golden outputs are scores at the artefact's own limit, which only now is known
+    scored = _loaded(manifest, candidate, limit)
+    golden = golden_figures(manifest, scored.infer(golden_inputs(manifest))).astype(np.float64)
+    scored.close()
     entry = replace(
         candidate.entry,
         limit=limit,
-        golden_outputs=tuple(float(f"{value:.7g}") for value in (golden / limit).tolist()),
+        golden_outputs=tuple(float(f"{value:.7g}") for value in golden.tolist()),
     )
     verdict = Verdict(
         entry=entry,
         quality=quality,
         reference=quality if reference is None else reference,
         correlation=1.0 if before is None else _rank_correlation(before, raw),
-        latency_us=_latency_us(backend, judged.healthy.values[:1]),
+        latency_us=_latency_us(backend, subject.one()),
     )
     return verdict, raw
 
@@ -223,8 +221,9 @@ def _rank_correlation(first: Float64Array, second: Float64Array) -> float:
 
 
 def _latency_us(backend: InferenceBackend, item: Float32Array) -> float:
-    taken = []
-    for _ in range(_TIMED_CALLS):
+    taken: list[int] = []
+    until_ns = time.perf_counter_ns() + _TIMED_NS
+    while len(taken) < _TIMED_CALLS and (not taken or time.perf_counter_ns() < until_ns):
         begin = time.perf_counter_ns()
         backend.infer(item)
         taken.append(time.perf_counter_ns() - begin)
