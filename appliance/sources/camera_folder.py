@@ -80,8 +80,8 @@ class FolderCamera:
             while True:
                 for path, whole in await asyncio.to_thread(self._look):
                     item = await self._taken(path) if whole else self._damaged(path, "its end is missing")
-                    yield item
                     await asyncio.to_thread(self._finish, path)
+                    yield item
                 await asyncio.sleep(LOOK_S)
         finally:
             await self._reader.close()
@@ -159,8 +159,16 @@ class FolderCamera:
         return FrameMissed(at_ns, path.name, f"the picture is damaged: {reason}")
 
     def _finish(self, path: Path) -> None:
-        if self._delete_after:
-            path.unlink(missing_ok=True)
+        """Remove a file that was taken, unless it is another one by now: some programs use a name again."""
+        if not self._delete_after:
+            return
+        try:
+            if path.stat().st_mtime_ns == self._done.get(path.name):
+                path.unlink()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            logger.error("picture cannot be removed file=%s error=%s", path, error.strerror)
 
     def _lost(self, state: LinkState, reason: str, remedy: str) -> SourceLost:
         self._state, self._reason, self._remedy = state, reason, remedy
