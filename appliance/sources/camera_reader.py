@@ -67,8 +67,11 @@ class _Stream:
             new = newest is not None and newest[0] > self._given and (not fresh or newest[1] >= asked_ns)
             return new or self._ended
 
+        until_s = time.monotonic() + self._timeout_s
         with self._changed:
-            if not self._changed.wait_for(there, self._timeout_s):
+            while not there() and (left_s := until_s - time.monotonic()) > 0.0:
+                self._changed.wait(left_s)
+            if not there():
                 raise _Refused(f"no frame for {self._timeout_s:g} s", LOOK_CAMERA, lost=True)
             newest = self._newest
             if newest is None or newest[0] <= self._given or (fresh and newest[1] < asked_ns):
