@@ -21,7 +21,7 @@ MOST_WAITING = 100  # edges; older ones are told as missed
 class Trigger(Protocol):
     """Says when the next part is there."""
 
-    fresh: bool  # the picture must be taken after the trigger
+    fresh: bool  # the picture must arrive after the trigger
 
     async def wait(self) -> int:
         """Monotonic ns of the next trigger."""
