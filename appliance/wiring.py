@@ -275,7 +275,13 @@ class Appliance:
         if self._nightly is not None:
             supervisor.add("nightly drill", self._nightly.run)
         supervisor.add("watchdog", notifier.keep_alive)
-        door.supervise(supervisor, self.station, health=self.telemetry, captured=self.captures.views)
+        door.supervise(
+            supervisor,
+            self.station,
+            health=self.telemetry,
+            captured=self.captures.views,
+            inspections=self.inspections.views,
+        )
         first_password = self._auth.ensure_first_user()
 
         def started() -> None:

@@ -27,6 +27,7 @@ from appliance.inspection_knowledge import CameraKnowledge
 from appliance.inspection_line import InspectionLine, LineListener, LineSettings
 from appliance.inspection_pictures import PictureKeeper
 from appliance.inspection_store import keep_knowledge, knowledge_path, restore_knowledge
+from appliance.inspection_views import InspectionViews
 from appliance.journal.journal import Journal
 from appliance.secret_file import secret_of
 from appliance.sources.camera import Camera
@@ -65,7 +66,6 @@ class Inspections:
         """`captures` None: no picture is kept. `pressed`: whether the box has too much to do."""
         self._journal, self._watch = journal, watch
         self._triggers: list[TagTrigger] = []
-        self.names = {one.id: one.name for one in settings}
         self.lines: dict[str, InspectionLine] = {}
         self.keepers: dict[str, PictureKeeper] = {}
         for one in settings:
@@ -96,6 +96,14 @@ class Inspections:
                 record_gap=journal.record_gap,
                 pressed=pressed,
             )
+        self.views = InspectionViews(
+            journal,
+            names={one.id: one.name for one in settings},
+            lines=self.lines,
+            keepers=self.keepers,
+            counters=counters,
+            to_ms=lambda monotonic_ns: clock.wall(monotonic_ns).time_ns / 1e6,
+        )
 
     def restore(self, alarms: Sequence[Alarm]) -> None:
         """Count on, with what stood before the restart."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ import pytest
 from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
+from playwright.sync_api import Browser, expect
 
 from appliance.publishers.opcua_certificates import own_certificate
 from appliance.publishers.opcua_users import set_password
 from appliance.wiring_opcua_server import FOLDER, USERS_FILE
 from tests.appliance.publishers.opcua_rig import PASSWORD, QUICK_HASH, USER
-from tests.end_to_end.api_client import ApiClient
+from tests.end_to_end.api_client import NEW_PASSWORD, ApiClient
 from tests.end_to_end.rig import free_port
+from tests.end_to_end.technician import Technician
 from tests.end_to_end.told_process import ToldProcess, end_all_marked, new_mark, until
 from tests.fakes.drawn_parts import DrawnParts, Picture, lay
 from web.passwords import PasswordHashing
@@ -112,10 +115,29 @@ queue_frames = 64
 
         until(there, f"counted are {wanted}")
 
+    def page_shows(self, browser: Browser, pictures: Path, verdict: str, defective: str) -> None:
+        """What a technician sees of the camera, the picture of the last defect included."""
+        page = browser.new_page()
+        try:
+            technician = Technician(page, self.api.url, pictures)
+            technician.open()
+            technician.sign_in("admin", NEW_PASSWORD)
+            card = technician.see(f"camera-card-{CAMERA}")
+            expect(technician.see("verdict", card)).to_have_text(verdict, ignore_case=True)
+            expect(technician.see("defective", card)).to_have_text(defective)
+            picture = technician.see("last-defect", card)
+            picture.scroll_into_view_if_needed()
+            page.wait_for_function("image => image.naturalWidth === 160", arg=picture.element_handle())
+            page.screenshot(path=str(pictures / "camera.png"))
+            assert not technician.script_errors
+        finally:
+            page.close()
+
     def line_reads(self) -> dict[str, ua.DataValue]:
         """What the line's PLC reads, by a client that encrypts."""
         until(lambda: self.api.link("opcua-server")["state"] == "listening", "the server listens")
-        return asyncio.run(self._read())
+        with ThreadPoolExecutor(1) as thread:  # the browser's driver runs a loop in this one
+            return thread.submit(lambda: asyncio.run(self._read())).result()
 
     async def _read(self) -> dict[str, ua.DataValue]:
         own = own_certificate(self.folder / "plc")
@@ -149,7 +171,9 @@ def standing(house: CameraHouse, rule: str) -> Callable[[], Any]:
     return alarm
 
 
-def test_a_belt_of_parts_becomes_verdicts_counters_pictures_and_alarms(house: CameraHouse) -> None:
+def test_a_belt_of_parts_becomes_verdicts_counters_pictures_and_alarms(
+    house: CameraHouse, browser: Browser, screenshots: Path
+) -> None:
     parts = DrawnParts(20)
     house.show(*(parts.good() for _ in range(LEARN)))
     house.counted(0, 0, LEARN)
@@ -179,6 +203,8 @@ def test_a_belt_of_parts_becomes_verdicts_counters_pictures_and_alarms(house: Ca
 
     folder = house.state / "journal" / "captures"
     until(lambda: len(list(folder.glob("*.stcap"))) == 3, "the defects' pictures are kept")
+
+    house.page_shows(browser, screenshots, "no verdict", defective="3")
 
     house.appliance.send(signal.SIGKILL)
     assert house.appliance.wait() == -signal.SIGKILL
