@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from appliance.config_base import Settings
+from models.backends.table import BACKENDS
 
 MAX_CAMERAS = 16
 
@@ -41,6 +42,22 @@ class CameraBase(Settings):
     colour: Annotated[
         bool, Field(description="true: colours reach the model and are kept; false: grey values alone")
     ] = False
+    bundle: Annotated[
+        Path | None,
+        Field(
+            description="model bundle for pictures, a folder or zip; without one, what good parts teach",
+            examples=["models/press-3.zip"],
+        ),
+    ] = None
+    runtimes: Annotated[
+        list[str],
+        Field(
+            min_length=1,
+            max_length=4,
+            description="what runs the bundle, in the order of preference",
+            examples=[["onnxruntime", "numpy_reference"]],
+        ),
+    ] = ["onnxruntime", "numpy_reference"]  # noqa: RUF012 - pydantic copies it
     latency_budget_ms: Annotated[
         float,
         Field(
@@ -160,6 +177,7 @@ def camera_problems(
         if camera.defects_needed > camera.defects_of:
             reason = f"{camera.defects_needed} defects among {camera.defects_of} parts cannot be"
             yield f"{key}.defects_needed", reason, "Write defects_of at least as large."
+        yield from _model(key, camera)
         if isinstance(camera, FolderCameraSettings):
             if not camera.folder.is_dir():
                 yield (
@@ -181,6 +199,14 @@ def camera_problems(
             yield f"{key}.trigger_channel", reason, known
         if isinstance(camera, UrlCameraSettings):
             yield from _access(key, camera)
+
+
+def _model(key: str, camera: CameraBase) -> Iterator[tuple[str, str, str]]:
+    if camera.bundle is not None and not camera.bundle.exists():
+        yield f"{key}.bundle", f"there is no file or folder {camera.bundle}", "Correct the path."
+    for name in camera.runtimes:
+        if name not in BACKENDS:
+            yield f"{key}.runtimes", f'there is no runtime "{name}"', f"Known are: {', '.join(BACKENDS)}."
 
 
 def _access(key: str, camera: UrlCameraSettings) -> Iterator[tuple[str, str, str]]:

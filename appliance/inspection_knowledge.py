@@ -44,10 +44,13 @@ class Look:
 class CameraKnowledge:
     """One camera's. `look` at one picture after the other; one thread at a time."""
 
-    def __init__(self, learn_pictures: int, model: Inspector | None = None) -> None:
-        """`learn_pictures`: of good parts, at the begin. `model`: what inspects before what is learned."""
+    def __init__(
+        self, learn_pictures: int, model: Inspector | None = None, preferred_runtime: str = ""
+    ) -> None:
+        """`learn_pictures`: of good parts, at the begin. `model`: what inspects before what is learned. That
+        another runtime than the preferred one answers is told as trouble."""
         self._needed = max(learn_pictures, LEAST_LEARN_PICTURES)
-        self._model = model
+        self._model, self._preferred = model, preferred_runtime
         self._quality = ABSOLUTE
         self._reference: ReferenceDifference | None = None
         self._figures: list[PictureFigures] = []
@@ -88,9 +91,13 @@ class CameraKnowledge:
             if inspector is None:
                 continue
             try:
-                return inspector.inspect(picture), trouble
+                found = inspector.inspect(picture)
             except ModelError as error:
-                trouble = trouble or str(error)
+                trouble = trouble or f"the model fails ({error})"
+                continue
+            if inspector is self._model and self._preferred not in ("", found.backend):
+                trouble = f"{self._preferred} does not answer, {found.backend} does in its place"
+            return found, trouble
         return None, trouble
 
     def _learn(self, seen: UInt8Array, figures: PictureFigures) -> bool:

@@ -183,7 +183,7 @@ class InspectionLine:
             await self._decide(none(part, WhyNone.FAILED, failed, self._clock.monotonic_ns()), None)
             return
         else:
-            self._rules.fell_back(f"the model fails ({look.trouble})" if look.trouble else "")
+            self._rules.fell_back(look.trouble)
             await self._decide(self._verdict(part, look), picture)
         if look.learned and self._save is not None:
             logger.info("good parts are learned camera=%s", self.camera_id)

@@ -25,6 +25,7 @@ from appliance.config_cameras import (
 from appliance.counters import Counters
 from appliance.inspection_knowledge import CameraKnowledge
 from appliance.inspection_line import InspectionLine, LineListener, LineSettings
+from appliance.inspection_model import PictureModel
 from appliance.inspection_pictures import PictureKeeper
 from appliance.inspection_store import keep_knowledge, knowledge_path, restore_knowledge
 from appliance.inspection_views import InspectionViews
@@ -44,6 +45,7 @@ from dsp.samples import SampleBlock
 
 logger = logging.getLogger(__name__)
 
+MODEL_SHARE = 0.6  # of the latency budget: the rest is for decoding, quality and what comes after
 AnyCamera = FolderCameraSettings | V4l2CameraSettings | UrlCameraSettings
 
 
@@ -66,10 +68,14 @@ class Inspections:
         """`captures` None: no picture is kept. `pressed`: whether the box has too much to do."""
         self._journal, self._watch = journal, watch
         self._triggers: list[TagTrigger] = []
+        self._models: list[PictureModel] = []
+        self._not_started: list[PictureModel] = []
         self.lines: dict[str, InspectionLine] = {}
         self.keepers: dict[str, PictureKeeper] = {}
         for one in settings:
-            knowledge = CameraKnowledge(one.learn_pictures)
+            model = self._model(one)
+            preferred = "" if model is None else one.runtimes[0]
+            knowledge = CameraKnowledge(one.learn_pictures, model, preferred)
             path = knowledge_path(state_dir, one.id)
             if trouble := restore_knowledge(knowledge, path):
                 logger.warning("%s", trouble)
@@ -120,6 +126,8 @@ class Inspections:
     def supervise(self, supervisor: Supervisor) -> None:
         """Add their tasks."""
         supervisor.add("camera alarms", self._settle_alarms)
+        if self._models:
+            supervisor.add("camera models", self._start_models)
         for camera_id, line in self.lines.items():
             supervisor.add(f"inspection {camera_id}", line.run)
         if self.keepers:
@@ -147,6 +155,24 @@ class Inspections:
         """End their threads."""
         for line in self.lines.values():
             line.close()
+        for model in self._models:
+            model.close()
+
+    def _model(self, settings: CameraBase) -> PictureModel | None:
+        if settings.bundle is None:
+            return None
+        deadline_s = MODEL_SHARE * settings.latency_budget_ms / 1e3
+        model = PictureModel(settings.bundle, settings.runtimes, deadline_s)
+        if model.trouble:
+            logger.error("model cannot be used camera=%s reason=%s", settings.id, model.trouble)
+        self._models.append(model)
+        self._not_started.append(model)
+        return model
+
+    async def _start_models(self) -> None:
+        models, self._not_started = self._not_started, []
+        for model in models:
+            await asyncio.to_thread(model.start)
 
     def _camera(self, settings: AnyCamera) -> Camera:
         if isinstance(settings, FolderCameraSettings):

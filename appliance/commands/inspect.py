@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import math
 import sys
@@ -21,6 +22,7 @@ from appliance.commands import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_OK
 from appliance.commands.export_trends import iso_utc
 from appliance.inspection_knowledge import LEAST_LEARN_PICTURES, CameraKnowledge
 from appliance.inspection_line import LineSettings
+from appliance.inspection_model import PictureModel
 from appliance.inspection_pictures import verdict_words
 from appliance.inspection_store import restore_knowledge
 from appliance.inspection_verdict import Part, PartResult, PartVerdict, WhyNone
@@ -29,8 +31,11 @@ from appliance.sources.camera_files import SUFFIXES
 from appliance.sources.camera_folder import READ_LIMIT_S, FolderCamera
 from appliance.sources.camera_process import PictureReader, ReaderError
 from appliance.wiring_inspect import InspectionReplay, inspection_replay
+from models.backends.numpy_reference import NUMPY_REFERENCE
+from models.errors import ModelError
 
 CAMERA_ID = "folder"
+MODEL_START_S, MODEL_DEADLINE_S = 60.0, 10.0
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,6 +55,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--learned", type=Path, metavar="FILE.npz", help="what a camera has learned, in place of learning"
     )
+    parser.add_argument(
+        "--bundle", type=Path, metavar="BUNDLE", help="inspect by this model, before what good parts teach"
+    )
+    parser.add_argument(
+        "--runtime", default=NUMPY_REFERENCE, metavar="NAME", help="what runs it (the reference)"
+    )
     parser.add_argument("--defects", default="3/10", metavar="N/M", help="a run of defects (3/10)")
     parser.add_argument("--colour", action="store_true", help="keep colours")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="put kept pictures there, as PNG")
@@ -63,7 +74,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         files = _files(options.folder)
         needed, of = _run_of(options.defects)
-        knowledge = _knowledge(options)
+        model = _model(options)
+        knowledge = _knowledge(options, model)
         if options.keep is not None:
             options.keep.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
@@ -71,11 +83,30 @@ def run(options: argparse.Namespace) -> int:
         return EXIT_CONFIGURATION
     settings = LineSettings(math.inf, 1, needed, of)
     try:
-        asyncio.run(_inspect(files, options, knowledge, settings))
+        with _started(model):
+            asyncio.run(_inspect(files, options, knowledge, settings))
     except ReaderError as error:
         print(f"pictures cannot be decoded: {error}. {error.remedy}", file=sys.stderr)
         return EXIT_FAILED
+    except ModelError as error:
+        print(str(error), file=sys.stderr)
+        return EXIT_CONFIGURATION
     return EXIT_OK
+
+
+@contextlib.contextmanager
+def _started(model: PictureModel | None) -> Iterator[None]:
+    """The model's processes, once one of them answers. Raises ModelError."""
+    if model is None:
+        yield
+        return
+    model.start()
+    try:
+        if not model.serves(MODEL_START_S):
+            raise ModelError("the model does not begin to answer: try --runtime numpy_reference")
+        yield
+    finally:
+        model.close()
 
 
 @dataclass(slots=True)
@@ -197,10 +228,19 @@ def _run_of(text: str) -> tuple[int, int]:
     return int(needed), int(of)
 
 
-def _knowledge(options: argparse.Namespace) -> CameraKnowledge:
+def _model(options: argparse.Namespace) -> PictureModel | None:
+    if options.bundle is None:
+        return None
+    model = PictureModel(options.bundle, [options.runtime], MODEL_DEADLINE_S)
+    if model.trouble:
+        raise ValueError(model.trouble)
+    return model
+
+
+def _knowledge(options: argparse.Namespace, model: PictureModel | None) -> CameraKnowledge:
     if options.learn < LEAST_LEARN_PICTURES:
         raise ValueError(f"--learn {options.learn}: {LEAST_LEARN_PICTURES} pictures are least")
-    knowledge = CameraKnowledge(options.learn)
+    knowledge = CameraKnowledge(options.learn, model)
     if options.learned is not None:
         if not options.learned.is_file():
             raise ValueError(f"there is no file {options.learned}")
