@@ -68,11 +68,12 @@ screenshot: setup-test
 	@.venv/bin/pytest -q -m end_to_end tests/end_to_end/story
 	@.venv/bin/python -m tests.end_to_end.keep_picture
 
-# The locks (of the service, of everything but training, of service and recordings) are compiled for every platform
-# and carry hashes; review the difference before committing it.
-LOCKED = files onnxruntime openvino litert quantise dev
+# The locks (of the service, of everything but training, of service and recordings or cameras) are compiled for every
+# platform and carry hashes; review the difference before committing it.
+LOCKED = files vision onnxruntime openvino litert quantise dev
 lock: setup
 	@cd requirements && ../.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' ../pyproject.toml -o runtime.lock
 	@cd requirements && ../.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' -c runtime.lock $(LOCKED:%=--extra %) ../pyproject.toml -o dev.lock
 	@cd requirements && ../.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' -c runtime.lock --extra files ../pyproject.toml -o files.lock
+	@cd requirements && ../.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' -c runtime.lock --extra vision ../pyproject.toml -o vision.lock
 	@cd requirements && ../.venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --custom-compile-command 'make lock' s3-server.in -o s3-server.lock

@@ -22,6 +22,7 @@ from appliance.alarms.lifecycle import AlarmTransition
 from appliance.capture_group import (
     DISK,
     OVERLOADED,
+    TOO_SLOW,
     CaptureGroup,
     CaptureTiming,
     GrowingCapture,
@@ -32,7 +33,7 @@ from appliance.capture_group import (
     part_of,
 )
 from appliance.capture_ring import MOST_SHIFT_NS
-from appliance.capture_segment import SUFFIX, SegmentHead, Stretch, encode_segment
+from appliance.capture_segment import PICTURE_UNIT, SUFFIX, SegmentHead, Stretch, encode_segment
 from appliance.clock import Clock
 from appliance.counters import Counter, Counters
 from appliance.errors import Rejected
@@ -45,7 +46,7 @@ from appliance.journal.capture_record import (
 )
 from appliance.journal.capture_trimming import waveform_channel
 from appliance.journal.journal import Journal
-from dsp.samples import Channel, Gap, GapCause, SourceItem
+from dsp.samples import Channel, Gap, SourceItem
 
 logger = logging.getLogger(__name__)
 
@@ -147,6 +148,31 @@ class CaptureDesk:
         told = {"actor": actor, "comment": comment[:500]}
         return self._trigger(asset_id, self._clock.monotonic_ns(), told, by_hand=True)
 
+    def keep_picture(self, camera_id: str, picture: bytes, taken_ns: int, why: dict[str, Any]) -> str:
+        """Bring the picture of a part to the disk (a whole file, PNG): the capture's id. Raises Rejected.
+
+        How many there may be is for those who have it kept; under pressure none is.
+        """
+        pressure = self._pressure("")
+        if pressure is None and self._waiting_bytes + len(picture) > self._timing.memory_bytes:
+            pressure = TOO_SLOW
+        if pressure is not None:
+            self._counters.add(Counter.CAPTURES_LEFT_OUT, camera_id)
+            self._left_out(pressure.reason)
+            raise Rejected(f"pictures are left out now: {pressure.reason}")
+        head = self._head(
+            camera_id,
+            camera_id,
+            (camera_id,),
+            unit_and_rate=(PICTURE_UNIT, 0.0),
+            trigger_ns=taken_ns,
+            why=why,
+        )
+        head = replace(head, before_s=0.0, after_s=0.0, last=True)
+        self._put_job(PartJob(head, (), "", picture))
+        self._counters.add(Counter.CAPTURES, camera_id)
+        return head.capture_id
+
     # ---- in the event loop ----
 
     async def run(self) -> None:
@@ -209,18 +235,26 @@ class CaptureDesk:
                 begun.append(self._begin(group, trigger_ns, why))
         return begun
 
-    def _begin(self, group: CaptureGroup, trigger_ns: int, why: dict[str, Any]) -> str:
+    def _head(
+        self,
+        asset_id: str,
+        sensor_id: str,
+        channels: tuple[str, ...],
+        *,
+        unit_and_rate: tuple[str, float],
+        trigger_ns: int,
+        why: dict[str, Any],
+    ) -> SegmentHead:
         wall = self._clock.wall(trigger_ns)
         stamp = datetime.fromtimestamp(wall.time_ns / 1e9, UTC).strftime("%Y%m%dt%H%M%S")
-        first = group.ring.channels[0]
-        head = SegmentHead(
-            capture_id=f"{stamp}-{group.asset_id}-{self._new_id()}",
+        return SegmentHead(
+            capture_id=f"{stamp}-{asset_id}-{self._new_id()}",
             part=0,
-            asset_id=group.asset_id,
-            sensor_id=group.sensor_id,
-            channels=tuple(channel.channel_id for channel in group.ring.channels),
-            unit=first.unit,
-            nominal_rate_hz=first.sample_rate_hz,
+            asset_id=asset_id,
+            sensor_id=sensor_id,
+            channels=channels,
+            unit=unit_and_rate[0],
+            nominal_rate_hz=unit_and_rate[1],
             trigger_time_ns=wall.time_ns,
             time_trusted=wall.trusted,
             trigger_monotonic_ns=trigger_ns,
@@ -230,6 +264,18 @@ class CaptureDesk:
             triggers=({**why, "offset_ns": 0},),
             last=False,
             joins=False,
+        )
+
+    def _begin(self, group: CaptureGroup, trigger_ns: int, why: dict[str, Any]) -> str:
+        first, channels = group.ring.channels[0], tuple(one.channel_id for one in group.ring.channels)
+        unit_and_rate = (first.unit, first.sample_rate_hz)
+        head = self._head(
+            group.asset_id,
+            group.sensor_id,
+            channels,
+            unit_and_rate=unit_and_rate,
+            trigger_ns=trigger_ns,
+            why=why,
         )
         newest_ns = group.ring.newest_ns or trigger_ns
         end_ns = trigger_ns + round(min(self._timing.after_s, group.ring.keep_s) * 1e9)
@@ -276,11 +322,13 @@ class CaptureDesk:
 
     def _put(self, group: CaptureGroup, job: PartJob) -> None:
         if self._waiting_bytes + job.size_bytes > self._timing.memory_bytes:
-            waits = Pressure(GapCause.BACKPRESSURE, CUT_BY_DISK, "the disk is too slow for them")
             start_ns = job.head.trigger_monotonic_ns + min((s.start_ns for s in job.stretches), default=0)
             end_ns = job.head.trigger_monotonic_ns + max((s.end_ns for s in job.stretches), default=0)
-            self._enter_gap(group, start_ns, end_ns, waits)
-            job = replace(job, stretches=(), ended=waits.ended)
+            self._enter_gap(group, start_ns, end_ns, TOO_SLOW)
+            job = replace(job, stretches=(), ended=TOO_SLOW.ended)
+        self._put_job(job)
+
+    def _put_job(self, job: PartJob) -> None:
         self._jobs.append(job)
         self._waiting_bytes += job.size_bytes
         self._something.set()
@@ -288,8 +336,8 @@ class CaptureDesk:
     async def _store(self, job: PartJob) -> None:
         """File first, then the record that names it."""
         name, size_bytes, ended = "", 0, job.ended
-        if job.stretches:
-            content = await asyncio.to_thread(encode_segment, job.head, job.stretches)
+        if job.stretches or job.picture:
+            content = await asyncio.to_thread(encode_segment, job.head, job.stretches, job.picture)
             name = f"{job.head.capture_id}.{job.head.part}{SUFFIX}"
             try:
                 await asyncio.to_thread(self._write, name, content)
@@ -313,6 +361,11 @@ class CaptureDesk:
         self.files.write(name, content)
 
     def _lost(self, job: PartJob, reason: str) -> None:
+        if job.picture:
+            logger.error("picture not stored capture=%s reason=%s", job.head.capture_id, reason)
+            self._counters.add(Counter.CAPTURES_LEFT_OUT, job.head.asset_id)
+            self._left_out(f"a file cannot be written ({reason})")
+            return
         group = self._of_channel[job.head.asset_id, job.head.channels[0]]
         trigger_ns = job.head.trigger_monotonic_ns
         start_ns = trigger_ns + min(stretch.start_ns for stretch in job.stretches)
@@ -324,7 +377,7 @@ class CaptureDesk:
         """Whether captures are to be left out now, so that more important things are not."""
         if not self._journal.durable or self._journal.space_low:
             return DISK
-        return OVERLOADED if self._queue_fill(asset_id) > 0.5 else None
+        return OVERLOADED if asset_id and self._queue_fill(asset_id) > 0.5 else None
 
     def _give_up(self, group: CaptureGroup, trigger_ns: int, before_s: float, pressure: Pressure) -> None:
         start_ns = trigger_ns - round(before_s * 1e9)

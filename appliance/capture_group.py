@@ -38,6 +38,7 @@ class Pressure:
 
 
 OVERLOADED = Pressure(GapCause.OVERLOAD, CUT_BY_OVERLOAD, "samples come faster than they are analysed")
+TOO_SLOW = Pressure(GapCause.BACKPRESSURE, CUT_BY_DISK, "the disk is too slow for them")
 DISK = Pressure(GapCause.DISK_FULL, CUT_BY_DISK, "the disk takes no more")
 
 
@@ -72,10 +73,11 @@ class PartJob:
     head: SegmentHead
     stretches: tuple[Stretch, ...]
     ended: str
+    picture: bytes = b""
 
     @property
     def size_bytes(self) -> int:
-        return sum(stretch.samples.nbytes for stretch in self.stretches)
+        return sum(stretch.samples.nbytes for stretch in self.stretches) + len(self.picture)
 
 
 def capture_groups(channels: Iterable[Channel], timing: CaptureTiming) -> list[CaptureGroup]:

@@ -1,8 +1,9 @@
 """One part of a capture as bytes: raw samples around an alarm, every stretch of them under a checksum.
 
-Duty: the format of a `.stcap` file (docs/captures.md), both ways. A chunk of samples carries its own
-CRC32C, and what the samples are (the head) stands at both ends, so that a torn or damaged file gives back
-all that is still whole. Pure: reads no files, knows no journal.
+Duty: the format of a `.stcap` file (docs/captures.md), both ways; a picture of a part may stand in the
+samples' place. A chunk of samples carries its own CRC32C, and what the samples are (the head) stands at both
+ends, so that a torn or damaged file gives back all that is still whole. Pure: reads no files, knows no
+journal.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from appliance.errors import StethosError
 from dsp.samples import Float32Array
 
 SUFFIX = ".stcap"
+PICTURE_UNIT = "picture"  # of a capture that holds the picture of a part, and no samples
 VERSION = 1
 CHUNK_SAMPLES = 4096  # rows under one checksum: 48 KiB of three axes are the least that damage costs
 MOST_HEAD_BYTES = 1024 * 1024
@@ -78,14 +80,16 @@ class Segment:
     head: SegmentHead
     stretches: tuple[Stretch, ...]
     damaged: tuple[str, ...]
+    picture: bytes = b""  # a whole file in a format of its own (PNG); empty: there is none, or it is damaged
 
 
-def encode_segment(head: SegmentHead, stretches: Sequence[Stretch]) -> bytes:
+def encode_segment(head: SegmentHead, stretches: Sequence[Stretch], picture: bytes = b"") -> bytes:
     """The file of one part. All stretches have the head's channels."""
     document = {
         **{name: getattr(head, name) for name in SegmentHead.__slots__},
         "chunk_samples": CHUNK_SAMPLES,
         "stretches": [[s.start_ns, s.sample_rate_hz, len(s.samples)] for s in stretches],
+        **({"picture": [len(picture), _crc(picture)]} if picture else {}),
     }
     encoded = orjson.dumps(document)
     crc = _crc(encoded)
@@ -99,7 +103,7 @@ def encode_segment(head: SegmentHead, stretches: Sequence[Stretch]) -> bytes:
             chunk = rows[first : first + CHUNK_SAMPLES].tobytes()
             pieces += [chunk, _CRC.pack(_chunk_crc(number, chunk))]
             number += 1
-    pieces += [encoded, _TAIL.pack(len(encoded), crc, _END)]
+    pieces += [picture, encoded, _TAIL.pack(len(encoded), crc, _END)]
     return b"".join(pieces)
 
 
@@ -117,7 +121,8 @@ def decode_segment(content: bytes) -> Segment:
     try:
         document = orjson.loads(found)
         stretches = list(_stretches(content, _BEGIN.size + len(found), document, damaged))
-        return Segment(_head_of(document), tuple(stretches), tuple(damaged))
+        picture = _picture(content, _BEGIN.size + len(found), document, damaged)
+        return Segment(_head_of(document), tuple(stretches), tuple(damaged), picture)
     except (KeyError, TypeError, ValueError) as error:
         raise SegmentError(f"its head is not one of a capture: {type(error).__name__} {error}") from error
 
@@ -155,6 +160,19 @@ def _stretches(
             offset += count * row_bytes + _CRC.size
             number += 1
         yield from _joined(start_ns, rate_hz, begins, whole)
+
+
+def _picture(content: bytes, offset: int, document: dict[str, Any], damaged: list[str]) -> bytes:
+    """The picture, which stands behind all samples, where its checksum fits."""
+    size, crc = document.get("picture", (0, 0))
+    row_bytes, chunk_samples = 4 * len(document["channels"]), int(document["chunk_samples"])
+    for _, _, n_samples in document["stretches"]:
+        offset += n_samples * row_bytes + math.ceil(n_samples / chunk_samples) * _CRC.size
+    picture = content[offset : offset + size]
+    if size and (len(picture) != size or _crc(picture) != crc):
+        damaged.append("the picture")
+        return b""
+    return picture
 
 
 def _joined(start_ns: int, rate_hz: float, begins: int, whole: list[Float32Array]) -> Iterator[Stretch]:

@@ -9,15 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from appliance.capture_segment import SegmentError, decode_segment
+from appliance.capture_segment import PICTURE_UNIT, SegmentError, decode_segment
 from appliance.errors import Rejected
 from appliance.journal.capture_files import CaptureFiles
-from appliance.journal.capture_record import capture_part
+from appliance.journal.capture_record import CapturePart, capture_part
 from appliance.journal.record import Record
 from appliance.sinks.capture_courier import CapturedObject
 from appliance.sinks.webhook_message import iso_time
 
 logger = logging.getLogger(__name__)
+
+TO_CENTRE = "to_centre"  # in a trigger: this picture was queued for the centre, within its day's budget
+
+
+def may_leave(part: CapturePart) -> bool:
+    """Waveforms may; of pictures only those of unsure parts that were queued for the centre."""
+    return part.unit != PICTURE_UNIT or any(one.get(TO_CENTRE) is True for one in part.triggers)
 
 
 class CapturedObjects:
@@ -34,7 +41,7 @@ class CapturedObjects:
         """
         try:
             part = capture_part(record)
-            if not part.file:
+            if not part.file or not may_leave(part):
                 return None
             content = await asyncio.to_thread(self._files.read, part.file)
             segment = await asyncio.to_thread(decode_segment, content)

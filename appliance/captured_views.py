@@ -16,7 +16,7 @@ import numpy as np
 
 from appliance.capture_care import stored_captures
 from appliance.capture_desk import CaptureDesk
-from appliance.capture_segment import Stretch
+from appliance.capture_segment import PICTURE_UNIT, Stretch
 from appliance.captured_recording import captured_recording, captured_stretches
 from appliance.errors import Rejected, Retryable
 from appliance.journal.capture_record import Capture
@@ -42,7 +42,9 @@ class CapturedViews:
         found = [
             capture
             for capture in await self._all()
-            if asset_id in (None, capture.asset_id) and (alarm_id is None or alarm_id in capture.alarm_ids)
+            if capture.unit != PICTURE_UNIT
+            and asset_id in (None, capture.asset_id)
+            and (alarm_id is None or alarm_id in capture.alarm_ids)
         ]
         return [capture_view(capture) for capture in found[:limit]]
 

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from appliance.config_base import Settings
+from appliance.config_cameras import MAX_CAMERAS, CameraSettings
 from appliance.config_captures import CaptureSettings
 from appliance.config_central import CentralSettings
 from appliance.config_drill import DrillSettings
@@ -308,6 +309,7 @@ class ApplianceSettings(Settings):
     metrics: MetricsSettings | None = None
     drill: DrillSettings | None = None
     models: ModelsSettings | None = None
+    cameras: Annotated[list[CameraSettings], Field(max_length=MAX_CAMERAS)] = Field(default_factory=list)
     assets: Annotated[
         list[AssetSettings],
         Field(

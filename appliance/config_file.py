@@ -23,6 +23,10 @@ from appliance.config_rules import Finding, findings
 from appliance.errors import StethosError
 
 MAX_FILE_BYTES = 1_000_000
+_KINDS = {
+    "source": 'kind = "serial" or kind = "opcua"',
+    "camera": 'kind = "folder", kind = "v4l2" or kind = "network"',
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +147,8 @@ def _problem(path: Path, detail: ErrorDetails) -> Problem:
     if kind == "missing":
         return Problem(str(path), key, "is missing", f"Add it: {described}." if described else "Add it.")
     if kind.startswith("union_tag"):
-        return Problem(
-            str(path), f"{key}.kind", _union_reason(kind, given), 'Write kind = "serial" or kind = "opcua".'
-        )
+        what = "camera" if key.startswith("cameras") else "source"
+        return Problem(str(path), f"{key}.kind", _union_reason(kind, given, what), f"Write {_KINDS[what]}.")
     if kind == "too_short":
         return Problem(
             str(path), key, "is empty", "At least one entry is needed, see image/stethos.sample.toml."
@@ -169,9 +172,9 @@ def _wrong_value(key: str, detail: ErrorDetails, described: str) -> tuple[str, s
     return f"{given}: {detail['msg'][:1].lower()}{detail['msg'][1:]}", remedy
 
 
-def _union_reason(kind: str, given: Any) -> str:
+def _union_reason(kind: str, given: Any, what: str) -> str:
     if kind == "union_tag_invalid" and isinstance(given, dict):
-        return f"{_shown(given.get('kind'))} is not a kind of source"
+        return f"{_shown(given.get('kind'))} is not a kind of {what}"
     return "is missing"
 
 

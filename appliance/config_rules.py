@@ -28,6 +28,7 @@ from appliance.config import (
     WebSettings,
     ZoneLimitsSettings,
 )
+from appliance.config_cameras import camera_problems
 from appliance.config_central import central_problems
 from appliance.config_drill import drill_problems
 from appliance.config_metrics import metrics_problems
@@ -68,7 +69,15 @@ def findings(settings: ApplianceSettings) -> list[Finding]:
         *_channels(settings),
         *_process(settings),
         *_models(settings),
+        *_cameras(settings),
     ]
+
+
+def _cameras(settings: ApplianceSettings) -> Iterator[Finding]:
+    taken = {one.id for one in (*settings.assets, *settings.sources)} | {"appliance"}
+    tags = [tag.channel for one in settings.sources if isinstance(one, OpcUaSettings) for tag in one.tags]
+    problems = camera_problems(settings.cameras, taken_ids=taken, tags=tags)
+    yield from (Finding(*problem) for problem in problems)
 
 
 def _station(station: StationSettings) -> Iterator[Finding]:

@@ -40,6 +40,11 @@ class Counter(StrEnum):
     CAPTURES = "captures"  # of a machine's waveform, begun
     CAPTURES_LEFT_OUT = "captures left out"  # for want of time or room
     CAPTURES_SUPPRESSED = "captures suppressed"  # by the bound on how many there may be in an hour
+    PARTS_INSPECTED = "parts inspected"  # by a camera, with a verdict
+    PARTS_DEFECTIVE = "parts defective"  # of these
+    PARTS_NO_VERDICT = "parts no verdict"  # that came by a camera beside these
+    DEFECTS = "defects"  # by camera and kind: "press-3/scratch"
+    DROPPED_FRAMES = "dropped frames"  # pictures that a full queue dropped, or overload
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import Protocol, cast
@@ -75,8 +75,11 @@ class Pipeline:
         meters: Meters | None = None,
         limit_desk: LimitDesk | None = None,
         captor: Captor | None = None,
+        hear_tag: Callable[[SampleBlock], None] = lambda _block: None,
     ) -> None:
+        """`hear_tag` gets process values the moment they come (a camera may wait for one)."""
         self._captor = captor
+        self._hear_tag = hear_tag
         self._meters = meters or Meters()
         self._limit_desk = limit_desk or LimitDesk(journal, clock)
         self._lines = {line.asset_id: line for line in lines}
@@ -123,6 +126,8 @@ class Pipeline:
                     await self._watch.source_delivers(source.source_id)
                     if isinstance(item, SampleBlock):
                         self._meters.heard_ns[item.channel_id] = self._clock.monotonic_ns()
+                        if not _is_vibration(item):
+                            self._hear_tag(item)
                     self.put(source.source_id, assets[item.channel_id], item)
         except SourceLost as lost:
             await self._watch.source_lost(lost)

@@ -16,7 +16,7 @@ from appliance.alarms.acts import ActKind
 from appliance.alarms.lifecycle import Alarm, AlarmState
 from appliance.alarms.register import alarm_id_of
 from appliance.alarms.rules import CHECK_SENSOR, DRIFT, MACHINE_CONDITION
-from appliance.alarms.system import SystemCondition
+from appliance.alarms.system import OF_CAMERAS, SystemCondition
 from appliance.clock import Clock
 from appliance.machine_status import TAG_STALE_NS, ChannelStatus, MachineStatus
 from appliance.publishers.address_space import (
@@ -73,11 +73,14 @@ def machine_nodes(
     )
 
 
-def appliance_alarms(source_ids: Iterable[str]) -> list[AlarmNodes]:
-    """The appliance's own alarms: one per condition, of lost and silent sources one per source."""
+def appliance_alarms(source_ids: Iterable[str], camera_ids: Iterable[str] = ()) -> list[AlarmNodes]:
+    """The appliance's own alarms: one per condition, of sources and cameras one for each."""
     of_sources = (SystemCondition.SOURCE_LOST, SystemCondition.SOURCE_SILENT)
     ids = [alarm_id_of(OWNER, condition, source_id) for source_id in source_ids for condition in of_sources]
-    ids += [alarm_id_of(OWNER, condition) for condition in SystemCondition if condition not in of_sources]
+    of_one = (*of_sources, *OF_CAMERAS)
+    ids += [alarm_id_of(OWNER, condition) for condition in SystemCondition if condition not in of_one]
+    of_cameras = (SystemCondition.SOURCE_LOST, *OF_CAMERAS)
+    ids += [alarm_id_of(OWNER, condition, camera_id) for camera_id in camera_ids for condition in of_cameras]
     return [AlarmNodes(alarm_id, _alarm_label(OWNER, alarm_id)) for alarm_id in ids]
 
 

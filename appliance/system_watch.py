@@ -15,7 +15,7 @@ import orjson
 from appliance.alarm_desk import AlarmDesk
 from appliance.alarms.clock_rule import ClockRule
 from appliance.alarms.lifecycle import Alarm, AlarmTransition
-from appliance.alarms.system import SystemAlarms, SystemCondition
+from appliance.alarms.system import OF_CAMERAS, SystemAlarms, SystemCondition
 from appliance.clock import Clock, ClockState
 from appliance.journal.journal import Journal
 from appliance.journal.record import NewRecord, RecordClass, RecordKind
@@ -125,6 +125,11 @@ class SystemWatch:
     async def networks_are(self, names: Collection[str]) -> None:
         """These slots of networks are configured; what was said of others is over."""
         await self._only(SystemCondition.NETWORK_FALLBACK, names)
+
+    async def cameras_are(self, camera_ids: Collection[str]) -> None:
+        """These cameras are configured; what was said of others is over."""
+        for condition in OF_CAMERAS:
+            await self._only(condition, camera_ids)
 
     async def run(self) -> None:
         """Look at journal, disk, clock and queues, for ever."""

@@ -28,11 +28,13 @@ from appliance.counters import Counter, Counters
 from appliance.dead_letters import DeadLetters
 from appliance.errors import Fatal
 from appliance.fresh_start import once_durable
+from appliance.inspection_values import CameraPublishing
 from appliance.journal.journal import Journal
 from appliance.limit_desk import LimitDesk
 from appliance.machine_facts import build_analysis, build_machine, build_watches
 from appliance.machine_status import MachineStatus
 from appliance.pipeline import Pipeline
+from appliance.publishers.address_space import CameraNodes
 from appliance.service_notifier import ServiceNotifier
 from appliance.sources.source import LinkReport
 from appliance.stand_in import bring_back, give_up, remove_temporary, stand_in
@@ -46,6 +48,7 @@ from appliance.wiring_captures import Captures
 from appliance.wiring_central import Central, supervise_central
 from appliance.wiring_commands import CentralCommands
 from appliance.wiring_drill import build_nightly
+from appliance.wiring_inspection import Inspections
 from appliance.wiring_models import Networks
 from appliance.wiring_object_store import ObjectStoring
 from appliance.wiring_opcua_server import OpcUaPublishing
@@ -61,6 +64,7 @@ from web.auth import AuthStore
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _Argument = TypeVar("_Argument")
 
+PICTURES_YIELD = 0.4  # of a machine's fullest queue: before its captures are left out
 SOURCE_BACKOFF = Backoff(base_s=0.5, cap_s=5.0, floor_s=0.2)  # a port or a server is cheap to ask
 
 
@@ -139,6 +143,18 @@ class Appliance:
         self.captures = Captures(
             settings.captures, journal, clock, self._watch, counters, channels=channels, lines=self._lines
         )
+        server = self._opcua_server
+        self.inspections = Inspections(
+            settings.cameras,
+            settings.station.state_dir,
+            journal=journal,
+            clock=clock,
+            counters=counters,
+            watch=self._watch,
+            captures=self.captures if settings.captures.enabled else None,
+            listeners=() if server is None else (CameraPublishing(server.server.publish, clock),),
+            pressed=lambda: any(line.fill() > PICTURES_YIELD for line in self._lines),
+        )
         self.telemetry = Telemetry(
             settings.telemetry,
             meters,
@@ -157,6 +173,7 @@ class Appliance:
             object_store=self._object_store,
             captures=self.captures,
             networks=self._networks,
+            inspections=self.inspections,
         )
         limit_desk = LimitDesk(journal, clock)
         state_dir, desks = settings.station.state_dir, (self.desk, limit_desk)
@@ -203,6 +220,7 @@ class Appliance:
             meters=meters,
             limit_desk=limit_desk,
             captor=self.captures.desk,
+            hear_tag=self.inspections.hear,
         )
         self._backfill = Backfill(
             historians(self.sources), journal, clock, period_s=settings.journal.telemetry_period_s
@@ -270,6 +288,7 @@ class Appliance:
         supervisor.add("system watch", self._watch.run)
         self._networks.supervise(supervisor)
         self.captures.supervise(supervisor)
+        self.inspections.supervise(supervisor)
         for source in self.sources:
             supervisor.add(f"source {source.source_id}", _bound(self.pipeline.feed, source))
         supervisor.add("backfill", self._backfill.run)
@@ -288,7 +307,13 @@ class Appliance:
         if self._on_disk != self.settings.station.state_dir:
             supervisor.add("fresh start", self._start_anew, essential=True)
         supervisor.add("watchdog", notifier.keep_alive)
-        door.supervise(supervisor, self.station, health=self.telemetry, captured=self.captures.views)
+        door.supervise(
+            supervisor,
+            self.station,
+            health=self.telemetry,
+            captured=self.captures.views,
+            inspections=self.inspections.views,
+        )
         first_password = self._auth.ensure_first_user()
 
         def started() -> None:
@@ -313,6 +338,7 @@ class Appliance:
             self._opcua_server.close()
         self._webhooks.close()
         self.telemetry.close()
+        self.inspections.close()
         await self.captures.close()
         await self._object_store.close()
         await self.journal.close()
@@ -329,7 +355,8 @@ class Appliance:
         """Who gets something from here: SCADA and the receivers of alarms."""
         server = [] if self._opcua_server is None else [self._opcua_server.report()]
         night = [] if self._nightly is None else [self._nightly.report()]
-        return [*server, *self._webhooks.reports(), *self._object_store.reports(), *night]
+        stores = [*self._webhooks.reports(), *self._object_store.reports()]
+        return [*self.inspections.reports(), *server, *stores, *night]
 
     def _build_opcua_server(self, clock: Clock) -> OpcUaPublishing | None:
         wanted, station = self.settings.opcua_server, self.settings.station
@@ -345,12 +372,14 @@ class Appliance:
             clock=clock,
             profile=build_analysis(self.settings.station),
             process_alarms={line.asset_id: line.analysis.process_alarms for line in self._lines},
+            cameras=[CameraNodes(camera.id, camera.name) for camera in self.settings.cameras],
         )
 
     def _restore(self, counters: Counters) -> None:
         alarms = self.desk.restore()
-        self._watch.restore(alarms, [source.source_id for source in self.sources])
+        self._watch.restore(alarms, [*(one.source_id for one in self.sources), *self.inspections.lines])
         self.pipeline.restore(alarms)
+        self.inspections.restore(alarms)
         counters.add(Counter.SERVICE_STARTS, self.settings.station.name)
         for line, status in zip(self._lines, self._statuses, strict=True):
             status.restore_learning(line.analysis.learning_progress())

@@ -20,7 +20,7 @@ from appliance.clock import Clock
 from appliance.config_opcua_server import OpcUaServerSettings
 from appliance.errors import Fatal, Retryable
 from appliance.machine_status import MachineStatus
-from appliance.publishers.address_space import nodes_of
+from appliance.publishers.address_space import CameraNodes, nodes_of
 from appliance.publishers.opcua_certificates import ClientTrust, own_certificate
 from appliance.publishers.opcua_server import OpcUaServer, TrustGate
 from appliance.publishers.opcua_users import UserFile
@@ -55,6 +55,7 @@ class OpcUaPublishing:
         clock: Clock,
         profile: AnalysisSettings,
         process_alarms: Mapping[str, Collection[str]] | None = None,
+        cameras: Sequence[CameraNodes] = (),
     ) -> None:
         """`process_alarms`: ids per machine. Raises Fatal where certificate or folders cannot be used."""
 
@@ -75,7 +76,8 @@ class OpcUaPublishing:
             machine_nodes(machine, features, of_process.get(machine.machine.asset_id, ()))
             for machine in machines
         ]
-        own_alarms = appliance_alarms(source.source_id for source in sources)
+        camera_ids = [camera.camera_id for camera in cameras]
+        own_alarms = appliance_alarms((source.source_id for source in sources), camera_ids)
         folder = state_dir / FOLDER
         own = own_certificate(folder)
         try:
@@ -92,7 +94,7 @@ class OpcUaPublishing:
         self.server = OpcUaServer(
             settings.host,
             settings.port,
-            nodes_of(name, nodes, own_alarms),
+            nodes_of(name, nodes, own_alarms, cameras),
             own,
             self._gate,
             name=name,

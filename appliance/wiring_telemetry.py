@@ -30,6 +30,7 @@ from appliance.telemetry.stage_meter import Meters
 from appliance.telemetry.uplink_samples import uplink_samples
 from appliance.wiring_captures import Captures
 from appliance.wiring_central import Central
+from appliance.wiring_inspection import Inspections
 from appliance.wiring_models import Networks
 from appliance.wiring_object_store import ObjectStoring
 from appliance.wiring_opcua_server import OpcUaPublishing
@@ -62,6 +63,7 @@ class Telemetry:
         object_store: ObjectStoring | None = None,
         captures: Captures | None = None,
         networks: Networks | None = None,
+        inspections: Inspections | None = None,
     ) -> None:
         """`silence_s`: by source, after what silence it says itself that it is lost."""
         self._meters = meters
@@ -75,6 +77,7 @@ class Telemetry:
         self._object_store = object_store
         self._captures = captures
         self._networks = networks
+        self._inspections = inspections
         self._supervisor: Supervisor | None = None
         self._tally = ErrorTally()
         self._tally.__enter__()
@@ -179,7 +182,7 @@ class Telemetry:
             probes.append(
                 StageProbe(Stage.OPCUA_SERVER, "", meters.opcua_server, server.waiting, server.n_values)
             )
-        return probes
+        return probes if self._inspections is None else [*probes, *self._inspections.probes()]
 
     def _links(self, now_ns: int) -> list[LinkHealth]:
         links = []
@@ -188,6 +191,8 @@ class Telemetry:
             newest_ns = max((one for one in heard if one is not None), default=None)
             silent_s = None if newest_ns is None else max(0.0, (now_ns - newest_ns) / 1e9)
             links.append(_link(source.report(), silent_s))
+        if self._inspections is not None:
+            links += [_link(report, None) for report in self._inspections.reports()]
         if self._webhooks is not None:
             links += [_link(report, None) for report in self._webhooks.reports()]
         if self._object_store is not None:

@@ -22,6 +22,7 @@ from appliance.tls_files import TlsFiles, own_tls_files
 from web.app import create_app
 from web.auth import FIRST_USER, AuthStore
 from web.capture_provider import CaptureProvider
+from web.inspection_provider import InspectionProvider
 from web.scrape_token import ScrapeToken
 from web.server import WebServer, listening_socket
 from web.station_view import HealthProvider
@@ -53,7 +54,13 @@ class WebDoor:
             ) from error
 
     def supervise(
-        self, supervisor: Supervisor, station: Station, *, health: HealthProvider, captured: CaptureProvider
+        self,
+        supervisor: Supervisor,
+        station: Station,
+        *,
+        health: HealthProvider,
+        captured: CaptureProvider,
+        inspections: InspectionProvider,
     ) -> None:
         """Serve for as long as the supervisor runs; without the page there is no service."""
         serving = asyncio.Event()
@@ -64,6 +71,7 @@ class WebDoor:
                 self._auth,
                 health=health,
                 captured=captured,
+                inspections=inspections,
                 scrape_token=None if self._metrics is None else ScrapeToken(self._metrics.token_file),
                 hosts=[socket.gethostname(), self._web.host],
             )

@@ -35,5 +35,9 @@ class ModelStateError(ModelError):
     """A learned state from the journal does not fit this detector; nothing of it was taken over."""
 
 
+class PictureError(ModelError):
+    """A picture is not what a model inspects: the message names its size or type and what is expected."""
+
+
 class EvaluationError(ModelError):
     """A protocol broke a rule of judging: looked before it decided, or left out a metric it owes."""

@@ -9,7 +9,13 @@ import numpy as np
 
 from dsp.samples import Float32Array, Float64Array
 from models.errors import ArtefactError
-from models.manifest import ModelManifest, golden_blindness, golden_differences, golden_inputs
+from models.manifest import (
+    ModelManifest,
+    golden_blindness,
+    golden_differences,
+    golden_figures,
+    golden_inputs,
+)
 from models.manifest_entries import Artefact
 
 
@@ -25,13 +31,16 @@ class GoldenCheck:
         wanted = entry.golden_outputs or tuple(vector.output for vector in manifest.golden)
         self._wanted: Float64Array = np.array(wanted, dtype=np.float64)
 
-    def hold(self, scores: Float32Array) -> None:
-        """Raises ArtefactError unless every score `(n_golden,)` is within its tolerance."""
-        if differences := golden_differences(self._manifest, self._entry, scores):
+    def hold(self, outputs: Float32Array) -> None:
+        """Raises ArtefactError unless all golden inputs `(n_golden, ...)` gave what they must."""
+        self._hold(golden_figures(self._manifest, outputs))
+
+    def _hold(self, figures: Float32Array) -> None:
+        if differences := golden_differences(self._manifest, self._entry, figures):
             raise ArtefactError("gives wrong answers: " + "; ".join(differences[:2]))
 
-    def hold_one(self, which: int, score: float) -> None:
-        """Raises ArtefactError unless the score of one golden vector is within its tolerance."""
-        scores = self._wanted.copy()
-        scores[which] = score
-        self.hold(scores.astype(np.float32))
+    def hold_one(self, which: int, output: Float32Array) -> None:
+        """Raises ArtefactError unless one golden input gave `(1, ...)` what it must."""
+        figures = self._wanted.copy()
+        figures[which] = golden_figures(self._manifest, output)[0]
+        self._hold(figures.astype(np.float32))

@@ -34,7 +34,10 @@ Statistical = Callable[[Float32Array], Float32Array]
 
 @dataclass(frozen=True, slots=True)
 class HostAnswer:
-    """Scores `(n,)`, 1.0 = limit, and who gave them. NaN: a row states nothing; all of `pass-through`."""
+    """Scores `(n,)`, 1.0 = limit, and who gave them. NaN: a row states nothing; all of `pass-through`.
+
+    Of pictures `(n, values)`, see `models.vision.picture_score.results`.
+    """
 
     scores: Float32Array
     backend: str
@@ -78,6 +81,8 @@ class ModelHost:
         self._chain = FallbackChain([worker.backend for worker in workers], STATISTICAL, self._rules)
         self._chain_lock = threading.Lock()
         self._item_shape = workers[0].manifest.input_shape
+        values = workers[0].manifest.output_values
+        self._more_values = () if values == 1 else (values,)
         self._wake = threading.Event()
         self._ends = False
         self._tending = threading.Thread(target=self._tend_until_end, name="model-host", daemon=True)
@@ -128,7 +133,7 @@ class ModelHost:
                 raise ModelError("is the caller's")
             scores = self._statistical(batch)
         except Exception as error:  # the last model of the chain: what is left is to say so
-            nothing = np.full(len(batch), np.nan, np.float32)
+            nothing = np.full((len(batch), *self._more_values), np.nan, np.float32)
             said = f"{reason}; {STATISTICAL}: {type(error).__name__}: {error}"
             return HostAnswer(nothing, PASS_THROUGH, False, said)
         return HostAnswer(scores, STATISTICAL, False, reason)
@@ -274,7 +279,7 @@ class _Tier:
             return self._all(batch, ends_ns)
         which = (self._calls // self._check_every) % len(golden.inputs)
         found = self._all(np.concatenate([batch, golden.inputs[which : which + 1]]), ends_ns)
-        golden.hold_one(which, float(found[-1]))
+        golden.hold_one(which, found[-1:])
         return found[:-1]
 
     def _all(self, batch: Float32Array, ends_ns: int) -> Float32Array:

@@ -83,24 +83,24 @@ def limit_receiving(on_socket: socket.socket, seconds: float) -> None:
 
 
 class SharedArea:
-    """A memory file with room for a batch and its scores."""
+    """A memory file with room for a batch and its outputs."""
 
-    def __init__(self, fd: int, max_items: int, item_values: int) -> None:
+    def __init__(self, fd: int, max_items: int, item_values: int, output_values: int = 1) -> None:
         self.fd = fd
-        self._map = mmap.mmap(fd, _area_bytes(max_items, item_values))
+        self._map = mmap.mmap(fd, _area_bytes(max_items, item_values, output_values))
         values = np.frombuffer(self._map, dtype=np.float32)
         n = max_items * item_values
         self.inputs: Float32Array = values[:n].reshape(max_items, item_values)
-        self.outputs: Float32Array = values[n:]
+        self.outputs: Float32Array = values[n:].reshape(max_items, output_values)
 
     @classmethod
-    def made(cls, max_items: int, item_values: int) -> SharedArea:
+    def made(cls, max_items: int, item_values: int, output_values: int = 1) -> SharedArea:
         """A new one. Raises OSError."""
         fd = os.memfd_create("stethos-batch", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
-            os.ftruncate(fd, _area_bytes(max_items, item_values))
+            os.ftruncate(fd, _area_bytes(max_items, item_values, output_values))
             fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SIZE_SEALS)
-            return cls(fd, max_items, item_values)
+            return cls(fd, max_items, item_values, output_values)
         except BaseException:
             os.close(fd)
             raise
@@ -113,8 +113,8 @@ class SharedArea:
         os.close(self.fd)
 
 
-def _area_bytes(max_items: int, item_values: int) -> int:
-    return 4 * max_items * (item_values + 1)
+def _area_bytes(max_items: int, item_values: int, output_values: int) -> int:
+    return 4 * max_items * (item_values + output_values)
 
 
 def sealed(head: bytes, body: bytes) -> int:

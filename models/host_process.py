@@ -96,7 +96,9 @@ class WorkerProcess:
             os.set_blocking(said, False)
             os.set_blocking(says, False)  # a runtime that prints without end must not hang on it
             shape = self.worker.manifest.input_shape
-            area = SharedArea.made(self.worker.max_items, math.prod(shape))
+            area = SharedArea.made(
+                self.worker.max_items, math.prod(shape), self.worker.manifest.output_values
+            )
             opened.callback(area.close)
             (job,) = _closed_by(opened, sealed(self._job(), self.worker.artefact))
             passed = (theirs.fileno(), area.fd, job, lifeline_read)
@@ -121,7 +123,7 @@ class WorkerProcess:
         self._poll.register(ours, select.POLLIN)
         self._waiting, self._last_words = False, b""
         self._inputs = area.inputs.reshape(-1, *shape)
-        self._outputs = area.outputs
+        self._outputs = area.outputs[:, 0] if area.outputs.shape[1] == 1 else area.outputs
 
     def _job(self) -> bytes:
         return json.dumps({
@@ -147,7 +149,7 @@ class WorkerProcess:
         return not self._waiting
 
     def infer(self, batch: Float32Array, time_limit_s: float) -> Float32Array:
-        """Scores `(n,)` of a batch `(n, *input_shape)` of at most `max_items`.
+        """Scores `(n,)`, of pictures results `(n, values)`, of a batch of at most `max_items`.
 
         NaN only for rows that have holes. Raises WorkerLateError, WorkerDiedError, and InferenceError where
         the runtime failed or gave what is no score.

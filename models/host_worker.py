@@ -46,16 +46,16 @@ def serve(descriptors: Sequence[str], make: MakeBackend = backend_named) -> int:
     except Exception as error:  # whatever it is, the parent must hear of it
         parent.send(Message(Kind.REFUSED, text=f"{type(error).__name__}: {error}").packed())
         return 3
-    area = SharedArea(area_fd, job["max_items"], math.prod(manifest.input_shape))
+    area = SharedArea(area_fd, job["max_items"], math.prod(manifest.input_shape), manifest.output_values)
     inputs = area.inputs.reshape(-1, *manifest.input_shape)
     parent.send(Message(Kind.LOADED).packed())
     while (asked := receive(parent)) is not None:
         n = asked.n_items
         try:
-            scores = backend.infer(inputs[:n])
-            if scores.shape != (n,):  # one score would be taken for those of all rows
-                raise InferenceError(f"{scores.shape} scores for {n} items")
-            area.outputs[:n] = scores
+            outputs = backend.infer(inputs[:n])
+            if outputs.shape not in {(n,), area.outputs[:n].shape}:  # one would be taken for those of all
+                raise InferenceError(f"outputs of shape {outputs.shape} for {n} items")
+            area.outputs[:n] = outputs.reshape(area.outputs[:n].shape)
             answer = Message(Kind.SCORES, n, asked.sequence)
         except Exception as error:
             answer = Message(Kind.FAILED, n, asked.sequence, f"{type(error).__name__}: {error}")

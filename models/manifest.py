@@ -33,6 +33,8 @@ from models.manifest_entries import (
 )
 from models.manifest_fields import an_object, as_integer, as_number, as_text, each, only, text_at
 from models.network_score import NetworkForm, NetworkSpec
+from models.vision import picture_score
+from models.vision.picture_score import PictureSpec
 
 MANIFEST_FORMAT = 1
 MAX_MANIFEST_BYTES = 1 << 20
@@ -50,6 +52,7 @@ __all__ = [
     "Quantisation",
     "golden_blindness",
     "golden_differences",
+    "golden_figures",
     "golden_inputs",
     "verify_artefact",
 ]
@@ -75,6 +78,7 @@ class ModelManifest:
     artefacts: tuple[Artefact, ...]
     golden: tuple[GoldenVector, ...] = ()
     network: NetworkSpec | None = None  # what stands around the network; None for a baseline
+    picture: PictureSpec | None = None  # the same of a network over pictures
     latency_budget_s: float | None = None  # per item, on the slowest processor it is meant for
     files: tuple[BundleFile, ...] = ()
 
@@ -97,9 +101,17 @@ class ModelManifest:
             f"model {self.name!r} has no artefact for backend {backend!r}{asked}; it has: {have}"
         )
 
+    @property
+    def output_values(self) -> int:
+        """Values that a backend gives for one item: 1, the score, but of pictures the map, too."""
+        return 1 if self.picture is None else self.picture.values
+
     def to_json(self) -> str:
         """The manifest as JSON text with sorted keys, the same for equal manifests."""
-        return json.dumps({"format": MANIFEST_FORMAT, **asdict(self)}, sort_keys=True, allow_nan=False)
+        fields = asdict(self)
+        if self.picture is None:  # a reader that knows no pictures must be able to read the others
+            del fields["picture"]
+        return json.dumps({"format": MANIFEST_FORMAT, **fields}, sort_keys=True, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> ModelManifest:
@@ -129,6 +141,9 @@ class ModelManifest:
             network=None
             if fields.get("network") is None
             else network_score.from_fields(fields["network"], "manifest.network"),
+            picture=None
+            if fields.get("picture") is None
+            else picture_score.from_fields(fields["picture"], "manifest.picture"),
             latency_budget_s=None
             if fields.get("latency_budget_s") is None
             else as_number(fields["latency_budget_s"], "manifest.latency_budget_s"),
@@ -136,7 +151,7 @@ class ModelManifest:
         )
 
 
-_OPTIONAL = {"golden", "network", "latency_budget_s", "files"}
+_OPTIONAL = {"golden", "network", "picture", "latency_budget_s", "files"}
 
 
 def verify_artefact(manifest: ModelManifest, backend: str, artefact: bytes) -> Artefact:
@@ -162,15 +177,31 @@ def verify_artefact(manifest: ModelManifest, backend: str, artefact: bytes) -> A
 
 
 def golden_inputs(manifest: ModelManifest) -> Float32Array:
-    """The golden inputs as one batch `(n, *input_shape)`."""
+    """The golden inputs as one batch `(n, *input_shape)`; of pictures, crops are kept that are mirrored."""
+    if manifest.picture is not None:
+        crops = [np.array(vector.inputs, dtype=np.float32) for vector in manifest.golden]
+        sides = [math.isqrt(crop.size) for crop in crops]
+        pictures = [
+            picture_score.mirrored(crop.reshape(side, side), manifest.input_shape)
+            for crop, side in zip(crops, sides, strict=True)
+        ]
+        return np.stack(pictures) if pictures else np.empty((0, *manifest.input_shape), np.float32)
     flat = np.array([vector.inputs for vector in manifest.golden], dtype=np.float32)
     return flat.reshape(len(manifest.golden), *manifest.input_shape)
+
+
+def golden_figures(manifest: ModelManifest, outputs: Float32Array) -> Float32Array:
+    """`(n,)` the figure that golden vectors hold of each item that a backend answered."""
+    if manifest.picture is None or outputs.shape[1:] != (manifest.output_values,):
+        return outputs
+    return picture_score.figures(manifest.picture, outputs)
 
 
 def golden_differences(manifest: ModelManifest, entry: Artefact, outputs: Float32Array) -> list[str]:
     """What an artefact's `outputs` `(n,)` of the golden inputs say other than they must, in words.
 
-    Empty where every score is within its vector's tolerance; a NaN never is.
+    Outputs are scores, of pictures `golden_figures`. Empty where every one is within its vector's tolerance;
+    a NaN never is.
     """
     if outputs.shape != (len(manifest.golden),):
         return [f"{outputs.shape} scores for {len(manifest.golden)} golden inputs"]
@@ -216,6 +247,12 @@ def _check(manifest: ModelManifest) -> None:
         raise ManifestError(f"manifest.input_shape is {manifest.input_shape}; expected sizes of 1 or more")
     if manifest.kind is ModelKind.ANOMALY_SCORE:
         _check_input(manifest)
+    if (manifest.picture is not None) != (manifest.kind is ModelKind.DEFECT_MAP):
+        raise ManifestError(
+            f"manifest.picture must be there for the kind {ModelKind.DEFECT_MAP!r}, and only there"
+        )
+    if manifest.picture is not None:
+        picture_score.check(manifest.picture, manifest.input_shape, "manifest.picture")
     _check_parts(manifest)
 
 
@@ -231,7 +268,10 @@ def _check_parts(manifest: ModelManifest) -> None:
     for i, file in enumerate(manifest.files):
         check_bytes(file, f"manifest.files[{i}]")
     for i, golden in enumerate(manifest.golden):
-        if len(golden.inputs) != math.prod(manifest.input_shape):
+        n = len(golden.inputs)
+        if manifest.picture is not None and (n == 0 or math.isqrt(n) ** 2 != n):
+            raise ManifestError(f"manifest.golden[{i}].inputs has {n} values; expected a square crop")
+        if manifest.picture is None and n != math.prod(manifest.input_shape):
             raise ManifestError(
                 f"manifest.golden[{i}].inputs has {len(golden.inputs)} values;"
                 f" the input has {math.prod(manifest.input_shape)}"

@@ -3,11 +3,12 @@
 Duty: the one description of a network that everything else is made from (ONNX, flatbuffers), and the
 reference of what it computes. Trains nothing, quantises nothing, knows nothing of features or scores.
 
-Layers are dense, or convolutions along the steps of a sequence (no padding, stride 1), each with a bias and
-perhaps a ReLU; a dense layer after a convolution reads all steps, step by step. In int8, real value =
-scale * (integer - zero point); sums are exact, and requantised once per layer, rounded half away from zero
-(Jacob et al., Quantization and Training of Neural Networks, CVPR 2018, equation 5). Runtimes that requantise
-in fixed point may differ by one step where a value lies between two.
+Layers are dense, convolutions along the steps of a sequence (no padding, stride 1), or over a picture
+(`models.picture_layers`), each with a bias and perhaps a ReLU; a dense layer after a convolution reads all
+that it gave, step by step. In int8, real value = scale * (integer - zero point); sums are exact, and
+requantised once per layer, rounded half away from zero (Jacob et al., Quantization and Training of Neural
+Networks, CVPR 2018, equation 5). Runtimes that requantise in fixed point may differ by one step where a value
+lies between two.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ from dsp.samples import Float32Array, Float64Array
 from models.errors import ArtefactError, ManifestError, TensorError
 from models.manifest_entries import Quantisation
 from models.manifest_fields import an_object, as_integer, as_number, as_text, each, list_at, only
+from models.picture_layers import output_size, patches
 
 NETWORK_FORMAT = "stethos-network-1"
 MAX_NETWORK_BYTES = 4 << 20
 MAX_PARAMETERS = 1 << 19
 _LARGEST_SIZE = 1 << 16
-DENSE, CONVOLUTION = "dense", "convolution"
+_LARGEST_PICTURE = 1 << 24  # values of one item
+_LARGEST_STEP = 64  # of a stride or dilation
+DENSE, CONVOLUTION, PICTURE_CONVOLUTION = "dense", "convolution", "picture convolution"
 _TYPES = {"float32": "<f4", "int8": "<i1", "int32": "<i4"}
 
 Int8Array = npt.NDArray[np.int8]
@@ -41,14 +45,19 @@ Bias = Float32Array | npt.NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """One layer. Weights are `(out, in)`, or `(out, kernel, in)` of a convolution; bias `(out,)`."""
+    """One layer. Weights are `(out, in)`, `(out, kernel, in)` of a convolution; bias `(out,)`.
 
-    kind: str  # DENSE or CONVOLUTION
+    Of a picture's: `(out, kernel down, kernel across, in)`.
+    """
+
+    kind: str  # DENSE, CONVOLUTION or PICTURE_CONVOLUTION
     weights: Weights
     bias: Bias
     relu: bool
     weight_scales: tuple[float, ...] = ()  # int8 only: one, or one per output; zero points are 0
     output: Quantisation | None = None  # int8 only
+    stride: int = 1  # of a picture's convolution, in both directions
+    dilation: int = 1
 
     @property
     def outputs(self) -> int:
@@ -58,7 +67,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerNetwork:
-    """A network of layers on items of `input_shape`: `(features,)`, or `(steps, features)`."""
+    """A network of layers on items `(features,)`, `(steps, features)`, or `(height, width, channels)`."""
 
     input_shape: tuple[int, ...]
     layers: tuple[Layer, ...]
@@ -77,8 +86,16 @@ class LayerNetwork:
         """Number of weights and biases."""
         return sum(layer.weights.size + layer.bias.size for layer in self.layers)
 
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Of one item."""
+        shape = self.input_shape
+        for layer in self.layers:
+            shape = _shape_after(layer, shape)
+        return shape
+
     def run(self, batch: Float32Array) -> Float32Array:
-        """Outputs `(n, outputs)` of a batch `(n, *input_shape)`, in the network's own numbers.
+        """Outputs `(n, *output_shape)` of a batch `(n, *input_shape)`, in the network's own numbers.
 
         Raises TensorError for another shape.
         """
@@ -120,15 +137,15 @@ def _real(integers: Float64Array, quantisation: Quantisation) -> Float32Array:
 def _float_activations(network: LayerNetwork, batch: Float32Array) -> list[Float32Array]:
     seen = [batch]
     for layer in network.layers:
-        rows = _windows(layer, seen[-1])
-        found: Float32Array = rows @ _flat(layer).T.astype(np.float32) + layer.bias.astype(np.float32)
+        found: Float32Array = _sums(layer, seen[-1], _flat(layer).T.astype(np.float32))
+        found += layer.bias.astype(np.float32)
         seen.append(np.maximum(found, 0) if layer.relu else found)
     return seen
 
 
 def _int8_layer(layer: Layer, now: Float64Array, before: Quantisation) -> Float64Array:
     # float64 holds every sum of products of bytes exactly
-    sums = _windows(layer, now - before.zero_point) @ _flat(layer).T.astype(np.float64) + layer.bias
+    sums = _sums(layer, now - before.zero_point, _flat(layer).T.astype(np.float64)) + layer.bias
     assert layer.output is not None
     factor = before.scale * np.asarray(layer.weight_scales) / layer.output.scale
     lowest = layer.output.zero_point if layer.relu else -128
@@ -139,6 +156,16 @@ def _int8_layer(layer: Layer, now: Float64Array, before: Quantisation) -> Float6
 def _flat(layer: Layer) -> npt.NDArray[Any]:
     """Weights `(out, what one output reads)`."""
     return layer.weights.reshape(layer.outputs, -1)
+
+
+def _sums(layer: Layer, now: npt.NDArray[Any], weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Products of what each output reads with its weights `(read, out)`, summed."""
+    if layer.kind != PICTURE_CONVOLUTION:
+        return np.asarray(_windows(layer, now) @ weights)
+    kernel = (layer.weights.shape[1], layer.weights.shape[2])
+    # one picture after the other: what all outputs read is many times the picture
+    sums = [patches(picture, kernel, layer.stride, layer.dilation) @ weights for picture in now]
+    return np.stack(sums) if sums else np.empty((0, *_shape_after(layer, now.shape[1:])), weights.dtype)
 
 
 def _windows(layer: Layer, now: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -154,7 +181,8 @@ def _windows(layer: Layer, now: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def _check(network: LayerNetwork) -> None:
     """Raises ArtefactError where a layer does not fit the one before it."""
     shape = network.input_shape
-    if not network.layers or len(shape) not in (1, 2) or any(not 0 < n <= _LARGEST_SIZE for n in shape):
+    sizes_fit = len(shape) in (1, 2, 3) and all(0 < n <= _LARGEST_SIZE for n in shape)
+    if not network.layers or not sizes_fit or math.prod(shape) > _LARGEST_PICTURE:
         raise ArtefactError(
             f"network with {len(network.layers)} layers on input {shape}; expected some of each"
         )
@@ -165,10 +193,18 @@ def _check(network: LayerNetwork) -> None:
                 f"layer {i} ({layer.kind}) has weights {layer.weights.shape} and bias {layer.bias.shape},"
                 f" which do not fit an input of {shape}"
             )
-        shape = (layer.outputs,) if layer.kind == DENSE else (shape[0] - wanted[1] + 1, layer.outputs)
+        shape = _shape_after(layer, shape)
         _check_numbers(layer, i, network.quantised)
     if network.parameters > MAX_PARAMETERS:
         raise ArtefactError(f"network has {network.parameters} parameters; at most {MAX_PARAMETERS}")
+
+
+def _shape_after(layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if layer.kind == DENSE:
+        return (layer.outputs,)
+    if layer.kind == CONVOLUTION:
+        return (shape[0] - layer.weights.shape[1] + 1, layer.outputs)
+    return (output_size(shape[0], layer.stride), output_size(shape[1], layer.stride), layer.outputs)
 
 
 def _wanted_weights(layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...] | None:
@@ -177,6 +213,11 @@ def _wanted_weights(layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...] | N
     if layer.kind == CONVOLUTION and layer.weights.ndim == 3 and len(shape) == 2:
         kernel = layer.weights.shape[1]
         return (layer.outputs, kernel, shape[1]) if 1 <= kernel <= shape[0] else None
+    if layer.kind == PICTURE_CONVOLUTION and layer.weights.ndim == 4 and len(shape) == 3:
+        down, across = layer.weights.shape[1:3]
+        steps_fit = all(1 <= step <= _LARGEST_STEP for step in (layer.stride, layer.dilation))
+        fits = steps_fit and all(1 <= size <= _LARGEST_STEP for size in (down, across))
+        return (layer.outputs, down, across, shape[2]) if fits else None
     return None
 
 
@@ -204,6 +245,11 @@ def to_artefact(network: LayerNetwork) -> bytes:
             "relu": layer.relu,
             "weight_scales": list(layer.weight_scales),
             "output": _quantisation_fields(layer.output),
+            **(
+                {"stride": layer.stride, "dilation": layer.dilation}
+                if layer.kind == PICTURE_CONVOLUTION
+                else {}
+            ),
         }
         for layer in network.layers
     ]
@@ -238,7 +284,8 @@ def from_artefact(content: bytes) -> LayerNetwork:
 
 def _layer(raw: Any, where: str) -> Layer:
     fields = an_object(raw, where)
-    only(fields, where, {"kind", "weights", "bias", "relu", "weight_scales", "output"}, set())
+    steps = {"stride", "dilation"}
+    only(fields, where, {"kind", "weights", "bias", "relu", "weight_scales", "output"} | steps, steps)
     if not isinstance(fields["relu"], bool):
         raise ManifestError(f"{where}.relu is {fields['relu']!r}; expected true or false")
     return Layer(
@@ -248,6 +295,8 @@ def _layer(raw: Any, where: str) -> Layer:
         relu=fields["relu"],
         weight_scales=each(fields, where, "weight_scales", as_number),
         output=_quantisation(fields["output"], f"{where}.output"),
+        stride=as_integer(fields.get("stride", 1), f"{where}.stride"),
+        dilation=as_integer(fields.get("dilation", 1), f"{where}.dilation"),
     )
 
 

@@ -27,6 +27,7 @@ APPLIANCE_RANK = {
     "processor_level": 0, "installation": 1, "package_start": 7, "kernel": 2, "kernel_exercise": 4,
     "advisory_records": 3, "capture_segment": 0, "capture_ring": 1, "capture_group": 3, "capture_desk": 3,
     "capture_care": 3, "captured_recording": 3, "captured_object": 3, "captured_views": 3,
+    "png_picture": 0, "inspection": 3,
     "limit": 2, "backfill": 3, "limit_desk": 3, "asset_prospects": 4, "model": 3,
     "parent_death": 0, "fresh_start": 3, "stand_in": 1,
 }  # fmt: skip
@@ -42,6 +43,8 @@ CORE = (
     "appliance.reconcile.limits_merge",
     "appliance.reconcile.hybrid_clock", "appliance.reconcile.alarm_merge",
     "appliance.reconcile.alarm_recovery", "appliance.reconcile.central_alarms",
+    "appliance.inspection_verdict", "appliance.inspection_rules", "appliance.inspection_knowledge",
+    "appliance.inspection_queue", "appliance.sources.camera_files", "appliance.png_picture",
 )  # fmt: skip
 SHELLS = (
     "firmware_bridge.port", "firmware_bridge.port_reader", "firmware_bridge.simulator",

@@ -19,9 +19,21 @@ from web.capture_provider import CaptureProvider, NoCaptures
 from web.errors import install_error_handlers
 from web.guard import SessionGuard
 from web.headers import HostCheck, SecurityHeaders
+from web.inspection_provider import InspectionProvider, NoInspections
 from web.live import LiveHub
 from web.metrics_page import MetricsPage
-from web.routes import alarms, appliance, captures, channels, dead_letters, limits, live, machines, session
+from web.routes import (
+    alarms,
+    appliance,
+    cameras,
+    captures,
+    channels,
+    dead_letters,
+    limits,
+    live,
+    machines,
+    session,
+)
 from web.routes.spa import Spa
 from web.scrape_token import ScrapeToken
 from web.station_view import HealthProvider, StationView
@@ -34,6 +46,7 @@ ROUTERS = (
     channels.router,
     alarms.router,
     captures.router,
+    cameras.router,
     appliance.router,
     dead_letters.router,
     live.router,
@@ -51,6 +64,7 @@ def create_app(
     *,
     health: HealthProvider,
     captured: CaptureProvider | None = None,
+    inspections: InspectionProvider | None = None,
     scrape_token: ScrapeToken | None = None,
     monotonic_s: Callable[[], float] = time.monotonic,
     hosts: Iterable[str] = (),
@@ -59,7 +73,8 @@ def create_app(
 ) -> FastAPI:
     """The ASGI application.
 
-    `health` says how the appliance itself is; `captured` gives waveforms around alarms (None: none).
+    `health` says how the appliance itself is; `captured` gives waveforms around alarms (None: none),
+    `inspections` cameras over parts.
     `scrape_token` admits a scraper of /metrics without a session.
     `hosts`: names by which this appliance is reached, besides `localhost` and any address. `app.state.live`
     is the hub whose `close()` ends the open streams; `WebServer` calls it.
@@ -78,6 +93,7 @@ def create_app(
     app.state.auth = auth
     app.state.health = health
     app.state.captures = captured or NoCaptures()
+    app.state.inspections = inspections or NoInspections()
     app.state.live = hub or LiveHub(station, auth.is_live)
     for router in ROUTERS:
         app.include_router(router)

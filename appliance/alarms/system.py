@@ -31,6 +31,9 @@ class SystemCondition(StrEnum):
     CAPTURES_LEFT_OUT = "captures left out"
     OBJECT_STORE_REFUSES = "object store refuses"
     NETWORK_FALLBACK = "network fallback"
+    PICTURE_UNUSABLE = "picture unusable"
+    INSPECTION_IMPAIRED = "inspection impaired"
+    RUN_OF_DEFECTS = "run of defects"
 
 
 _SENTENCES = {
@@ -55,7 +58,17 @@ _SENTENCES = {
     SystemCondition.CAPTURES_LEFT_OUT: "Waveforms around alarms are left out: {reason}",
     SystemCondition.OBJECT_STORE_REFUSES: "The object store takes no captures: {reason}; they are kept here",
     SystemCondition.NETWORK_FALLBACK: "Network {subject} does not answer as chosen: {reason}",
+    SystemCondition.PICTURE_UNUSABLE: "Pictures of camera {subject} cannot be judged: {reason}",
+    SystemCondition.INSPECTION_IMPAIRED: "Camera {subject} leaves parts without a verdict: {reason}",
+    SystemCondition.RUN_OF_DEFECTS: "Camera {subject} finds defect after defect: {reason}",
 }  # fmt: skip
+
+OF_CAMERAS = (
+    SystemCondition.PICTURE_UNUSABLE,
+    SystemCondition.INSPECTION_IMPAIRED,
+    SystemCondition.RUN_OF_DEFECTS,
+)
+"""Those of which there is one per camera."""
 
 
 class SystemAlarms:

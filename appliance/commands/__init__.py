@@ -23,6 +23,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "appliance.commands.replay",
         "run recordings through the same analysis and print what it says",
     ),
+    "inspect": (
+        "appliance.commands.inspect",
+        "inspect the pictures of a folder: verdicts, defect pictures, alarms and counters",
+    ),
     "analyse": (
         "appliance.commands.analyse",
         "levels, zone, spectra, fault evidence and sensor verdict of one recording",

@@ -12,14 +12,17 @@ import importlib.util
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from models.evaluation.visual_anomaly_protocol import VisualAnomalyProtocol
+from models.evaluation.visual_classification_protocol import VisualClassificationProtocol
 from rich.console import Console
 from rich.progress import Progress
 
 from appliance.commands.evaluate_networks import NOT_ASKED, print_networks
+from appliance.commands.evaluate_pictures import LAYOUTS as PICTURE_LAYOUTS
 from appliance.commands.evaluate_plot import draw_results
 from appliance.commands.evaluate_report import as_json, print_results
 from appliance.commands.evaluate_units import DatasetUnits, by_dataset, read_units
@@ -32,6 +35,7 @@ from models.evaluation.protocols import PROTOCOLS, protocol_of, settings_hash
 from models.evaluation.result import METRICS, TaskResult, not_built
 
 SEED = 0
+VISION_STEPS = 900
 
 
 @dataclass(slots=True)
@@ -67,6 +71,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "float32 and int8 in every runtime that is installed, and whether int8 passes the gate; needs torch "
         "(the extra [train]; [quantise] for runtimes other than the reference) and minutes",
     )
+    parser.add_argument(
+        "--vision",
+        action="store_true",
+        help="also train networks over pictures on what each task may learn, and show int8 and float32 by "
+        "runtime; needs torch (the extra [train]), [quantise], and tens of minutes",
+    )
+    parser.add_argument(
+        "--vision-steps", type=int, metavar="N", default=VISION_STEPS, help="of each training (%(default)s)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -78,7 +91,11 @@ def run(args: argparse.Namespace) -> int:
             raise RecordingError(args.data / "MANIFEST.json", "it lists no file", "nothing can be judged")
         if args.plot is not None:
             _make_folder(args.plot)
-        protocols = PROTOCOLS if args.network is None else _with_network(args.network)
+        protocols: list[TaskProtocol] = list(PROTOCOLS)
+        if args.network is not None:
+            protocols = _with_network(args.network, protocols)
+        if args.vision:
+            protocols = _with_vision(args.vision_steps, protocols)
         found = evaluate(entries, args.data, pictures=args.plot is not None, protocols=protocols)
     except Rejected as error:
         print(error, file=sys.stderr)
@@ -102,15 +119,41 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _with_network(kind: str) -> list[TaskProtocol]:
+def _with_network(kind: str, protocols: Sequence[TaskProtocol]) -> list[TaskProtocol]:
     """The protocols, with networks of this kind in the one-class task. Raises Rejected without torch."""
     from models.training.evaluated import Networks
     from models.training.fitting import NetworkKind
 
-    if importlib.util.find_spec("torch") is None:
-        raise Rejected("--network needs torch: install the extra [train]")
+    _torch_or_refused("--network")
     networks = OneClassProtocol(networks=lambda scale: Networks(NetworkKind(kind), scale, SEED).detectors())
-    return [networks if isinstance(one, OneClassProtocol) else one for one in PROTOCOLS]
+    return [networks if isinstance(one, OneClassProtocol) else one for one in protocols]
+
+
+def _with_vision(steps: int, protocols: Sequence[TaskProtocol]) -> list[TaskProtocol]:
+    """The protocols, with networks in the tasks on pictures. Raises Rejected without torch or ONNX."""
+    _torch_or_refused("--vision")
+    if steps < 1:
+        raise Rejected(f"--vision-steps is {steps}; expected 1 or more")
+    if importlib.util.find_spec("onnx") is None:
+        raise Rejected("--vision needs ONNX: install the extra [quantise]")
+    from models.training.picture_evaluated import PictureNetworks
+
+    from models.training.picture_fitting import PictureFitSettings
+    from models.training.processor import bits_here
+
+    settings = PictureFitSettings(seed=SEED, steps=steps)
+    networks = PictureNetworks(settings, bits_here(), lambda text: print(text, file=sys.stderr))
+    named = asdict(settings)
+    visual: dict[type, TaskProtocol] = {
+        VisualAnomalyProtocol: VisualAnomalyProtocol(networks.good_parts, named),
+        VisualClassificationProtocol: VisualClassificationProtocol(networks.kinds, named),
+    }
+    return [visual.get(type(one), one) for one in protocols]
+
+
+def _torch_or_refused(option: str) -> None:
+    if importlib.util.find_spec("torch") is None:
+        raise Rejected(f"{option} needs torch: install the extra [train]")
 
 
 def evaluate(
@@ -173,12 +216,13 @@ def _make_folder(folder: Path) -> None:
 
 
 _ROWS = frozenset({"process_anomaly", "slow_tag"})
+_PICTURES = frozenset({"visual_anomaly", "visual_classification"})
 
 
 def _fits(unit: Unit, task: str, remark: Callable[[str], None]) -> bool:
     """Whether the unit's content is of the kind that the task judges."""
-    tables = unit.layout in ("csv", "csv_semicolon")
-    if tables == (task in _ROWS):
+    tables, pictures = unit.layout in ("csv", "csv_semicolon"), unit.layout in PICTURE_LAYOUTS
+    if (tables, pictures) == (task in _ROWS, task in _PICTURES):
         return True
     remark(f"{unit.name}: layout {unit.layout!r} holds nothing that task {task!r} can judge")
     return False

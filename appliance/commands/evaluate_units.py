@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from appliance.commands import evaluate_pictures
 from appliance.sources.recording_bounds import npz_arrays, npz_names
 from appliance.sources.recording_notes import RecordingNotes, notes_from_manifest
 from appliance.sources.recording_rows import TagRows, read_tag_rows
@@ -26,7 +27,6 @@ from models.machine import Machine
 
 NOT_READ = ("id", "description")
 DAY_S = 86_400.0
-IMAGE_LAYOUTS = frozenset({"images_masks", "images_boxes", "image_pairs"})
 DELIMITERS = {"csv": ",", "csv_semicolon": ";"}
 
 
@@ -56,7 +56,7 @@ def by_dataset(entries: list[dict[str, Any]], remark: Callable[[str], None]) -> 
 def read_units(
     folder: Path, entry: dict[str, Any], remark: Callable[[str], None]
 ) -> Iterator[Unit | UnreadableUnit]:
-    """The units of one entry: one per file, but one per run for layout `runs`."""
+    """The units of one entry: one per file, but one per run for layout `runs`, and one per picture."""
     name = str(entry["file"])
     label = entry.get("label") or {}
     if not isinstance(label, dict):
@@ -77,7 +77,7 @@ def read_units(
 
 def _read(
     folder: Path, name: str, blind: dict[str, Any], label: dict[str, Any], remark: Callable[[str], None]
-) -> Iterator[Unit]:
+) -> Iterator[Unit | UnreadableUnit]:
     layout = str(blind.get("layout") or "")
     path = folder / name
     if folder.resolve() not in path.resolve().parents:
@@ -95,11 +95,14 @@ def _read(
         group="" if blind.get("group") is None else str(blind["group"]),
         stated_unit=str(blind.get("unit") or ""),
     )
+    if layout in evaluate_pictures.LAYOUTS:
+        yield from evaluate_pictures.picture_units(path, unit, label, remark)
+        return
     if layout in DELIMITERS:
         yield _table(path, unit, label, notes.sample_rate_hz, remark)
         return
     if layout not in _WAVEFORM_CHECKS:
-        known = ", ".join((*_WAVEFORM_CHECKS, *DELIMITERS))
+        known = ", ".join((*_WAVEFORM_CHECKS, *DELIMITERS, *sorted(evaluate_pictures.LAYOUTS)))
         given = f"layout {layout!r} is not one that is known" if layout else "field 'layout' is missing"
         raise RecordingError(path, given, f"use {known}")
     recording = read_recording(path, notes.sample_rate_hz, notes.unit)

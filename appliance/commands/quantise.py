@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from appliance.commands import EXIT_FAILED, EXIT_OK
 from models.errors import ModelError
 from models.evaluation.int8_gate import GATE
 from models.store import read_bundle, write_bundle
-from models.training.processor import safe_weight_bits
+from models.training.processor import bits_here
 from models.training.quantising import Verdict, quantised_bundle
 
 AUTO = "auto"
@@ -50,7 +49,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(options: argparse.Namespace) -> int:
     """Quantise one bundle; see the module for exit codes."""
-    bits = _here() if options.weight_bits == AUTO else int(options.weight_bits)
+    bits = bits_here() if options.weight_bits == AUTO else int(options.weight_bits)
     try:
         made, verdicts = quantised_bundle(
             read_bundle(options.bundle), bits, lambda text: print(text, file=sys.stderr)
@@ -78,14 +77,6 @@ def run(options: argparse.Namespace) -> int:
         return EXIT_FAILED
     print(f"written: {target}", file=sys.stderr)
     return EXIT_OK
-
-
-def _here() -> int:
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        text = ""
-    return safe_weight_bits(text, platform.machine())
 
 
 def _fields(verdict: Verdict) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`stethos train`: a small network from healthy recordings, as a bundle in float32.
+"""`stethos train`: a small network from healthy recordings, or from pictures, as a bundle in float32.
 
 Duty: the command: arguments, progress, exit codes. Exit 0: written; 1: the rows cannot teach a network, or
 torch is missing; 2: an argument or the folder cannot be used. Needs the extra [train]. No part of the
@@ -15,12 +15,16 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from appliance.commands import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_OK
+from appliance.commands.train_pictures import folder_pictures
 from appliance.commands.train_rows import captured_rows, folder_rows
 from appliance.errors import Rejected
+from models.bundle import Bundle
 from models.errors import ModelError
 from models.store import read_bundle, write_bundle
 from models.training.fitting import MAX_PARAMETERS, FitSettings, NetworkKind
 from models.training.making import train
+from models.training.picture_fitting import PictureFitSettings
+from models.training.picture_making import PictureKind, train_pictures
 from models.training.rows import TrainingRows
 from models.training.simulated_rows import simulated_rows
 
@@ -32,15 +36,19 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add `train` to the command line."""
     parser = subparsers.add_parser(
         "train",
-        help="train a small network on healthy recordings and write it as a bundle",
+        help="train a small network on healthy recordings, or on pictures, and write it as a bundle",
         description="Recordings are read as by `stethos replay`; what their notes call faulty only judges, "
         "and of captures what an alarm triggered. "
         "The bundle holds a float32 network, the rows, and a model card; `stethos quantise` adds what "
-        "runtimes run. Equal data, settings and seed give equal bundles. Needs torch: the extra [train]. "
-        "Exit code 0: written; 1: the rows cannot teach a network, or torch is missing; 2: wrong arguments.",
+        "runtimes run. For the vision kinds the folder holds pictures: sub-folder good, and one per kind of "
+        "defect, with marks beside them (NAME.mask.png, or boxes in NAME.xml). Equal data, settings and seed "
+        "give equal bundles. Needs torch: the extra [train]; pictures also [vision]. Exit code 0: written; "
+        "1: nothing that can teach a network, or torch is missing; 2: wrong arguments.",
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", type=Path, metavar="FOLDER", help="recordings, in sub-folders too")
+    source.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="recordings, in sub-folders too; or pictures by kind"
+    )
     source.add_argument(
         "--captures",
         type=Path,
@@ -49,12 +57,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         " triggered judges, unless a sidecar says otherwise",
     )
     source.add_argument("--simulate", action="store_true", help="the simulated machine of the demo")
-    parser.add_argument("--kind", choices=[str(kind) for kind in NetworkKind], required=True)
+    kinds = [str(kind) for kind in (*NetworkKind, *PictureKind)]
+    parser.add_argument("--kind", choices=kinds, required=True)
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="a folder, or a .zip file")
     parser.add_argument("--name", metavar="NAME", help="the model's name; the kind without")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and noise (0)")
     parser.add_argument(
         "--epochs", type=int, default=FitSettings().most_epochs, help="at most (%(default)s); stops early"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=PictureFitSettings().steps, help="of the vision kinds (%(default)s)"
     )
     parser.add_argument(
         "--seconds", type=float, default=SIMULATED_S, help="simulated running of each machine (%(default)g)"
@@ -77,8 +89,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(options: argparse.Namespace) -> int:
     """Train one network; see the module for exit codes."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    if options.epochs < 1 or not options.seconds > 0 or options.seed < 0:
-        print("stethos train: --epochs and --seconds must be above 0, --seed 0 or more", file=sys.stderr)
+    if options.epochs < 1 or options.steps < 1 or not options.seconds > 0 or options.seed < 0:
+        print(
+            "stethos train: --epochs, --steps, --seconds must be above 0, --seed 0 or more", file=sys.stderr
+        )
         return EXIT_CONFIGURATION
     if not 0 <= options.prune < 1 or not 1 <= options.parameters <= MAX_PARAMETERS:
         print(
@@ -87,7 +101,12 @@ def run(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return EXIT_CONFIGURATION
-    kind = NetworkKind(options.kind)
+    if options.kind in list(PictureKind):
+        return _train_pictures(options, PictureKind(options.kind), console)
+    return _train_rows(options, NetworkKind(options.kind), console)
+
+
+def _train_rows(options: argparse.Namespace, kind: NetworkKind, console: Console) -> int:
     try:
         teacher = None if options.distil is None else read_bundle(options.distil)
         rows = _rows(options, console)
@@ -105,10 +124,7 @@ def run(options: argparse.Namespace) -> int:
         quantisation_aware=options.quantisation_aware,
     )
     epochs = options.epochs + settings.refine_epochs * ((options.prune > 0) + options.quantisation_aware)
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), console=console, transient=True,
-        disable=not console.is_terminal,
-    )  # fmt: skip
+    bar = _bar(console)
     try:
         with bar:
             task = bar.add_task(f"train {kind}", total=epochs)
@@ -128,8 +144,55 @@ def run(options: argparse.Namespace) -> int:
     except ModelError as error:
         print(f"stethos train: {error}", file=sys.stderr)
         return EXIT_FAILED
+    return _written(bundle, options.out)
+
+
+def _train_pictures(options: argparse.Namespace, kind: PictureKind, console: Console) -> int:
+    if options.data is None or not options.data.is_dir():
+        what = (
+            "machines' waveforms are no pictures"
+            if options.data is None
+            else f"{options.data}: no such folder"
+        )
+        print(f"stethos train: {what}; --data names a folder of pictures", file=sys.stderr)
+        return EXIT_CONFIGURATION
+    settings = PictureFitSettings(seed=options.seed, steps=options.steps)
+    try:
+        pictures = folder_pictures(
+            options.data, lambda text: console.print(text, style="yellow", markup=False)
+        )
+    except Rejected as error:
+        print(f"stethos train: {error}", file=sys.stderr)
+        return EXIT_CONFIGURATION
+    try:
+        with _bar(console) as bar:
+            task = bar.add_task(f"train {kind}", total=options.steps)
+            bundle = train_pictures(
+                pictures,
+                kind,
+                options.name or str(kind),
+                settings,
+                lambda step, loss: bar.update(
+                    task, completed=step, description=f"train {kind}: loss {loss:.4f}"
+                ),
+            )
+        write_bundle(bundle, options.out)
+    except ModelError as error:
+        print(f"stethos train: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    return _written(bundle, options.out)
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), console=console, transient=True,
+        disable=not console.is_terminal,
+    )  # fmt: skip
+
+
+def _written(bundle: Bundle, out: Path) -> int:
     print(bundle.model_card)
-    print(f"written: {options.out}, {bundle.manifest.name} {bundle.manifest.version}", file=sys.stderr)
+    print(f"written: {out}, {bundle.manifest.name} {bundle.manifest.version}", file=sys.stderr)
     return EXIT_OK
 
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 NAMESPACE_URI = "urn:stethos:model:1"
 SEVERITIES = ("not rated", "good", "watch", "warn", "stop")
+VERDICTS = ("no verdict", "good", "defect")
 ALARM_STATES = ("normal", "active, unacknowledged", "active, acknowledged", "cleared, unacknowledged")
 
 SHELVING_STATES = ("Unshelved", "Timed Shelved", "One Shot Shelved")  # OPC 10000-9: ShelvedStateMachineType
@@ -114,8 +115,17 @@ class MachineNodes:
     alarms: tuple[AlarmNodes, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class CameraNodes:
+    """A camera whose verdicts the line reads."""
+
+    camera_id: str
+    name: str
+
+
 APPLIANCE = "appliance"
 MACHINES = "machines"
+CAMERAS = "cameras"
 
 
 def machine_path(asset_id: str) -> str:
@@ -126,13 +136,20 @@ def channel_path(asset_id: str, channel_id: str) -> str:
     return f"{machine_path(asset_id)}/channels/{channel_id}"
 
 
+def camera_path(camera_id: str) -> str:
+    return f"{CAMERAS}/{camera_id}"
+
+
 def alarm_path(owner_path: str, alarm_id: str) -> str:
     """`owner_path`: of a machine, or APPLIANCE."""
     return f"{owner_path}/alarms/{alarm_id}"
 
 
 def nodes_of(
-    station_name: str, machines: Sequence[MachineNodes], appliance_alarms: Sequence[AlarmNodes]
+    station_name: str,
+    machines: Sequence[MachineNodes],
+    appliance_alarms: Sequence[AlarmNodes],
+    cameras: Sequence[CameraNodes] = (),
 ) -> list[UaNode]:
     """Every node, each after its parent."""
     nodes = [
@@ -149,6 +166,12 @@ def nodes_of(
         for channel in machine.channels:
             nodes += _channel(channel_path(machine.asset_id, channel.channel_id), f"{path}/channels", channel)
         nodes += _alarms(path, machine.alarms)
+    if cameras:
+        nodes.append(UaNode(CAMERAS, "", NodeKind.FOLDER, "cameras", "The cameras that inspect parts"))
+    for camera in cameras:
+        path = camera_path(camera.camera_id)
+        nodes.append(UaNode(path, CAMERAS, NodeKind.OBJECT, camera.name, "A camera over parts"))
+        nodes += _variables(path, CAMERA_VARIABLES)
     return nodes
 
 
@@ -196,6 +219,16 @@ APPLIANCE_VARIABLES = (
     _count("unacknowledged_alarms", "The appliance's own alarms that nobody has acknowledged"),
     _text("alarm_text", "Sentences of its active alarms, one a line"),
     Variable("clock_trusted", NodeKind.PLAIN, "Boolean", "Whether source timestamps rest on a set clock"),
+)
+CAMERA_VARIABLES = (
+    _state("verdict", "On the newest part; bad status: none, and the part must not pass as good", VERDICTS),
+    _analog("score", "1", "How far the part is from good ones; 1 stands at the limit"),
+    _text("kind", "Kind of the defect, where the model knows kinds"),
+    Variable(
+        "unsure", NodeKind.PLAIN, "Boolean", "The score is so near to the limit that a person should look"
+    ),
+    _count("part_number", "Counts every part that came by, also those without a verdict"),
+    _text("reason", "Why there is no verdict"),
 )
 ALARM_VARIABLES = (
     _state("state", "ISA-18.2 state, as the journal has it", ALARM_STATES),
@@ -266,6 +299,7 @@ def model_tables() -> str:
             ALARM_VARIABLES,
         ),
         ("`appliance/`", APPLIANCE_VARIABLES),
+        ("`cameras/<camera>/`", CAMERA_VARIABLES),
     ):
         parts.append(
             f"{title}\n\n| name | type | data type | unit or states | meaning |\n|---|---|---|---|---|"

@@ -27,6 +27,7 @@ class Stage(StrEnum):
     WEBHOOK = "webhook"  # one per receiver: an attempt
     OPCUA_SERVER = "opcua server"  # from a latest value to its node
     OBJECT_STORE = "object store"  # a captured part to the store
+    INSPECTION = "inspection"  # one per camera: from a part's picture to its verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ NOTICEABLE_S: dict[Stage, float] = {
     Stage.CENTRAL: 2.0,
     Stage.WEBHOOK: 2.0,
     Stage.OPCUA_SERVER: 0.5,
+    Stage.INSPECTION: 0.05,
 }
 """Below this latency nobody minds a doubling: 50 us instead of 20 us is no news."""
 

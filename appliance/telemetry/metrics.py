@@ -142,6 +142,19 @@ METRICS: dict[str, MetricInfo] = {
         "counter", ("asset",), "waveforms, or parts of them, left out for want of time or room"
     ),
     "stethos_captures_suppressed_total": MetricInfo("counter", ("asset",), "triggers beyond `most_per_hour`"),
+    "stethos_parts_inspected_total": MetricInfo(
+        "counter", ("camera",), "parts with a verdict, good or defect"
+    ),
+    "stethos_parts_defective_total": MetricInfo("counter", ("camera",), "parts whose verdict was defect"),
+    "stethos_parts_no_verdict_total": MetricInfo(
+        "counter", ("camera",), "parts that got no verdict: late, no usable picture, still learning"
+    ),
+    "stethos_defects_total": MetricInfo(
+        "counter", ("defect",), "defects by camera and kind, as `CAMERA/KIND`; of models that know kinds"
+    ),
+    "stethos_dropped_frames_total": MetricInfo(
+        "counter", ("camera",), "pictures that a full queue dropped, or that were given up under overload"
+    ),
 }
 """Every metric, in the order of the page. The counters at the end outlive a restart; the others do not."""
 
@@ -159,6 +172,11 @@ COUNTERS: dict[str, tuple[str, float]] = {
     Counter.CAPTURES: ("stethos_captures_total", 1.0),
     Counter.CAPTURES_LEFT_OUT: ("stethos_captures_left_out_total", 1.0),
     Counter.CAPTURES_SUPPRESSED: ("stethos_captures_suppressed_total", 1.0),
+    Counter.PARTS_INSPECTED: ("stethos_parts_inspected_total", 1.0),
+    Counter.PARTS_DEFECTIVE: ("stethos_parts_defective_total", 1.0),
+    Counter.PARTS_NO_VERDICT: ("stethos_parts_no_verdict_total", 1.0),
+    Counter.DEFECTS: ("stethos_defects_total", 1.0),
+    Counter.DROPPED_FRAMES: ("stethos_dropped_frames_total", 1.0),
 }
 """The metric of each counter, and what its value is multiplied by."""
 

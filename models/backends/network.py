@@ -20,6 +20,7 @@ from models.backends.runtime_version import require_runtime
 from models.errors import ArtefactError, BackendUnavailableError, InferenceError, ModelError, TensorError
 from models.manifest import Artefact, ModelManifest, verify_artefact
 from models.network_score import NetworkForm, NetworkSpec, Prepared, ScoreArithmetic
+from models.vision.picture_score import PictureSpec, network_input, results
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +63,17 @@ class NetworkBackend:
         self.name = name
         self._open = open_network
         self._options = options or BackendOptions()
-        self._loaded: _Loaded | None = None
+        self._loaded: _Rows | _Pictures | None = None
 
     def load(self, manifest: ModelManifest, artefact: bytes) -> None:
         """Take over a network that ran once. ArtefactError and BackendUnavailableError leave the old one."""
         entry = verify_artefact(manifest, self.name, artefact)
-        if manifest.network is None:
+        if manifest.network is None and manifest.picture is None:
             raise ArtefactError(f"model {manifest.name!r} is no network: {self.name!r} cannot run it")
         require_runtime(entry)
         network = self._opened(manifest, entry, artefact)
         try:
-            loaded = _Loaded(network, manifest.network, manifest.input_shape, entry.limit)
+            loaded = _loaded(network, manifest, entry.limit)
             loaded.infer(np.zeros((1, *manifest.input_shape), np.float32))
         except Exception as error:
             network.close()
@@ -99,7 +100,8 @@ class NetworkBackend:
     def infer(self, batch: Float32Array) -> Float32Array:
         """Scores `(n,)`, 1.0 = limit, of a batch `(n, *input_shape)`; NaN for a row that states nothing.
 
-        Raises TensorError for another shape, InferenceError where the runtime fails or gives no number.
+        Of pictures `(n, values)`, see `models.vision.picture_score.results`. Raises TensorError for another
+        shape, InferenceError where the runtime fails or gives no number.
         """
         loaded = self._loaded
         if loaded is None:
@@ -108,7 +110,7 @@ class NetworkBackend:
             wanted = ", ".join(str(size) for size in loaded.input_shape)
             raise TensorError(f"{self.name}: batch of shape {batch.shape}; expected (n, {wanted})")
         if not len(batch):
-            return np.empty(0, np.float32)
+            return loaded.nothing()
         try:
             return loaded.infer(batch)
         except Exception as error:
@@ -121,8 +123,15 @@ class NetworkBackend:
             self._loaded = None
 
 
-class _Loaded:
-    """A network with what stands around it."""
+def _loaded(network: Network, manifest: ModelManifest, limit: float) -> _Rows | _Pictures:
+    if manifest.picture is not None:
+        return _Pictures(network, manifest.picture, manifest.input_shape, limit)
+    assert manifest.network is not None
+    return _Rows(network, manifest.network, manifest.input_shape, limit)
+
+
+class _Rows:
+    """A network on rows with what stands around it."""
 
     def __init__(
         self, network: Network, spec: NetworkSpec, input_shape: tuple[int, ...], limit: float
@@ -134,6 +143,10 @@ class _Loaded:
             raise ArtefactError(f"the network takes {network.item_shape}; the manifest says {tuple(wanted)}")
         self.network, self.spec, self.input_shape = network, spec, input_shape
         self._limit, self._arithmetic = limit, ScoreArithmetic(spec)
+
+    def nothing(self) -> Float32Array:
+        """Of no items."""
+        return np.empty(0, np.float32)
 
     def infer(self, batch: Float32Array) -> Float32Array:
         """Scores `(n,)` of a batch of the right shape."""
@@ -147,28 +160,56 @@ class _Loaded:
         return found
 
     def _outputs(self, prepared: Prepared) -> Float32Array:
-        """`(n, outputs)` of the network, in calls of the size that it takes."""
-        rows = prepared.inputs.reshape(-1, *self.network.item_shape)
-        size = self.network.batch or max(len(rows), 1)
-        if len(rows) == size:
-            return self._given(rows)
-        outputs = np.empty((len(rows), self.spec.outputs), np.float32)
-        for first in range(0, len(rows), size):
-            part = rows[first : first + size]
-            n = len(part)
-            if n < size:  # the network's batch is fixed: fill it up
-                part = np.concatenate([part, np.zeros((size - n, *rows.shape[1:]), np.float32)])
-            outputs[first : first + n] = self._given(part)[:n]
-        return outputs
+        """`(n, outputs)` of the network."""
+        return _called(self.network, prepared.inputs, self.spec.outputs)
 
-    def _given(self, part: Float32Array) -> Float32Array:
-        """`(n, outputs)` of a part that the network takes at once."""
-        size, given = len(part), self.network.run(part)
-        if given.size != size * self.spec.outputs or given.shape[0] != size:
-            raise InferenceError(
-                f"the network gave {given.shape} for {size} items of {self.spec.outputs} values"
-            )
-        return given.reshape(size, -1)
+
+class _Pictures:
+    """A network on pictures with what stands around it."""
+
+    def __init__(
+        self, network: Network, spec: PictureSpec, input_shape: tuple[int, ...], limit: float
+    ) -> None:
+        if math.prod(input_shape) != math.prod(network.item_shape):
+            raise ArtefactError(f"the network takes {network.item_shape}; the manifest says {input_shape}")
+        self.network, self.spec, self.input_shape = network, spec, input_shape
+        self._limit, self._map = limit, (*spec.map_shape, spec.evidences)
+
+    def nothing(self) -> Float32Array:
+        """Of no items."""
+        return np.empty((0, self.spec.values), np.float32)
+
+    def infer(self, batch: Float32Array) -> Float32Array:
+        """Results `(n, values)` of a batch of the right shape."""
+        outputs = _called(self.network, network_input(self.spec, batch), math.prod(self._map))
+        found = results(self.spec, outputs.reshape(-1, *self._map), self._limit)
+        if not np.isfinite(found).all():
+            raise InferenceError("the network's output is no number")
+        return found
+
+
+def _called(network: Network, inputs: Float32Array, values: int) -> Float32Array:
+    """`(n, values)` of a network, in calls of the size that it takes."""
+    rows = inputs.reshape(-1, *network.item_shape)
+    size = network.batch or max(len(rows), 1)
+    if len(rows) == size:
+        return _given(network, rows, values)
+    outputs = np.empty((len(rows), values), np.float32)
+    for first in range(0, len(rows), size):
+        part = rows[first : first + size]
+        n = len(part)
+        if n < size:  # the network's batch is fixed: fill it up
+            part = np.concatenate([part, np.zeros((size - n, *rows.shape[1:]), np.float32)])
+        outputs[first : first + n] = _given(network, part, values)[:n]
+    return outputs
+
+
+def _given(network: Network, part: Float32Array, values: int) -> Float32Array:
+    """`(n, values)` of a part that the network takes at once."""
+    size, given = len(part), network.run(part)
+    if given.size != size * values or given.shape[0] != size:
+        raise InferenceError(f"the network gave {given.shape} for {size} items of {values} values")
+    return given.reshape(size, -1)
 
 
 def _with_own_cache(options: BackendOptions, entry: Artefact) -> BackendOptions:

@@ -53,7 +53,7 @@ class NumpyReference:
     def load(self, manifest: ModelManifest, artefact: bytes) -> None:
         """Take over a model. Raises ArtefactError; what was loaded before is then still loaded."""
         entry = verify_artefact(manifest, self.name, artefact)
-        if manifest.network is not None:
+        if manifest.network is not None or manifest.picture is not None:
             network = NetworkBackend(self.name, _open)
             network.load(manifest, artefact)
             self._baseline, self._network = None, network

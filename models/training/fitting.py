@@ -1,7 +1,7 @@
 """Networks small enough for the edge, trained in plain torch: autoencoder, one-class, temporal.
 
 Duty: from deviations to a trained `LayerNetwork`. Equal rows, settings and seed give equal networks, on one
-kind of machine and one version of torch. The only module that imports torch, and only when it trains.
+kind of machine and one version of torch. The only place that imports torch, and only when something trains.
 
 - autoencoder: deviations through a narrow layer and back; noise is added while it learns, so that it cannot
   copy. The distance is what it does not give back.
@@ -154,7 +154,7 @@ def fit(  # noqa: PLR0917
     `(n, n_columns)`, or `(n, STEPS, n_columns)` of the temporal kind. Raises ModelError without torch, and
     where a loss is no number.
     """
-    torch = _torch()
+    torch = torch_or_refused()
     torch.manual_seed(settings.seed)
     chance = np.random.Generator(np.random.PCG64(settings.seed))
     plan_of = plan(kind, learn.shape[-1], settings.most_parameters)
@@ -351,7 +351,8 @@ def _weights(parts: list[Any]) -> list[tuple[npt.NDArray[np.float32], npt.NDArra
     return found
 
 
-def _torch() -> Any:
+def torch_or_refused() -> Any:
+    """torch, set to one thread and repeatable sums. Raises ModelError where it is missing."""
     try:
         import torch
     except ImportError as error:

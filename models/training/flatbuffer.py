@@ -4,7 +4,8 @@ Duty: write the file; quantises nothing, runs nothing. Operators and versions: C
 (one scale for all weights), RESHAPE 1. Input and output are int8, batch 1, and no tensor is float. Whether
 `edgetpu_compiler` takes a file can only be said by running it, which this module does not.
 
-The graph of layers maps one to one. A sequence `(steps, features)` enters as `(1, 1, steps, features)`.
+The graph of layers maps one to one, convolutions over pictures to CONV_2D with padding SAME. A sequence
+`(steps, features)` enters as `(1, 1, steps, features)`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from models.errors import ArtefactError
 from models.manifest import Quantisation
-from models.network import CONVOLUTION, LayerNetwork
+from models.network import CONVOLUTION, DENSE, PICTURE_CONVOLUTION, Layer, LayerNetwork
+from models.picture_layers import output_size
 
 _VERSIONS = {
     schema.BuiltinOperator.CONV_2D: 3,
@@ -38,13 +40,15 @@ def to_tflite(network: LayerNetwork) -> bytes:
     for i, layer in enumerate(network.layers):
         assert layer.output is not None
         before = graph.quantisations[now]
-        if layer.kind != CONVOLUTION and len(shape) > 2:
+        if layer.kind == DENSE and len(shape) > 2:
             shape = (1, int(np.prod(shape)))
             flat = graph.activation(f"flat_{i}", shape, before)
             graph.reshape(now, flat, shape)
             now = flat
         weights = np.asarray(layer.weights, dtype=np.int8)
-        if layer.kind == CONVOLUTION:
+        if layer.kind == PICTURE_CONVOLUTION:
+            shape = (1, *(output_size(size, layer.stride) for size in shape[1:3]), layer.outputs)
+        elif layer.kind == CONVOLUTION:
             weights = weights[:, np.newaxis]  # (out, 1, kernel, in): height 1, width = steps
             shape = (1, 1, shape[2] - weights.shape[2] + 1, layer.outputs)
         else:
@@ -56,7 +60,10 @@ def to_tflite(network: LayerNetwork) -> bytes:
             graph.constant(f"bias_{i}", layer.bias, before.scale * scales, schema.TensorType.INT32),
         ]
         after = graph.activation(f"layer_{i}", shape, layer.output)
-        graph.multiply(layer.kind == CONVOLUTION, operands, after, layer.relu)
+        if layer.kind == DENSE:
+            graph.dense(operands, after, layer.relu)
+        else:
+            graph.convolution(operands, after, layer)
         now = after
     return graph.finished(first, now)
 
@@ -106,20 +113,22 @@ class _Graph:
             after,
         )
 
-    def multiply(self, convolution: bool, operands: list[int], after: int, relu: bool) -> None:
-        """A CONV_2D or FULLY_CONNECTED with its activation fused."""
-        fused = schema.ActivationFunctionType.RELU if relu else schema.ActivationFunctionType.NONE
-        if convolution:
-            conv = schema.Conv2DOptionsT()
-            conv.padding = schema.Padding.VALID
-            conv.strideW = conv.strideH = conv.dilationWFactor = conv.dilationHFactor = 1
-            conv.fusedActivationFunction = fused
-            self._operator(
-                schema.BuiltinOperator.CONV_2D, schema.BuiltinOptions.Conv2DOptions, conv, operands, after
-            )
-            return
+    def convolution(self, operands: list[int], after: int, layer: Layer) -> None:
+        """A CONV_2D with its activation fused: padded as TensorFlow's SAME over pictures, else not at all."""
+        conv = schema.Conv2DOptionsT()
+        same = layer.kind == PICTURE_CONVOLUTION
+        conv.padding = schema.Padding.SAME if same else schema.Padding.VALID
+        conv.strideW = conv.strideH = layer.stride
+        conv.dilationWFactor = conv.dilationHFactor = layer.dilation
+        conv.fusedActivationFunction = _fused(layer.relu)
+        self._operator(
+            schema.BuiltinOperator.CONV_2D, schema.BuiltinOptions.Conv2DOptions, conv, operands, after
+        )
+
+    def dense(self, operands: list[int], after: int, relu: bool) -> None:
+        """A FULLY_CONNECTED with its activation fused."""
         dense = schema.FullyConnectedOptionsT()
-        dense.fusedActivationFunction = fused
+        dense.fusedActivationFunction = _fused(relu)
         self._operator(
             schema.BuiltinOperator.FULLY_CONNECTED,
             schema.BuiltinOptions.FullyConnectedOptions,
@@ -160,6 +169,11 @@ class _Graph:
         operator.inputs, operator.outputs = operands, [after]
         operator.builtinOptionsType, operator.builtinOptions = options_type, options
         self._operators.append(operator)
+
+
+def _fused(relu: bool) -> int:
+    kind = schema.ActivationFunctionType
+    return int(kind.RELU if relu else kind.NONE)
 
 
 def _code(builtin: int) -> Any:

@@ -21,7 +21,9 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime import quantization
 
 from dsp.samples import Float32Array
-from models.network import CONVOLUTION, LayerNetwork
+from models.errors import ArtefactError
+from models.network import CONVOLUTION, PICTURE_CONVOLUTION, Layer, LayerNetwork
+from models.picture_layers import output_size, padding
 from models.training.quantiser import require_calibration
 
 OPSET = 17
@@ -29,7 +31,9 @@ INPUT, OUTPUT = "input", "output"
 
 
 def to_onnx(network: LayerNetwork) -> bytes:
-    """The float32 network as ONNX: input `(n, *input_shape)`, output `(n, outputs)`, n free."""
+    """The float32 network as ONNX: input `(n, *input_shape)`, output `(n, *output_shape)`, n free."""
+    if len(network.input_shape) == 3:
+        return _model(network, *_over_pictures(network))
     nodes: list[Any] = []
     constants: list[Any] = []
     now, flat = INPUT, len(network.input_shape) == 1
@@ -60,11 +64,59 @@ def to_onnx(network: LayerNetwork) -> bytes:
         if layer.relu:
             now = OUTPUT if i == last else f"relu_{i}"
             nodes.append(helper.make_node("Relu", [after], [now]))
+    return _model(network, nodes, constants)
+
+
+def _over_pictures(network: LayerNetwork) -> tuple[list[Any], list[Any]]:
+    """Nodes and constants of a network over pictures; ONNX convolves over the last two axes."""
+    nodes = [helper.make_node("Transpose", [INPUT], ["turned"], perm=[0, 3, 1, 2])]
+    constants: list[Any] = []
+    now, (height, width, _) = "turned", network.input_shape
+    for i, layer in enumerate(network.layers):
+        if layer.kind != PICTURE_CONVOLUTION:
+            raise ArtefactError(
+                f"layer {i} ({layer.kind}) of a network over pictures has no place in ONNX yet"
+            )
+        weights = np.asarray(layer.weights, dtype=np.float32).transpose(0, 3, 1, 2)
+        constants += [
+            numpy_helper.from_array(np.ascontiguousarray(weights), f"weights_{i}"),
+            numpy_helper.from_array(np.asarray(layer.bias, dtype=np.float32), f"bias_{i}"),
+        ]
+        nodes.append(
+            helper.make_node(
+                "Conv", [now, f"weights_{i}", f"bias_{i}"], [f"sum_{i}"], **_steps(layer, height, width)
+            )
+        )
+        now = f"sum_{i}"
+        if layer.relu:
+            now = f"relu_{i}"
+            nodes.append(helper.make_node("Relu", [f"sum_{i}"], [now]))
+        height, width = output_size(height, layer.stride), output_size(width, layer.stride)
+    nodes.append(helper.make_node("Transpose", [now], [OUTPUT], perm=[0, 2, 3, 1]))
+    return nodes, constants
+
+
+def _steps(layer: Layer, height: int, width: int) -> dict[str, list[int]]:
+    """The attributes of a convolution over a picture of this size."""
+    _, down, across, _ = layer.weights.shape
+    (top, bottom), (left, right) = (
+        padding(size, kernel, layer.stride, layer.dilation)
+        for size, kernel in ((height, down), (width, across))
+    )
+    return {
+        "kernel_shape": [down, across],
+        "strides": [layer.stride] * 2,
+        "dilations": [layer.dilation] * 2,
+        "pads": [top, left, bottom, right],
+    }
+
+
+def _model(network: LayerNetwork, nodes: list[Any], constants: list[Any]) -> bytes:
     graph = helper.make_graph(
         nodes,
         "network",
         [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["n", *network.input_shape])],
-        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", network.layers[-1].outputs])],
+        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", *network.output_shape])],
         constants,
     )
     model = helper.make_model(
@@ -123,6 +175,29 @@ def _quantise_file(
             "QuantizeBias": not symmetric,
         },
     )
+
+
+def resized(content: bytes, network: LayerNetwork) -> bytes:
+    """ONNX of another picture size: `content` calibrated on smaller pictures, padded as `network` has it.
+
+    Weights and scales of layers over pictures are the same at every size; padding and declared shapes differ.
+    """
+    model = onnx.load_from_string(content)
+    del model.graph.value_info[:]
+    for end, shape in ((model.graph.input, network.input_shape), (model.graph.output, network.output_shape)):
+        for dimension, size in zip(end[0].type.tensor_type.shape.dim[1:], shape, strict=True):
+            dimension.ClearField("dim_param")
+            dimension.dim_value = size
+    height, width = network.input_shape[:2]
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    for node, layer in zip(convolutions, network.layers, strict=True):
+        del node.attribute[:]
+        node.attribute.extend(
+            helper.make_attribute(name, value) for name, value in _steps(layer, height, width).items()
+        )
+        height, width = output_size(height, layer.stride), output_size(width, layer.stride)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
 
 
 def unquantised_tensors(int8_onnx: bytes) -> list[str]:

@@ -16,9 +16,10 @@ import numpy.typing as npt
 from dsp.samples import Float32Array
 from models.errors import TensorError
 from models.manifest import Quantisation
-from models.network import CONVOLUTION, Layer, LayerNetwork
+from models.network import DENSE, Layer, LayerNetwork
 
 LEAST_ROWS, MOST_ROWS = 100, 1000
+_AT_ONCE = 64
 _NARROWEST = 1e-6  # a tensor that is always 0 still needs a scale
 
 
@@ -28,8 +29,7 @@ def quantise(network: LayerNetwork, calibration: Float32Array) -> LayerNetwork:
     Raises TensorError for fewer or more rows.
     """
     require_calibration(calibration)
-    seen = network.activations(calibration)
-    scales = [activation_range(values) for values in seen]
+    scales = _ranges(network, calibration)
     layers = []
     for layer, before, after in zip(network.layers, scales, scales[1:], strict=False):
         layers.append(_layer(layer, before, after))
@@ -40,6 +40,19 @@ def require_calibration(calibration: Float32Array) -> None:
     """Raises TensorError for another number of rows than 100 to 1000."""
     if not LEAST_ROWS <= len(calibration) <= MOST_ROWS:
         raise TensorError(f"{len(calibration)} rows to calibrate with; expected {LEAST_ROWS} to {MOST_ROWS}")
+
+
+def _ranges(network: LayerNetwork, calibration: Float32Array) -> list[Quantisation]:
+    """Of the input and of every layer's output; a few items at a time, as pictures' are large."""
+    ends: list[tuple[float, float]] = []
+    for first in range(0, len(calibration), _AT_ONCE):
+        seen = network.activations(calibration[first : first + _AT_ONCE])
+        found = [(float(values.min()), float(values.max())) for values in seen]
+        ends = [
+            (min(low, lower), max(high, higher))
+            for (low, high), (lower, higher) in zip(ends or found, found, strict=True)
+        ]
+    return [activation_range(np.array(pair, np.float32)) for pair in ends]
 
 
 def activation_range(values: npt.NDArray[np.float32]) -> Quantisation:
@@ -53,7 +66,7 @@ def activation_range(values: npt.NDArray[np.float32]) -> Quantisation:
 
 def _layer(layer: Layer, before: Quantisation, after: Quantisation) -> Layer:
     flat = layer.weights.reshape(layer.outputs, -1).astype(np.float64)
-    largest = np.abs(flat).max(axis=1) if layer.kind == CONVOLUTION else np.abs(flat).max(keepdims=True)[:, 0]
+    largest = np.abs(flat).max(axis=1) if layer.kind != DENSE else np.abs(flat).max(keepdims=True)[:, 0]
     scales = (np.maximum(largest, _NARROWEST) / 127.0).astype(np.float32).astype(np.float64)
     weights = np.clip(np.rint(flat / scales[:, np.newaxis]), -127, 127).astype(np.int8)
     largest_bias = 2.0**31 - 1
@@ -65,4 +78,6 @@ def _layer(layer: Layer, before: Quantisation, after: Quantisation) -> Layer:
         relu=layer.relu,
         weight_scales=tuple(scales.tolist()),
         output=after,
+        stride=layer.stride,
+        dilation=layer.dilation,
     )

@@ -19,15 +19,13 @@ from models.backend import InferenceBackend
 from models.bundle import Bundle
 from models.errors import BackendUnavailableError, BundleError
 from models.evaluation.int8_gate import GATE, Gate
-from models.manifest import Artefact, ModelManifest, golden_inputs
+from models.manifest import Artefact, ModelManifest, golden_figures, golden_inputs
 from models.network import from_artefact
-from models.network_score import prepare
-from models.training.judging import Judged, Quality, calibration_items, fitted_limit, judged_items, quality_of
-from models.training.quantiser import MOST_ROWS
-from models.training.record import record_of, rows_of
+from models.training.judging import Quality
 from models.training.runtime_files import FLOAT_FILE, RuntimeFile, loaded, runtime_files
+from models.training.subjects import Subject, subject_of
 
-_TIMED_CALLS = 200
+_TIMED_CALLS, _TIMED_NS = 200, 2_000_000_000  # whichever is first
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,12 +68,8 @@ def quantised_bundle(
     `weight_bits`: 8, or 7 where the processors that will run U8S8 have no VNNI. Whether to use a bundle with
     refusals is the caller's to decide. Raises BundleError for a bundle without rows or float32 network.
     """
-    record, rows = record_of(bundle), rows_of(bundle)
-    spec = bundle.manifest.network
-    if spec is None:
-        raise BundleError("the bundle has no network")
-    judged = judged_items(rows, spec, record.steps, record.seed)
-    calibration = prepare(spec, calibration_items(rows, spec, record.steps, record.seed, MOST_ROWS)).inputs
+    subject = subject_of(bundle)
+    calibration = subject.calibration()
     found: list[tuple[RuntimeFile, Verdict]] = []
     reference: Quality | None = None
     before: Float64Array | None = None
@@ -88,7 +82,7 @@ def quantised_bundle(
             say(f"{candidate.entry.backend}, {candidate.entry.precision}: left out, {error}")
             continue
         verdict, raw = _verdict(
-            candidate, backend, judged, bundle.manifest, reference, before, len(calibration)
+            candidate, backend, subject, bundle.manifest, reference, before, len(calibration)
         )
         backend.close()
         if reference is None:
@@ -108,22 +102,22 @@ def _kept(bundle: Bundle) -> set[str]:
 def _verdict(  # noqa: PLR0917
     candidate: RuntimeFile,
     backend: InferenceBackend,
-    judged: Judged,
+    subject: Subject,
     manifest: ModelManifest,
     reference: Quality | None,
     before: Float64Array | None,
     calibrated_with: int,
 ) -> tuple[Verdict, Float64Array]:
-    healthy = backend.infer(judged.healthy.values).astype(np.float64)
-    faulty = backend.infer(judged.faulty.values).astype(np.float64)
-    golden = backend.infer(golden_inputs(manifest)).astype(np.float64)
-    limit = fitted_limit(healthy, judged.healthy.sequence)
-    quality = quality_of(judged, healthy, faulty, limit)
-    raw = np.concatenate([healthy, faulty])
+    judgement = subject.judgement(backend.infer)
+    limit, quality, raw = judgement.limit, judgement.quality, judgement.raw
+    # golden outputs are scores at the artefact's own limit, which only now is known
+    scored = loaded(manifest, candidate, limit)
+    golden = golden_figures(manifest, scored.infer(golden_inputs(manifest))).astype(np.float64)
+    scored.close()
     entry = replace(
         candidate.entry,
         limit=limit,
-        golden_outputs=tuple(float(f"{value:.7g}") for value in (golden / limit).tolist()),
+        golden_outputs=tuple(float(f"{value:.7g}") for value in golden.tolist()),
     )
     correlations = (1.0, 1.0) if before is None else _correlations(before, raw)
     verdict = Verdict(
@@ -133,7 +127,7 @@ def _verdict(  # noqa: PLR0917
         correlation=correlations[1],
         score_correlation=correlations[0],
         calibrated_with=calibrated_with,
-        latency_us=_latency_us(backend, judged.healthy.values[:1]),
+        latency_us=_latency_us(backend, subject.one()),
     )
     return verdict, raw
 
@@ -147,8 +141,9 @@ def _correlations(first: Float64Array, second: Float64Array) -> tuple[float, flo
 
 
 def _latency_us(backend: InferenceBackend, item: Float32Array) -> tuple[float, float]:
-    taken = []
-    for _ in range(_TIMED_CALLS):
+    taken: list[float] = []
+    until_ns = time.perf_counter_ns() + _TIMED_NS
+    while len(taken) < _TIMED_CALLS and (not taken or time.perf_counter_ns() < until_ns):
         begin = time.perf_counter_ns()
         backend.infer(item)
         taken.append((time.perf_counter_ns() - begin) / 1e3)

@@ -25,6 +25,7 @@ class TrainingRecord:
     steps: int  # rows of one item; 0 where an item is a row
     faults: tuple[str, ...]
     origin: str
+    made_up: bool = False  # no faulty item was given
 
 
 def record_of(bundle: Bundle) -> TrainingRecord:
@@ -39,6 +40,7 @@ def record_of(bundle: Bundle) -> TrainingRecord:
             steps=as_integer(fields["steps"], "steps"),
             faults=each(fields, RECORD_FILE, "faults", as_text),
             origin=as_text(fields["origin"], "origin"),
+            made_up=bool(fields.get("made_up", False)),
         )
     except (KeyError, ValueError, RecursionError, ManifestError) as error:
         raise BundleError(f"{RECORD_FILE} cannot be read: {type(error).__name__} {error}") from error

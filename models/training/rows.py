@@ -13,8 +13,9 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -191,13 +192,18 @@ def raised(deviations: Float32Array, chance: np.random.Generator, least: float, 
 
 def to_bytes(rows: TrainingRows) -> bytes:
     """The arrays as an npz, the same for equal rows."""
-    arrays = dict(
+    arrays: dict[str, npt.NDArray[Any]] = dict(
         zip(
             _ARRAYS,
             (rows.healthy.values, rows.healthy.sequence, rows.faulty.values, rows.faulty.sequence),
             strict=True,
         )
     )
+    return packed_arrays(arrays)
+
+
+def packed_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """An npz, the same for equal arrays."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():

@@ -55,16 +55,20 @@ def runtimes_here() -> tuple[str, ...]:
 def runtime_files(network: LayerNetwork, calibration: Float32Array, weight_bits: int) -> list[RuntimeFile]:
     """The files of a float32 network, the float32 reference first; int8 calibrated with `calibration`.
 
-    `weight_bits`: of U8S8, 8, or 7 where processors have no VNNI. Raises TensorError for other than 100 to
-    1000 rows, ImportError without what writes them.
+    `weight_bits`: of U8S8, 8, or 7 where processors have no VNNI. `calibration` of pictures may be crops:
+    ranges need no whole ones. Raises TensorError for other than 100 to 1000 rows, ImportError without what
+    writes them.
     """
     from models.training.flatbuffer import to_tflite
-    from models.training.onnx_files import to_onnx, to_qdq
+    from models.training.onnx_files import resized, to_onnx, to_qdq
 
-    int8 = quantise(network, calibration)
-    float_onnx = to_onnx(network)
-    qdq = to_qdq(float_onnx, calibration, symmetric=False, weight_bits=weight_bits)
-    symmetric = to_qdq(float_onnx, calibration, symmetric=True, weight_bits=8)
+    crops = replace(network, input_shape=calibration.shape[1:])
+    int8 = replace(quantise(crops, calibration), input_shape=network.input_shape)
+    float_onnx, crops_onnx = to_onnx(network), to_onnx(crops)
+    qdq = to_qdq(crops_onnx, calibration, symmetric=False, weight_bits=weight_bits)
+    symmetric = to_qdq(crops_onnx, calibration, symmetric=True, weight_bits=8)
+    if crops.input_shape != network.input_shape:
+        qdq, symmetric = resized(qdq, network), resized(symmetric, network)
     return [
         *reference_files(network, int8)[:1],
         _file(ONNXRUNTIME, FLOAT_ONNX, float_onnx),
@@ -82,9 +86,10 @@ def reference_files(network: LayerNetwork, int8: LayerNetwork) -> list[RuntimeFi
     return [_file(NUMPY, FLOAT_FILE, to_artefact(network)), _file(NUMPY, INT8_JSON, to_artefact(int8), 8)]
 
 
-def loaded(manifest: ModelManifest, file: RuntimeFile) -> InferenceBackend:
-    """The file in its runtime: scores are raw distances. Raises ModelError where it cannot be loaded."""
-    entry = replace(file.entry, backend=file.run_by, limit=1.0)
+def loaded(manifest: ModelManifest, file: RuntimeFile, limit: float = 1.0) -> InferenceBackend:
+    """The file in its runtime; at limit 1 scores are raw distances. Raises ModelError where it cannot be
+    loaded."""
+    entry = replace(file.entry, backend=file.run_by, limit=limit)
     backend = backend_named(file.run_by, BackendOptions())
     backend.load(replace(manifest, artefacts=(entry,)), file.content)
     return backend

@@ -17,6 +17,7 @@ from typing import Literal
 
 from tests.fakes.fake_captures import FakeCaptures
 from tests.fakes.fake_health import FakeHealth
+from tests.fakes.fake_inspections import FakeInspections
 from tests.fakes.fake_letters import FakeLetters
 from tests.fakes.fake_limits import FakeLimits
 from tests.fakes.fake_plant import FEATURES, PLANT, FakeMachine
@@ -70,6 +71,7 @@ class FakeStation:
         self.durable = True
         self.own_health = FakeHealth(wall_s)
         self.refused = FakeLetters(1000.0 * self.zero_s)
+        self.inspections = FakeInspections(1000.0 * self.zero_s)
         self.captured = FakeCaptures(1000.0 * self.zero_s, {m.asset_id: m.channel_ids for m in plant})
 
     # -- StationView ------------------------------------------------------------------------------------
@@ -346,7 +348,15 @@ async def serve(host: str, port: int, password: str, must_change: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         auth = AuthStore.open(Path(folder) / "auth.json")
         auth.reset_password(FIRST_USER, password, must_change=must_change)
-        server = WebServer(create_app(station, auth, health=station.own_health, captured=station.captured))
+        server = WebServer(
+            create_app(
+                station,
+                auth,
+                health=station.own_health,
+                captured=station.captured,
+                inspections=station.inspections,
+            )
+        )
         sockets = [listening_socket(host, port)]
         print(
             f"http://{host}:{sockets[0].getsockname()[1]}/  user {FIRST_USER}, password {password}",

@@ -72,6 +72,7 @@ class Site:
             self.auth,
             health=self.station.own_health,
             captured=self.station.captured,
+            inspections=self.station.inspections,
             scrape_token=token,
             monotonic_s=self.clock.monotonic_s,
             hosts=["stethos.plant"],

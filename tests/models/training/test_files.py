@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -13,9 +15,10 @@ from dsp.samples import Float32Array
 from models.errors import ArtefactError, TensorError
 from models.network import LayerNetwork
 from models.training.flatbuffer import to_tflite
-from models.training.onnx_files import INPUT, to_onnx, to_qdq, unquantised_tensors
+from models.training.onnx_files import INPUT, resized, to_onnx, to_qdq, unquantised_tensors
 from models.training.quantiser import quantise
 from tests.fakes.layer_networks import random_autoencoder, random_inputs, random_temporal
+from tests.fakes.picture_networks import random_network, random_pictures
 
 NETWORKS = {"autoencoder": random_autoencoder(), "temporal": random_temporal()}
 both = pytest.mark.parametrize("name", NETWORKS)
@@ -140,3 +143,28 @@ def test_too_few_or_too_many_rows_are_refused() -> None:
 def test_a_float_network_is_no_int8_flatbuffer() -> None:
     with pytest.raises(ArtefactError, match="quantise it first"):
         to_tflite(NETWORKS["autoencoder"])
+
+
+SHAPES = [(24, 32, 1), (37, 50, 1)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_runtime_computes_a_network_over_pictures(shape: tuple[int, int, int]) -> None:
+    """Calibrated on smaller pictures; the int8 files agree with the reference to the last step."""
+    network, small = random_network(shape), random_network((16, 16, 1))
+    pictures, crops = random_pictures(3, shape), random_pictures(120, (16, 16, 1))
+    wanted = network.run(pictures)
+    np.testing.assert_allclose(by_onnxruntime(to_onnx(network), pictures), wanted, atol=1e-5)
+    crop = quantise(small, crops)
+    int8 = replace(crop, input_shape=shape)
+    in_int8 = int8.run(pictures)
+    step = int8.layers[-1].output
+    assert step is not None
+    assert np.abs(in_int8 - wanted).max() < 0.1 * np.abs(wanted).max()
+    qdq = resized(to_qdq(to_onnx(small), crops, symmetric=False, weight_bits=8), network)
+    assert unquantised_tensors(qdq) == []
+    assert np.abs(by_onnxruntime(qdq, pictures) - in_int8).max() <= 1.01 * step.scale
+    found, scale = by_litert(to_tflite(int8), pictures)
+    assert np.abs(found - in_int8).max() <= 1.01 * scale
+    symmetric = resized(to_qdq(to_onnx(small), crops, symmetric=True, weight_bits=8), network)
+    assert np.abs(by_onnxruntime(symmetric, pictures) - wanted).max() < 0.15 * np.abs(wanted).max()

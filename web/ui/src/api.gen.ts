@@ -122,6 +122,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/cameras": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Cameras
+         * @description Every camera with its last verdict, its counts and its last defect.
+         */
+        get: operations["list_cameras"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cameras/pictures/{capture_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Part Picture
+         * @description The picture of a part that was kept.
+         */
+        get: operations["get_part_picture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/captures": {
         parameters: {
             query?: never;
@@ -627,6 +667,29 @@ export interface components {
             written_bytes_per_day: number;
         };
         /**
+         * CameraView
+         * @description One camera. Counts are those that are on stable storage.
+         */
+        CameraView: {
+            /** Camera Id */
+            camera_id: string;
+            /** Defects */
+            defects: components["schemas"]["DefectCount"][];
+            last: components["schemas"]["PartView"] | null;
+            /** Last Defect */
+            last_defect: string | null;
+            /** Learning */
+            learning: string;
+            /** Name */
+            name: string;
+            /** Parts Defective */
+            parts_defective: number;
+            /** Parts Inspected */
+            parts_inspected: number;
+            /** Parts No Verdict */
+            parts_no_verdict: number;
+        };
+        /**
          * CaptureRequest
          * @description A person wants a capture of a machine, around now.
          */
@@ -808,6 +871,16 @@ export interface components {
             record_id: string;
             /** Refused Ms */
             refused_ms: number | null;
+        };
+        /**
+         * DefectCount
+         * @description Defects of one kind.
+         */
+        DefectCount: {
+            /** Count */
+            count: number;
+            /** Kind */
+            kind: string;
         };
         /** DiagnosisView */
         DiagnosisView: {
@@ -1218,6 +1291,36 @@ export interface components {
             part: string;
             /** Restarts */
             restarts: number;
+        };
+        /**
+         * PartView
+         * @description The verdict on one part.
+         */
+        PartView: {
+            /** Kind */
+            kind: string | null;
+            /** Latency Ms */
+            latency_ms: number;
+            /** Number */
+            number: number;
+            /** Position Px */
+            position_px: [
+                number,
+                number
+            ] | null;
+            /** Reason */
+            reason: string;
+            /**
+             * Result
+             * @enum {string}
+             */
+            result: "good" | "defect" | "no verdict";
+            /** Score */
+            score: number | null;
+            /** Time Ms */
+            time_ms: number;
+            /** Unsure */
+            unsure: boolean;
         };
         /** PasswordChange */
         PasswordChange: {
@@ -1965,6 +2068,129 @@ export interface operations {
             };
             /** @description Wrong CSRF token or origin, or the password must be changed first */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_cameras: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CameraView"][];
+                };
+            };
+            /** @description The host or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Wrong CSRF token or origin, or the password must be changed first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_part_picture: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                capture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The picture */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": unknown;
+                };
+            };
+            /** @description The host or the body cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Wrong CSRF token or origin, or the password must be changed first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unknown id */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field is missing or wrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible at present */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

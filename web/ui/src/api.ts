@@ -4,6 +4,7 @@ import type {
   AlarmView,
   ApplianceHealthView,
   ApplianceView,
+  CameraView,
   CapturesBegun,
   CaptureView,
   DeadLetterPage,
@@ -147,6 +148,11 @@ export class Api {
     if (of.alarmId !== undefined) query.set("alarm_id", of.alarmId);
     if (of.assetId !== undefined) query.set("asset_id", of.assetId);
     return this.request("GET", `/api/captures?${query}`);
+  }
+
+  /** Cameras over parts, in the order of the configuration. */
+  cameras(): Promise<CameraView[]> {
+    return this.request("GET", "/api/cameras");
   }
 
   waveform(captureId: string, maxPoints: number): Promise<WaveformView> {

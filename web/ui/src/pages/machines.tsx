@@ -1,5 +1,6 @@
 /** All machines, the one that needs attention first. */
 import { Bar, ProgressBar } from "../components/bars";
+import { Cameras } from "../components/cameras";
 import { Empty } from "../components/notice";
 import { SeverityBadge, severityClass } from "../components/severity";
 import { severityRank } from "../alarm_book";
@@ -48,6 +49,7 @@ export function MachinesPage() {
           ))}
         </ul>
       )}
+      <Cameras />
     </div>
   );
 }
