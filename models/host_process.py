@@ -96,9 +96,8 @@ class WorkerProcess:
             os.set_blocking(said, False)
             os.set_blocking(says, False)  # a runtime that prints without end must not hang on it
             shape = self.worker.manifest.input_shape
-            area = SharedArea.made(
-                self.worker.max_items, math.prod(shape), self.worker.manifest.output_values
-            )
+            values = self.worker.manifest.output_values
+            area = SharedArea.made(self.worker.max_items, math.prod(shape), values)
             opened.callback(area.close)
             (job,) = _closed_by(opened, sealed(self._job(), self.worker.artefact))
             passed = (theirs.fileno(), area.fd, job, lifeline_read)
