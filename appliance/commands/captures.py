@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from appliance.capture_segment import PICTURE_UNIT
 from appliance.commands import EXIT_OK
 from appliance.commands.export_trends import iso_utc
 from appliance.config_file import load_settings
@@ -58,6 +59,10 @@ def run(options: argparse.Namespace) -> int:
     for row in rows:
         about = ", ".join(row["alarms"]) or "by hand"
         ended = f"; {row['ended']}" if row["ended"] else ""
+        if row["unit"] == PICTURE_UNIT:
+            size, told = row["size_bytes"] / 1e6, [one.get("text", "") for one in row["triggers"][:1]]
+            print(f"  {row['id']}  {row['trigger_time']}  picture, {size:.1f} MB, {''.join(told)}{ended}")
+            continue
         print(
             f"  {row['id']}  {row['trigger_time']}  {row['duration_s']:.1f} s x {len(row['channels'])} "
             f"channels, {row['size_bytes'] / 1e6:.1f} MB, {about}{ended}"

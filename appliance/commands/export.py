@@ -12,6 +12,7 @@ import json
 import sys
 from pathlib import Path
 
+from appliance.capture_segment import PICTURE_UNIT, SegmentError
 from appliance.captured_recording import captured_recording
 from appliance.commands import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_OK
 from appliance.commands.captures import read_captures
@@ -21,6 +22,7 @@ from appliance.config_file import load_settings
 from appliance.errors import Rejected
 from appliance.journal.archive import Archive
 from appliance.journal.capture_files import CaptureFiles
+from appliance.journal.capture_record import Capture
 from appliance.sources.recording_notes import read_notes
 from appliance.sources.recording_writers import WRITERS, write_recording
 from appliance.sources.recordings import Recording, read_recording
@@ -130,11 +132,28 @@ def _capture(options: argparse.Namespace) -> dict[str, object]:
     capture = known.get(options.capture)
     if capture is None:
         raise Rejected(f"there is no capture {options.capture}: 'stethos captures' lists them")
+    if capture.unit == PICTURE_UNIT:
+        return _picture(CaptureFiles(journal), capture, options)
     nominal = options.to.name.lower().endswith(".wav")
     recording = captured_recording(CaptureFiles(journal), capture, nominal)
     for remark in recording.remarks:
         print(f"{capture.capture_id}: {remark}", file=sys.stderr)
     return _written(recording, options)
+
+
+def _picture(files: CaptureFiles, capture: Capture, options: argparse.Namespace) -> dict[str, object]:
+    """The picture of a part that a camera saw."""
+    path: Path = options.to
+    if path.suffix.lower() != ".png":
+        raise Rejected(f"{capture.capture_id} is the picture of a part: name a .png file, not {path.name}")
+    try:
+        segment = files.segment(capture.parts[0].file) if capture.parts[0].file else None
+    except (OSError, SegmentError) as error:
+        raise Rejected(f"the picture {capture.capture_id} cannot be read: {error}") from error
+    if segment is None or not segment.picture:
+        raise Rejected(f"the picture {capture.capture_id} is gone: {capture.ended or 'nothing was stored'}")
+    path.write_bytes(segment.picture)
+    return {"written": str(path), "bytes": len(segment.picture)}
 
 
 def _recording(options: argparse.Namespace) -> dict[str, object]:

@@ -17,6 +17,7 @@ from dsp.samples import Float32Array
 from models.evaluation.result import TaskResult
 from models.evaluation.sealed import SealedLabel
 from models.machine import Machine
+from models.vision.inspection import UInt8Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,12 +46,19 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """One picture, grey; its mask or boxes are part of the label."""
+
+    values: UInt8Array  # (h, w)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Unit:
     """One unit of a data set: what a decision may rest on, and the sealed label."""
 
     name: str  # for printing only: nothing may be concluded from it
     layout: str
-    content: Waveforms | Rows
+    content: Waveforms | Rows | Picture
     sealed: SealedLabel
     machine: Machine  # bearing, nominal speed; `asset_id` says nothing
     shaft_hz: float | None = None  # as stated: measured, else nominal
@@ -71,6 +79,13 @@ class Unit:
         if not isinstance(self.content, Rows):
             raise TypeError(f"{self.name}: layout {self.layout} holds waveforms, not rows")
         return self.content
+
+    @property
+    def picture(self) -> UInt8Array:
+        """The content of a layout of images, `(h, w)`. Raises TypeError for others."""
+        if not isinstance(self.content, Picture):
+            raise TypeError(f"{self.name}: layout {self.layout} holds no picture")
+        return self.content.values
 
 
 @dataclass(frozen=True, slots=True, eq=False)

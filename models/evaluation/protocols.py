@@ -17,6 +17,8 @@ from models.evaluation.process_anomaly_protocol import ProcessAnomalyProtocol
 from models.evaluation.protocol import TaskProtocol
 from models.evaluation.run_to_failure_protocol import RunToFailureProtocol
 from models.evaluation.slow_tag_protocol import SlowTagProtocol
+from models.evaluation.visual_anomaly_protocol import VisualAnomalyProtocol
+from models.evaluation.visual_classification_protocol import VisualClassificationProtocol
 
 PROTOCOLS: tuple[TaskProtocol, ...] = (
     DiagnosisProtocol(),
@@ -25,6 +27,8 @@ PROTOCOLS: tuple[TaskProtocol, ...] = (
     RunToFailureProtocol(),
     ProcessAnomalyProtocol(),
     SlowTagProtocol(),
+    VisualAnomalyProtocol(),
+    VisualClassificationProtocol(),
 )
 
 

@@ -71,6 +71,14 @@ class SealedLabel:
         """True where the state is "unknown": such a unit is not scored."""
         return self._truth.state == "unknown"
 
+    def taught(self) -> RevealedLabel:
+        """The truth, for a supervised model that learns from this unit, to judge others.
+
+        Where folds take turns a unit judges in one and teaches in the others: the protocol must see to it
+        that no model decides on a unit that taught it. For decisions on this unit the label stays sealed.
+        """
+        return self._truth
+
     def write(self, variant: str, decision: object) -> None:
         """Write one variant's decision (a score, an alarm series, a diagnosis) on this unit."""
         if self._revealed:

@@ -24,7 +24,6 @@ from models.picture_layers import padding
 from models.training.drawn_defects import BoolArray, with_defects
 from models.training.fitting import torch_or_refused
 from models.training.pictures import GOOD, MarkedPicture
-from models.vision.inspection import UInt8Array
 from models.vision.picture_score import lit, mirrored
 
 MAX_PARAMETERS = 300_000
@@ -36,6 +35,8 @@ LEAST_SPREAD, FIXED_SPREAD = 8.0, 48.0  # grey values: of a picture's own light,
 PLAN = ((16, 2, 1), (32, 2, 1), (32, 1, 1), (64, 2, 1), (64, 1, 1), (64, 1, 2), (64, 1, 4), (64, 1, 1))
 _LEAST_SHARE, _CLEAR_SHARE = 0.04, 0.25  # of a cell that shows a defect; between, a box's edge is left out
 _DEFECTIVE = 0.7  # share of pictures that are given made-up defects
+_AT_AN_END = 0.4  # share of crops, in each direction
+_MOST_MARGIN_PX = 64  # of the mirror beyond an end
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +146,26 @@ class Crops:
         own = not self._kinds
         return lit(crop[np.newaxis], own, LEAST_SPREAD if own else FIXED_SPREAD, REACH)[0, ..., np.newaxis]
 
+    def _place(self, most: int) -> int:
+        """Where a crop begins: often at an end, which every picture has and few crops would reach."""
+        chance = self._chance
+        return (
+            int(chance.choice([0, most])) if chance.random() < _AT_AN_END else int(chance.integers(most + 1))
+        )
+
     def _any(self, pictures: Sequence[MarkedPicture]) -> MarkedPicture:
         return pictures[int(self._chance.integers(len(pictures)))]
 
     def _crop(self, one: MarkedPicture) -> tuple[Float32Array, BoolArray]:
         """A crop, mirrored and lit at random, and its mask."""
         chance, size, settings = self._chance, self.size_px, self._settings
-        picture = mirrored(one.picture.astype(np.float32), _at_least(one.picture, size))
+        margins = chance.integers(0, _MOST_MARGIN_PX, 2)
+        wanted = [max(n + int(more), size) for n, more in zip(one.picture.shape, margins, strict=True)]
+        picture = mirrored(one.picture.astype(np.float32), tuple(wanted))
         mask = np.zeros(picture.shape, np.float32)
         if one.mask is not None:
             mask = mirrored(one.mask.astype(np.float32), picture.shape)
-        top, left = (int(chance.integers(n - size + 1)) for n in picture.shape)
+        top, left = (self._place(n - size) for n in picture.shape)
         down, across = (int(chance.choice([-1, 1])) for _ in range(2))
         part = (slice(top, top + size), slice(left, left + size))
         crop, inside = (values[part][::down, ::across] for values in (picture, mask))
@@ -163,10 +173,6 @@ class Crops:
         gain = np.exp(part_of * chance.uniform(-settings.gain, settings.gain))
         shift = part_of * chance.uniform(-settings.shift, settings.shift)
         return np.clip((crop - 128.0) * gain + 128.0 + shift, 0.0, 255.0).astype(np.float32), inside > 0.5
-
-
-def _at_least(picture: UInt8Array, size: int) -> tuple[int, int]:
-    return max(picture.shape[0], size), max(picture.shape[1], size)
 
 
 def _cover(mask: BoolArray) -> Float32Array:

@@ -96,7 +96,9 @@ def material_of(pictures: TrainingPictures, shrink: int, crop_px: int, seed: int
         good=_bounded(good, shrink, share)[0],
         bad=small_bad,
         bad_kind=np.array([kinds.index(one.kind) for one in chosen], np.uint8),
-        crops=_crops([shrunk(one.picture.astype(np.float32), shrink) for one in teach], crop_px, chance),
+        crops=calibration_crops(
+            [shrunk(one.picture.astype(np.float32), shrink) for one in teach], crop_px, chance
+        ),
         kinds=kinds,
         made_up=made_up,
     )
@@ -113,7 +115,8 @@ def _bounded(
     return np.stack(small).astype(np.uint8), chosen
 
 
-def _crops(pictures: Sequence[Float32Array], size: int, chance: np.random.Generator) -> UInt8Array:
+def calibration_crops(pictures: Sequence[Float32Array], size: int, chance: np.random.Generator) -> UInt8Array:
+    """`(n, size, size)` crops of pictures, every second with a made-up defect."""
     found = []
     for number in range(CALIBRATION_CROPS):
         picture = pictures[int(chance.integers(len(pictures)))]

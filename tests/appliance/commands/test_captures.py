@@ -12,8 +12,11 @@ import pytest
 from scipy.io import wavfile
 
 from appliance.__main__ import main
+from appliance.png_picture import encode_png
 from appliance.sources.recordings import read_recording
 from tests.appliance.capture_rig import RATE_HZ, CaptureRig, capture_rig, raised
+from tests.appliance.inspection_rig import CAMERA, inspection_rig
+from tests.fakes.drawn_parts import DrawnParts
 
 
 @pytest.fixture
@@ -102,3 +105,25 @@ async def test_what_cannot_be_meant_is_refused(
     assert await run(tmp_path, "export", "--capture", str(capture["id"]), "--to", out) == 2
     assert "holds no samples" in capsys.readouterr().err
     assert not Path(out).exists()
+
+
+async def test_pictures_of_parts_are_listed_and_written_as_png(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = DrawnParts(16)
+    async with inspection_rig(tmp_path) as rig:
+        await rig.teach(parts)
+        picture = parts.scratched()
+        await rig.show(picture)
+        await rig.captures()
+        assert main(["captures", "--state", str(tmp_path), "--machine", CAMERA]) == 0
+        line = capsys.readouterr().out.splitlines()[1]
+        assert "picture, 0.0 MB, part 13: defect" in line
+        capture_id, out = line.split()[0], tmp_path / "part.png"
+        arguments = ["export", "--state", str(tmp_path), "--capture", capture_id, "--to"]
+        assert main([*arguments, str(out)]) == 0
+        assert out.read_bytes() == encode_png(picture)
+        assert main([*arguments, str(tmp_path / "part.wav")]) != 0
+        assert "name a .png file" in capsys.readouterr().err
+        assert main([*arguments, str(out)]) != 0
+        assert "exists" in capsys.readouterr().err

@@ -51,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
         entry(tmp_path, "bb.npz", None, {"state": "healthy"}),
         entry(tmp_path, "ccc.npz", None, {"state": "unknown"}),
         entry(tmp_path, "dddd.npz", BearingFault.OUTER_RACE, faulty) | {"file": "missing.npz"},
-        {"dataset": "images", "task": "visual_anomaly", "file": "x.zip"},
+        {"dataset": "images", "task": "visual_difference", "file": "x.zip"},
     ]
     (tmp_path / "MANIFEST.json").write_text(json.dumps(entries), encoding="utf-8")
     return tmp_path
@@ -106,7 +106,7 @@ def test_tables_and_pictures(folder: Path, capsys: pytest.CaptureFixture[str], t
     for words in (
         "bench",
         "grade Y1",
-        "images, visual_anomaly: not built",
+        "images, visual_difference: not built",
         "missing.npz",
         "the file is believed",
         "wrong of faulted 1 of 2 (95 % 0.09 to 0.91)",

@@ -10,8 +10,10 @@ from unittest.mock import AsyncMock
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from appliance.capture_segment import decode_segment
 from appliance.captured_object import CapturedObjects
 from appliance.clock import ReplayClock
+from appliance.inspection_knowledge import CameraKnowledge
 from appliance.journal.record import NewRecord, RecordClass, RecordKind
 from appliance.sinks.capture_courier import CaptureCourier
 from appliance.sinks.capture_cursor import CaptureCursor
@@ -19,9 +21,12 @@ from appliance.sinks.courier import KINDS
 from appliance.sinks.object_store import ObjectStore, StorePlace
 from appliance.sinks.webhook_message import iso_time
 from tests.appliance.capture_rig import capture_rig, raised
+from tests.appliance.inspection_rig import LEARN, inspection_rig
 from tests.appliance.journal.builders import START_NS
 from tests.appliance.sinks.test_courier_turns import Taker
 from tests.appliance.sinks.way import everything, journal_in, way
+from tests.appliance.test_inspection_line import Model
+from tests.fakes.drawn_parts import DrawnParts
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "influx-schema.md"
 STAYS = "a-waveform-that-nobody-may-see"
@@ -101,6 +106,52 @@ async def test_the_object_store_gets_captures_alone_and_every_byte_of_it_is_acco
         "content-md5",
     }
     assert set(told) - set(about) == plain
+
+
+async def test_of_a_camera_s_pictures_only_those_of_unsure_parts_leave_within_the_day_s_bytes(
+    tmp_path: Path,
+) -> None:
+    """Seen from the other end: each picture that came over the wire, by the part that it is of."""
+    sent: list[bytes] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        body = await request.read()
+        if request.method == "PUT":
+            sent.append(body)
+        return web.Response() if request.method == "PUT" else web.Response(status=405)
+
+    app = web.Application(client_max_size=1 << 26)
+    app.router.add_route("*", "/{path:.*}", handle)
+    model, parts = Model(), DrawnParts(10)
+    knowledge = CameraKnowledge(LEARN, model)
+    async with (
+        TestServer(app) as server,
+        inspection_rig(tmp_path, make=lambda: knowledge, budget_bytes=30_000) as rig,
+    ):
+        shown: dict[str, list[int]] = {}
+        for what, score in (
+            ("defect", 3.0),
+            ("unsure", 0.95),
+            ("unsure", 1.05),
+            ("unsure", 0.97),
+            ("good", 0.3),
+        ):
+            model.score = score
+            (verdict,) = await rig.show(parts.good())
+            shown.setdefault(what, []).append(verdict.part.number)
+        await rig.captures()
+        store = ObjectStore(StorePlace(str(server.make_url("/")), "here"))
+        courier = CaptureCourier(
+            rig.house.journal, store, CaptureCursor(tmp_path / "cursor"),
+            load=CapturedObjects(rig.house.files, "device-1", "p").load, watch=AsyncMock(), where="here",
+            daily_budget_bytes=1 << 30, send_provisional=False, wall_ns=lambda: START_NS,
+        )  # fmt: skip
+        while await courier.step():
+            pass
+        await store.close()
+    left = [decode_segment(body).head.triggers[0]["part"] for body in sent]
+    assert left == shown["unsure"][:2]  # the third would pass the day's bytes
+    assert all(decode_segment(body).picture for body in sent)
 
 
 async def test_no_byte_of_a_capture_leaves(tmp_path: Path) -> None:
