@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -96,7 +97,8 @@ class CaptureCare:
 
     async def look_at(self, capture: Capture, part: CapturePart) -> bool:
         """Read one file; True if it is whole. A damaged one is set aside, what is whole of it takes its
-        place."""
+        place; what is missing of it is told as a gap. The same where it was mended so already, and the power
+        went before its record was."""
         try:
             segment = await asyncio.to_thread(self._files.segment, part.file)
         except FileNotFoundError:
@@ -107,19 +109,27 @@ class CaptureCare:
             await self._set_aside(part)
             await self._lost(capture, part, str(error))
             return False
-        if not segment.damaged:
+        missing = _missing(part.stretches, _told(segment))
+        if not segment.damaged and not missing:
             return True
-        await self._set_aside(part)
-        if not segment.stretches:
-            await self._lost(capture, part, "no sample of it is whole")
-            return False
-        content = await asyncio.to_thread(encode_segment, segment.head, segment.stretches)
-        await asyncio.to_thread(self._files.write, part.file, content)
+        if segment.damaged:
+            await self._set_aside(part)
+            if not segment.stretches:
+                await self._lost(capture, part, "no sample of it is whole")
+                return False
+            content = await asyncio.to_thread(encode_segment, segment.head, segment.stretches)
+            await asyncio.to_thread(self._files.write, part.file, content)
+        else:
+            content = await asyncio.to_thread(self._files.read, part.file)
+        for begin_ns, end_ns in missing:
+            self._gap(capture, begin_ns, end_ns, GapCause.DAMAGED_STORE)
         mended = replace(
             part, ended=CUT_BY_DAMAGE, size_bytes=len(content), booked_bytes=0, stretches=_told(segment)
         )
         await self._supersede(mended, capture.trigger_time_ns)
-        await self._tell(part.file, f"{', '.join(segment.damaged)} of it are gone, the rest is kept")
+        gone = f"{sum(end_ns - begin_ns for begin_ns, end_ns in missing) / 1e9:.1f} s of samples"
+        what = ", ".join(segment.damaged) or gone
+        await self._tell(part.file, f"{what} of it are gone, the rest is kept")
         return False
 
     async def run(self) -> None:
@@ -257,6 +267,22 @@ class CaptureCare:
     def _monotonic_ns(self, time_ns: int) -> int:
         """A UTC time as one of this boot's monotonic clock (before the boot: negative)."""
         return self._clock.monotonic_ns() - (self._wall_ns() - time_ns)
+
+
+def _missing(
+    told: Iterable[tuple[int, float, int]], there: Iterable[tuple[int, float, int]]
+) -> list[tuple[int, int]]:
+    """Spans of `told` stretches (start ns, rate Hz, samples), a sample or longer, that are not among those
+    that are there."""
+    spans = [(start_ns, start_ns + n * 1e9 / rate_hz) for start_ns, rate_hz, n in sorted(there)]
+    found = []
+    for start_ns, rate_hz, n in told:
+        at_ns, end_ns, sample_ns = float(start_ns), start_ns + n * 1e9 / rate_hz, 1e9 / rate_hz
+        for begin_ns, until_ns in [*spans, (end_ns, end_ns)]:
+            if min(begin_ns, end_ns) - at_ns > 0.5 * sample_ns:
+                found.append((round(at_ns), round(min(begin_ns, end_ns))))
+            at_ns = max(at_ns, until_ns)
+    return found
 
 
 def _told(segment: Segment) -> tuple[tuple[int, float, int], ...]:

@@ -8,6 +8,7 @@ ever interpolated. Called by the writer thread inside a transaction; queries get
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from dataclasses import dataclass
 
 import orjson
@@ -21,6 +22,8 @@ from dsp.samples import GapCause
 # Causes whose data may still exist elsewhere (a server's history, the device's buffer), and for how long
 # after its end such a gap stays open: then it is lost.
 OPEN_FOR_NS = 86_400_000_000_000
+_LAST_ID = "last_gap_id"
+_NAMES = f"'life', 'incarnation', '{_LAST_ID}'"
 BACKFILLABLE = frozenset({GapCause.OPCUA_DOWN, GapCause.CLOCK_UNSET})
 
 
@@ -63,11 +66,12 @@ def write_gap(connection: sqlite3.Connection, gap: PendingGap, boot: int, boot_i
     ).fetchone()
     start_ns, missing = gap.start_ns, gap.samples_missing
     if touching is None:
-        gap_id = connection.execute(
-            "INSERT INTO gap (channel, start_ns, end_ns, cause, state, samples_missing, boot) "
-            "VALUES (?,?,?,?,?,?,?)",
-            (gap.channel_id, start_ns, end_ns, gap.cause.value, gap.state.value, missing, boot),
-        ).lastrowid
+        gap_id = _new_id(connection)
+        connection.execute(
+            "INSERT INTO gap (id, channel, start_ns, end_ns, cause, state, samples_missing, boot) "
+            "VALUES (?,?,?,?,?,?,?,?)",
+            (gap_id, gap.channel_id, start_ns, end_ns, gap.cause.value, gap.state.value, missing, boot),
+        )
     else:
         gap_id, known_start_ns, known_end_ns, known_missing = touching
         overlapping = known_end_ns > start_ns
@@ -80,11 +84,24 @@ def write_gap(connection: sqlite3.Connection, gap: PendingGap, boot: int, boot_i
             "UPDATE gap SET start_ns=?, end_ns=?, samples_missing=? WHERE id=?",
             (start_ns, end_ns, missing, gap_id),
         )
-    assert gap_id is not None
     if clock is not None:
         gap_clock.enter(connection, gap_id, *clock)
     stored = GapPayload(gap_id, start_ns, end_ns, gap.cause.value, gap.state.value, missing)
     return gap_record(gap.channel_id, gap.monotonic_ns, stored)
+
+
+def _new_id(connection: sqlite3.Connection) -> int:
+    """A number that no gap of this box has had: the centre keeps what it was told of those that have left.
+
+    Numbers grow within a life of the store; each life has a base of its own, also where the folder was
+    emptied and lives are counted from the first again. Below 2**53.
+    """
+    meta = dict(connection.execute(f"SELECT name, value FROM meta WHERE name IN ({_NAMES})"))  # noqa: S608
+    within = zlib.crc32(str(meta.get("incarnation")).encode()) % (1 << 20)
+    base = (int(meta.get("life", 0)) << 40) + (within << 20)
+    gap_id = max(base, int(meta.get(_LAST_ID, 0))) + 1
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?,?)", (_LAST_ID, str(gap_id)))
+    return gap_id
 
 
 def change_state(connection: sqlite3.Connection, change: PendingGapState) -> NewRecord | None:

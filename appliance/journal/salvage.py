@@ -229,7 +229,8 @@ def _boot_times(store: Store, first: _Announcement, start_ns: int, end_ns: int) 
         end = BootTime(kernel, first.monotonic_ns)
         before = store.connection.execute(
             "SELECT b.boot_id, r.monotonic_ns, r.time_ns, r.trusted "
-            "FROM record r LEFT JOIN boot b ON b.id=r.boot WHERE r.kind IN (?,?) AND r.subject=? AND r.boot<>? AND r.time_ns<=? "
+            "FROM record r LEFT JOIN boot b ON b.id=r.boot "
+            "WHERE r.kind IN (?,?) AND r.subject=? AND r.boot<>? AND r.time_ns<=? "
             "ORDER BY r.time_ns DESC LIMIT 1",
             (*_CHANNEL_CODES, first.channel_id, first.boot, start_ns),
         ).fetchone()

@@ -43,6 +43,7 @@ PART = "audit"
 MEASUREMENTS: dict[RecordKind, tuple[str, ...]] = {
     kind: tuple(name for name, info in SCHEMA.items() if info.kind is kind) for kind in KIND_CLASS
 }
+MOST_WAITING = 50_000  # slots that the centre forgot, of which it is known when to try again
 _FIRST_WAIT = 2  # rounds until what the centre forgot is tried again; twice as many after each try
 _FIGURES = {
     SlotState.CONFIRMED: "slots_confirmed",
@@ -146,9 +147,11 @@ class SlotRepair:
         What another writer changed is never tried again: that would be two writers in turn.
         """
         key = (slot.kind, slot.subject, slot.start_ns)
-        wait, waited = self._forgotten.get(key, (_FIRST_WAIT, 0))
+        wait, waited = self._forgotten.pop(key, (_FIRST_WAIT, 0))
         due = waited + 1 >= wait and slot.repairs + slot.earlier_repairs < MOST_REPAIRS_EVER
         self._forgotten[key] = (2 * wait, 0) if due else (wait, waited + 1)
+        while len(self._forgotten) > MOST_WAITING:  # of a slot that is no more; else it is tried sooner
+            del self._forgotten[next(iter(self._forgotten))]
         return due
 
     async def conclude(self, slot: Slot, was: Slot, draft: ReportDraft, because: str = "") -> None:

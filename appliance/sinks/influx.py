@@ -161,7 +161,7 @@ class InfluxSink:
         raise SinkStopped(f"the centre answers {status}: {answer.short}", _remedy(status))
 
     async def _in_halves(self, batch: OutboxBatch) -> list[Refusal]:
-        first, second = batch.halves()
+        first, second = await asyncio.to_thread(batch.halves)  # packed anew: megabytes of them
         return [*await self._deliver(first), *await self._deliver(second)]
 
     async def _believe(self, answer: Answer) -> None:

@@ -18,6 +18,7 @@ from dsp.samples import Quality
 
 PAGE = 1_000  # values per request: some 40 KB
 MOST_VALUES = 200_000  # of one interval: a day at 2 Hz
+MOST_SEEN = 2 * MOST_VALUES  # with those that cannot be taken: bad ones, and such as bear another time
 PAGE_TIMEOUT_S = 10.0
 REST_S = 0.02  # between two pages: the server has other clients
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,16 +40,18 @@ class PastValue:
 async def past_values(client: Client, tag: OpcUaTag, start_ns: int, end_ns: int) -> list[PastValue]:
     """Good and uncertain values with a source timestamp in [start, end] (UTC of the server), in order.
 
-    No more than MOST_VALUES, the earliest. Raises NoHistoryError; OSError, TimeoutError where the link fails.
+    No more than MOST_VALUES, the earliest, of MOST_SEEN that are looked at. Raises NoHistoryError; OSError,
+    TimeoutError where the link fails.
     """
     found: list[PastValue] = []
-    from_ns = start_ns
-    while len(found) < MOST_VALUES:
+    from_ns, n_seen = start_ns, 0
+    while len(found) < MOST_VALUES and n_seen < MOST_SEEN:
         page, more = await _page(client, tag, from_ns, end_ns)
+        n_seen += len(page)
         stamps = [utc_ns(one.SourceTimestamp) for one in page if one.SourceTimestamp is not None]
         found += [one for one in (_taken(tag, data) for data in page) if one is not None]
         newest_ns = max(stamps, default=from_ns)
-        if not more or newest_ns <= from_ns:
+        if not more or newest_ns <= from_ns or newest_ns > end_ns:
             break
         from_ns = newest_ns  # once more: others may bear the same time
         await asyncio.sleep(REST_S)

@@ -100,6 +100,9 @@ async def test_a_damaged_file_is_told_set_aside_and_the_rest_of_it_kept(tmp_path
         assert aside.read_bytes() == bytes(content)
         (mended,) = await rig.stored()
         assert mended.ended == CUT_BY_DAMAGE
+        (gap,) = await stored_gaps(rig.journal, "motor-1.x/capture", 1)
+        assert gap.cause is GapCause.DAMAGED_STORE
+        assert gap.end_ns - gap.start_ns == CHUNK_SAMPLES * 1_000_000
         stretches, remarks = captured_stretches(rig.files, mended)
         assert remarks == [f"it ended before its time: {CUT_BY_DAMAGE}"]
         assert sum(len(one.samples) for one in stretches) == len(whole[0].samples) - CHUNK_SAMPLES
@@ -112,6 +115,44 @@ async def test_a_damaged_file_is_told_set_aside_and_the_rest_of_it_kept(tmp_path
         await rig.care.begin()
         await rig.care.check()
         assert rig.condition(DAMAGED) == ""  # it was told; now all is well
+
+
+async def test_a_cut_between_the_mended_file_and_its_record_is_made_good_at_the_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with capture_rig(tmp_path, LONG) as rig:
+        capture = await one_capture(rig)
+        whole, _ = captured_stretches(rig.files, capture)
+        path = rig.files.path(capture.parts[0].file)
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 0xFF
+        path.write_bytes(content)
+
+        async def cut(*_: object) -> None:
+            raise ConnectionAbortedError("the power went")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(rig.journal, "commit", cut)
+            patched.setattr(rig.journal, "record_gap", lambda *_: None)
+            with pytest.raises(ConnectionAbortedError):
+                await rig.care.check()
+        (unaware,) = await rig.stored()
+        assert unaware.parts[0].stretches == capture.parts[0].stretches, "the file was mended, the record not"
+    async with capture_rig(tmp_path, clock=later()) as rig:
+        await rig.care.begin()
+        await rig.care.check()
+        assert "4.1 s of samples of it are gone, the rest is kept" in rig.condition(DAMAGED)
+        (mended,) = await rig.stored()
+        assert mended.ended == CUT_BY_DAMAGE
+        stretches, _ = captured_stretches(rig.files, mended)
+        held = sum(n for part in mended.parts for _, _, n in part.stretches)
+        assert held == sum(len(one.samples) for one in stretches) == len(whole[0].samples) - CHUNK_SAMPLES
+        assert mended.parts[0].size_bytes == path.stat().st_size
+        (gap,) = await stored_gaps(rig.journal, "motor-1.x/capture", 1)
+        assert gap.cause is GapCause.DAMAGED_STORE
+        assert gap.end_ns - gap.start_ns == CHUNK_SAMPLES * 1_000_000
+        await rig.care.check()
+        assert len(await stored_gaps(rig.journal, "motor-1.x/capture", 1)) == 1, "told again and again"
 
 
 @pytest.mark.parametrize("harm", ["gone", "emptied"])

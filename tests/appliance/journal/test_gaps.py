@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import orjson
+import pytest
 
 from appliance.clock import ReplayClock
 from appliance.journal.features import features_record
 from appliance.journal.journal import Journal
 from appliance.journal.record import GapState, RecordKind, StoredGap
+from appliance.journal.retention import ClassBudget
 from appliance.journal.series import tag_record
+from appliance.journal.store import FILE_NAME
 from dsp.samples import Gap, GapCause
-from tests.appliance.journal.builders import ALL_TIME, SECOND_NS, START_NS, vector
+from tests.appliance.journal.builders import ALL_TIME, SECOND_NS, SMALL, START_NS, vector
 from tests.appliance.journal.conftest import OpenJournal
 
 
@@ -130,3 +137,49 @@ async def test_the_first_start_has_no_gap(open_journal: OpenJournal) -> None:
     journal.submit(features_record(vector(0)))
     await flushed(journal)
     assert await journal.gaps("pump-1.de.x", *ALL_TIME) == []
+
+
+async def number_of_a_gap(journal: Journal, clock: ReplayClock, at_s: int) -> int:
+    """The number under which a gap of this time is told."""
+    clock.set(at_s * SECOND_NS)
+    journal.record_gap(gap(at_s, at_s + 1, GapCause.BACKPRESSURE))
+    await flushed(journal)
+    told = (await journal.read(0, {RecordKind.GAP}))[-1]
+    assert told.time_ns == START_NS + at_s * SECOND_NS
+    return int(orjson.loads(told.payload)["gap_id"])
+
+
+@pytest.mark.parametrize("between", ["age", "damage", "an emptied folder"])
+async def test_the_number_of_a_gap_is_never_given_to_another(
+    open_journal: OpenJournal, tmp_path: Path, between: str
+) -> None:
+    """The centre keeps what it was told: there the last word on a number holds."""
+    clock, path = ReplayClock(START_NS), tmp_path / "journal" / FILE_NAME
+    short = replace(SMALL, telemetry=ClassBudget(1 << 30, 86_400.0, False))
+    journal = await open_journal(clock=clock, budgets=short)
+    first = await number_of_a_gap(journal, clock, 10)
+    at_s = 20
+    if between == "age":
+        journal.submit(features_record(vector(11 * SECOND_NS)))
+        async with asyncio.timeout(30):
+            while await journal.gaps("pump-1.de.x", *ALL_TIME):
+                at_s += 10 * 86_400
+                clock.set(at_s * SECOND_NS)
+                journal.submit(features_record(vector(at_s * SECOND_NS)))
+                await flushed(journal)
+                await asyncio.sleep(0.2)  # a round of upkeep
+    else:
+        await journal.close()
+        if between == "damage":  # nothing of it can be saved
+            path.write_bytes(random.Random(1).randbytes(path.stat().st_size))
+            path.with_name(f"{FILE_NAME}-wal").unlink(missing_ok=True)
+        else:
+            shutil.rmtree(path.parent)
+        journal = await open_journal(clock=clock, budgets=short)
+    second = await number_of_a_gap(journal, clock, at_s + 10)
+    third = await number_of_a_gap(journal, clock, at_s + 100)
+    assert len({first, second, third}) == 3
+    assert 0 < max(first, second, third) < 1 << 53, "exact in JSON"
+    await journal.close()
+    journal = await open_journal(clock=clock, budgets=short)
+    assert await number_of_a_gap(journal, clock, at_s + 200) not in {first, second, third}

@@ -10,8 +10,9 @@ import asyncio
 import random
 import re
 import socket
+import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from email.utils import formatdate
 from pathlib import Path
 
@@ -209,6 +210,23 @@ async def test_one_body_that_is_too_large_does_not_make_all_others_small(
     contract.requests = 0
     assert (await sink.deliver(batch(200))).accepted == 200
     assert contract.requests == 1
+
+
+async def test_halves_are_packed_beside_the_event_loop(
+    contract: Contract, sink: InfluxSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed_in: list[threading.Thread] = []
+    pack = OutboxBatch.of_lines
+
+    def seen(record_class: RecordClass, lines: Sequence[EncodedRecord]) -> OutboxBatch:
+        packed_in.append(threading.current_thread())
+        return pack(record_class, lines)
+
+    contract.most_lines = 30
+    whole = batch(100)
+    monkeypatch.setattr(OutboxBatch, "of_lines", seen)
+    assert (await sink.deliver(whole)).accepted == 100
+    assert len(packed_in) >= 6 and threading.main_thread() not in packed_in
 
 
 async def test_a_proxy_that_found_everything_too_large_for_a_minute_leaves_no_small_bodies(
