@@ -112,7 +112,7 @@ class LimitDesk:
         self._take_late(asset)
         found = [
             stored
-            for key in asset.newest
+            for key in list(asset.newest)  # a state may be learned whole while the journal is read
             for stored in _decoded(
                 await self._journal.history(RecordKind.LIMIT_VERSION, key.subject, min(limit, MOST_VERSIONS))
             )

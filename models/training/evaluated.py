@@ -39,6 +39,7 @@ from models.network import LayerNetwork
 from models.network_score import NetworkForm, NetworkSpec, prepare
 from models.training.fitting import REACH, FitSettings, NetworkKind, fit
 from models.training.judging import fitted_limit
+from models.training.making import output_spread
 from models.training.quantiser import LEAST_ROWS, MOST_ROWS, quantise
 from models.training.rows import raised
 from models.training.runtime_files import (
@@ -55,7 +56,6 @@ EPOCHS = 60
 WEIGHT_BITS = 7  # of U8S8: what an evaluation prints must not depend on this box's processor
 _STOP_SHARE = 0.25  # of each group, its end
 _MOST_LEARNED = 2000  # rows; beyond, evenly drawn
-_LEAST_SCATTER = 0.05
 _AT_ONCE = 4096
 _NO_CAP = 1e9  # spreads: a manifest holds finite numbers
 
@@ -178,10 +178,7 @@ class Networks:
         open_spec = _spec(columns, np.ones(outputs), target)
         prepared = prepare(open_spec, until)
         rest = prepared.target - fitted.network.run(prepared.inputs)
-        scatter = np.sqrt(np.mean(rest**2, axis=0))
-        floor = 0.1 * float(np.sqrt(np.mean(scatter**2)))
-        floor = max(floor, 1e-6 if fitted.target else _LEAST_SCATTER)
-        return fitted.network, _spec(columns, np.maximum(scatter, floor), target)
+        return fitted.network, _spec(columns, output_spread(rest, bool(fitted.target)), target)
 
 
 @dataclass(frozen=True, slots=True)

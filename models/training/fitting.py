@@ -5,7 +5,7 @@ kind of machine and one version of torch. The only place that imports torch, and
 
 - autoencoder: deviations through a narrow layer and back; noise is added while it learns, so that it cannot
   copy. The distance is what it does not give back.
-- one-class: an embedding that draws healthy rows near to one point and pushes raised ones away (after Ruff et
+- one-class: an embedding that draws healthy rows near to one point and pushes others away (after Ruff et
   al., Deep Semi-Supervised Anomaly Detection, ICLR 2020, with made-up anomalies; without them a network may
   map all rows to the point). Its layers have no biases, as in the paper before it.
 - temporal: two convolutions over eight rows foretell the ninth.
@@ -31,7 +31,7 @@ from models.errors import ModelError
 from models.network import CONVOLUTION, DENSE, Layer, LayerNetwork
 from models.network_score import NetworkForm
 from models.training.refining import Cut, FakeInt8, LayerPlan, calibration_rows
-from models.training.rows import raised
+from models.training.rows import displaced
 
 MAX_PARAMETERS = 50_000
 STEPS = 9  # rows of a temporal item: eight that are seen, and the one that is foretold
@@ -282,7 +282,7 @@ class _Loss:
         self._torch, self._kind, self._teacher = torch, kind, teacher
         self.forward: Callable[[Any], Any] = lambda now: _run(torch, parts, plan_of, now)
         self._target, self._settings, self._chance = target, settings, chance
-        # the rows that say stop are raised in the same way each time, or their loss would be noise
+        # the rows that say stop are displaced in the same way each time, or their loss would be noise
         self._stop_seed = settings.seed + 1
 
     def __call__(self, rows: Float32Array, learning: bool) -> Any:
@@ -297,12 +297,12 @@ class _Loss:
             outputs = self.forward(noisy)
             return ((outputs - given) ** 2).mean() + self._apart(given, outputs)
         chance = self._chance if learning else np.random.Generator(np.random.PCG64(self._stop_seed))
-        made_up = torch.from_numpy(np.clip(raised(rows, chance, 2.0, REACH), -REACH, REACH))
-        placed, displaced = self.forward(given), self.forward(made_up)
+        made_up = torch.from_numpy(np.clip(displaced(rows, chance), -REACH, REACH))
+        placed, moved_away = self.forward(given), self.forward(made_up)
         near = ((placed - self._target) ** 2).mean(dim=1)
-        far = ((displaced - self._target) ** 2).mean(dim=1)
+        far = ((moved_away - self._target) ** 2).mean(dim=1)
         loss = (torch.relu(near - SPARED) + torch.relu(MARGIN - far)).mean()
-        return loss + self._apart(given, placed) + self._apart(made_up, displaced)
+        return loss + self._apart(given, placed) + self._apart(made_up, moved_away)
 
     def _apart(self, seen: Any, outputs: Any) -> Any:
         """How far a student's outputs are from its teacher's, of the same rows."""

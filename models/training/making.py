@@ -117,11 +117,21 @@ def _closed(spec: NetworkSpec, fitted: Fit, until: Float32Array) -> NetworkSpec:
     spec = replace(spec, target=_rounded(np.array(fitted.target)), output_spread=ones)
     prepared = prepare(spec, until)
     rest = prepared.target - fitted.network.run(prepared.inputs)
-    scatter = np.sqrt(np.mean(rest[~prepared.empty] ** 2, axis=0))
-    floor = 0.1 * float(np.sqrt(np.mean(scatter**2)))
-    if not spec.target:  # an embedding has no spreads to count in
-        floor = max(_LEAST_SCATTER, floor)
-    return replace(spec, output_spread=_rounded(np.maximum(scatter, max(floor, 1e-6))))
+    return replace(spec, output_spread=_rounded(output_spread(rest[~prepared.empty], bool(spec.target))))
+
+
+def output_spread(rest: Float64Array, embedding: bool) -> Float64Array:
+    """How outputs `(n, outputs)` scatter about their target on healthy rows that did not teach.
+
+    An embedding has one spread for all: it learned distances in which no direction counts more than another,
+    and what few rows scatter by in one of them says little.
+    """
+    scatter = np.sqrt(np.mean(rest**2, axis=0))
+    overall = float(np.sqrt(np.mean(scatter**2)))
+    if embedding:
+        return np.full(len(scatter), max(overall, 1e-6))
+    result: Float64Array = np.maximum(scatter, max(_LEAST_SCATTER, 0.1 * overall))
+    return result
 
 
 def _bundle(  # noqa: PLR0917

@@ -190,6 +190,20 @@ def raised(deviations: Float32Array, chance: np.random.Generator, least: float, 
     return result
 
 
+def displaced(deviations: Float32Array, chance: np.random.Generator) -> Float32Array:
+    """Copies of deviations with up to half of the columns moved either way, by up to some spreads.
+
+    What is not healthy, without a say in what it looks like: a network that is shown rises alone takes
+    everything else for healthy. Falls go beyond what a row's cap lets through, so that both sides are far.
+    """
+    result = deviations.copy()
+    width = deviations.shape[-1]
+    for row in result.reshape(len(result), -1, width)[:, -1]:
+        columns = chance.permutation(width)[: 1 + int(chance.integers(0, max(1, width // 2)))]
+        row[columns] += chance.normal(size=len(columns)) * chance.uniform(0.5, 3.0)
+    return result
+
+
 def to_bytes(rows: TrainingRows) -> bytes:
     """The arrays as an npz, the same for equal rows."""
     arrays: dict[str, npt.NDArray[Any]] = dict(

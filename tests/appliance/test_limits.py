@@ -12,7 +12,7 @@ import pytest
 
 from appliance.clock import ReplayClock
 from appliance.errors import Rejected
-from appliance.journal.record import CommitResult, NewRecord, RecordKind
+from appliance.journal.record import CommitResult, NewRecord, Record, RecordKind
 from dsp.samples import SampleBlock
 from tests.appliance.conftest import LEARNS_S
 from tests.appliance.house import House, hanging_disk, house, running, until
@@ -85,6 +85,24 @@ async def test_what_is_learned_is_a_version_with_its_data(folder: Path, clock: R
         assert "of running" in version.reason
         assert version.newest
         assert version.learned
+
+
+async def test_what_is_learned_while_the_history_is_read_does_not_break_it(
+    folder: Path, clock: ReplayClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(folder, clock) as one:
+        newest = one.limit_desk._assets["motor-1"].newest
+        (key,) = newest
+        read = one.journal.history
+
+        async def meanwhile(kind: RecordKind, subject: str, limit: int) -> list[Record]:
+            found = await read(kind, subject, limit)
+            newest[replace(key, operating_state="just learned")] = newest[key]
+            return found
+
+        monkeypatch.setattr(one.journal, "history", meanwhile)
+        assert [version.version for version in await one.station.limit_history("motor-1", 10)] == [1]
+        assert len(newest) == 2
 
 
 async def test_a_raised_limit_holds_at_once_and_after_a_restart(folder: Path, clock: ReplayClock) -> None:

@@ -42,6 +42,7 @@ RUNS = (
 )
 TURNS, CALLS = 5, 100
 GOAL_US = {1: 60.0, 16: 10.0}  # per call; per item
+NOTHING = small.rows(0, 3)
 CHANNELS, PERIOD_S = 64 * 3, 0.160
 
 
@@ -76,6 +77,7 @@ def _latency(runtime: str, precision: Precision) -> Iterator[dict[str, Any]]:
                 "host": lambda batch=batch: host.infer(batch),
                 "backend": lambda batch=batch: alone.infer(batch),
                 "bare": bare,
+                "empty": lambda: host.infer(NOTHING),  # the way there and back, without network or arithmetic
             }
             pid = host.report()[0].pid
             assert pid is not None
@@ -85,6 +87,14 @@ def _latency(runtime: str, precision: Precision) -> Iterator[dict[str, Any]]:
             yield row(f"{name}, p50", "us", host_.p50, bare_.p50, "bare runtime")
             yield row(f"{name}, p99", "us", host_.p99, bare_.p99, "bare runtime")
             yield row(f"{name}, fastest", "us", host_.fastest, bare_.fastest, "bare runtime")
+            if n == 1:
+                yield row(
+                    f"{name}, way of an empty batch, fastest",
+                    "us",
+                    found["empty"].fastest,
+                    60.0,
+                    "goal of all",
+                )
             yield row(f"{name}, arithmetic", unit, (backend_.cpu - bare_.cpu) / n, GOAL_US[n], "goal of all")
             yield row(
                 f"{name}, the child's way", unit, (host_.cpu - backend_.cpu) / n, GOAL_US[n], "goal of all"

@@ -12,6 +12,7 @@ import pytest
 from dsp.samples import Float32Array
 from models.bundle import Bundle, verified
 from models.errors import ModelError
+from models.evaluation.ranking import auroc
 from models.network import CONVOLUTION
 from models.training.distilling import teacher_of
 from models.training.fitting import (
@@ -183,6 +184,25 @@ def test_learning_int8_leaves_no_larger_a_gap_than_quantising_afterwards(seed: i
         gaps.append(losses[0] - losses[1])
     afterwards, aware = gaps
     assert aware <= afterwards
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_one_class_network_tells_falls_as_it_tells_rises(seed: int) -> None:
+    """Made-up rows that rise alone had it take falls for healthy."""
+    learn, until, held = parts(NetworkKind.ONE_CLASS)
+    settings = FitSettings(seed=seed, most_epochs=25)
+    fitted = fit(NetworkKind.ONE_CLASS, learn, until, settings)
+
+    def distances(rows: Float32Array) -> np.ndarray:
+        outputs = fitted.network.run(np.clip(rows, -REACH, REACH))
+        return np.mean((outputs - np.asarray(fitted.target)) ** 2, axis=1)
+
+    for step in (3.0, -3.0):
+        changed = held.copy()
+        changed[:, 4:8] += step
+        area = auroc(distances(held), distances(changed))
+        assert area is not None
+        assert area > 0.9
 
 
 def parts(kind: NetworkKind) -> list[Float32Array]:

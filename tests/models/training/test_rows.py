@@ -12,11 +12,13 @@ from models.baseline import FeatureScale, on_scale
 from models.errors import BundleError, ModelError
 from models.network_score import NetworkForm, moved
 from models.training.judging import calibration_items, fitted_limit, judged_items
+from models.training.making import output_spread
 from models.training.rows import (
     SEQUENCES_PER_FAULT,
     Rows,
     Stretch,
     columns_of,
+    displaced,
     from_bytes,
     items_of,
     raised,
@@ -166,3 +168,26 @@ def test_the_simulated_machine_gives_rows_of_the_product_s_features() -> None:
     assert "velocity_rms_mm_s" in rows.feature_names
     assert len(np.unique(rows.healthy.sequence)) == 3
     assert simulated_rows(10.0, 1, 3200.0, machines=1).sha256 == rows.sha256
+
+
+def test_displaced_rows_move_either_way_in_up_to_half_of_the_columns() -> None:
+    chance = np.random.Generator(np.random.PCG64(2))
+    still = np.zeros((400, 20), np.float32)
+    moved_by = displaced(still, chance)
+    assert np.array_equal(still, np.zeros_like(still))
+    counts = (moved_by != 0).sum(axis=1)
+    assert counts.min() == 1
+    assert counts.max() == 10
+    assert 0.45 < np.mean(moved_by[moved_by != 0] > 0) < 0.55
+    items = displaced(np.zeros((50, 9, 20), np.float32), chance)
+    assert not items[:, :-1].any()
+    assert items[:, -1].any(axis=1).all()
+
+
+def test_an_embedding_has_one_spread_and_other_outputs_have_their_own() -> None:
+    rest = np.array([[0.0, 1.0, 10.0], [0.0, -1.0, -10.0]])
+    assert output_spread(rest, embedding=True) == pytest.approx(np.full(3, np.sqrt(101 / 3)))
+    own = output_spread(rest, embedding=False)
+    assert own[2] == pytest.approx(10.0)
+    assert own[1] == pytest.approx(1.0)
+    assert own[0] == pytest.approx(0.1 * np.sqrt(101 / 3))  # one that never errs must not rule
