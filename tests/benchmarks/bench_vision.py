@@ -1,8 +1,8 @@
 """What inspecting a picture of 640 x 480 costs on one core, by runtime and precision, and through the host.
 
-The network has the layers of `models.training.picture_fitting.PLAN`, weights from a seed: what it costs does not
-depend on what it learned. CPU time of this process on one thread, the least of many calls, because other load
-can only add; through the host wall time, because the work is the child's.
+The network has the layers of `models.training.picture_fitting.PLAN`, weights from a seed: what it costs does
+not depend on what it learned. CPU time of this process on one thread, the least of many calls, because other
+load can only add; through the host wall time, because the work is the child's.
 """
 
 from __future__ import annotations
