@@ -110,7 +110,8 @@ SCHEMA: dict[str, MeasurementInfo] = {
             "time_ns": _TIME,
             **TIME_MARKS,
         },
-        "a counter; the tag `asset` is what it counts for: machine, channel, source or appliance",
+        "a counter; the tag `asset` is what it counts for: machine, channel, source, camera (`CAMERA/KIND` "
+        "of defects by kind) or appliance",
     ),
     "limit": MeasurementInfo(
         RecordKind.LEARNED_LIMIT,

@@ -11,20 +11,38 @@ import zlib
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 JPEG_BEGIN, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+_SCAN, _FILL = b"\xff\xda", b"\xff\xff"
 PNG_BEGIN = b"\x89PNG\r\n\x1a\n"
-MOST_PADDING_BYTES = 4096  # some cameras' programs write behind the end of a JPEG
+MOST_FILE_BYTES = 64 << 20
 MOST_PIXELS = 1 << 25
 
 
 def file_trouble(content: bytes) -> str:
     """Why these bytes are no whole picture; empty where they are, as far as their marks say."""
     if content.startswith(JPEG_BEGIN):
-        return "" if JPEG_END in content[-MOST_PADDING_BYTES:] else "its end is missing"
+        return _jpeg_trouble(content)
     if content.startswith(PNG_BEGIN):
         return _png_trouble(content)
     if not content or JPEG_BEGIN.startswith(content) or PNG_BEGIN.startswith(content):
         return "its end is missing"
     return "it is neither a JPEG nor a PNG"
+
+
+def _jpeg_trouble(content: bytes) -> str:
+    """By its segments (ITU-T T.81, B.1.1). The end mark counts behind the first scan alone, since a small
+    picture within the head has one of its own; what stands behind it does not matter."""
+    offset = 2
+    while offset + 4 <= len(content):
+        marker, (size,) = content[offset : offset + 2], struct.unpack_from(">H", content, offset + 2)
+        if marker[0] != 0xFF:
+            return "its head is damaged"
+        if marker == _FILL:
+            offset += 1
+            continue
+        offset += 2 + size
+        if marker == _SCAN:
+            return "" if content.find(JPEG_END, offset) >= 0 else "its end is missing"
+    return "its end is missing"
 
 
 def _png_trouble(content: bytes) -> str:

@@ -1,8 +1,8 @@
 """A folder into which a camera's program puts pictures, as a Camera.
 
 Duty: find new files, wait for those that are still being written, name damaged ones, in the order in which
-they were written. A file that bears its format's end mark is taken at once; one without it is waited for
-until it has not grown for `settle_s`, and is then damaged. Looks at names and bytes in a thread, decodes in
+they were written. A file that is whole by its format's own marks is taken at once; another one is waited for
+until it has not changed for `settle_s`, and is then damaged. Looks at names and bytes in a thread, decodes in
 a process.
 """
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.sources.camera import Frame, FrameMissed
-from appliance.sources.camera_files import JPEG_END, MOST_PADDING_BYTES, SUFFIXES
+from appliance.sources.camera_files import MOST_FILE_BYTES, SUFFIXES, file_trouble
 from appliance.sources.camera_process import PictureReader, ReaderError
 from appliance.sources.source import LinkReport, LinkState, SourceLost
 
@@ -28,7 +28,6 @@ LOOK_S = 0.02
 WHOLE_LOOK_S = 1.0  # a folder whose time did not change is still read so often
 RESTLESS_NS = 100_000_000  # after a change: the folder's time is no finer than a tick of the kernel
 READ_LIMIT_S = 10.0
-_PNG_END = b"IEND"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +77,16 @@ class FolderCamera:
         """Pictures as they come. Raises SourceLost where the folder or the reader is gone."""
         try:
             while True:
-                for path, whole in await asyncio.to_thread(self._look):
-                    item = await self._taken(path) if whole else self._damaged(path, "its end is missing")
+                for path, trouble in await asyncio.to_thread(self._look):
+                    item = self._damaged(path, trouble) if trouble else await self._taken(path)
                     await asyncio.to_thread(self._finish, path)
                     yield item
                 await asyncio.sleep(LOOK_S)
         finally:
             await self._reader.close()
 
-    def _look(self) -> list[tuple[Path, bool]]:
-        """New files in the order of their times, each with whether it is whole. In a thread."""
+    def _look(self) -> list[tuple[Path, str]]:
+        """New files in the order of their times, each with what is wrong with it. In a thread."""
         now_ns = self._monotonic_ns()
         try:
             changed_ns = self._folder.stat().st_mtime_ns
@@ -113,31 +112,32 @@ class FolderCamera:
         new = [name for name, info in found.items() if self._done.get(name) != info.st_mtime_ns]
         taken = []
         for name in sorted(new, key=lambda one: (found[one].st_mtime_ns, one)):
-            whole = self._is_whole(name, found[name], now_ns)
-            if whole is not None:
-                taken.append((self._folder / name, whole))
+            trouble = self._trouble(name, found[name], now_ns)
+            if trouble is not None:
+                taken.append((self._folder / name, trouble))
                 self._done[name] = found[name].st_mtime_ns
         return taken
 
-    def _is_whole(self, name: str, info: os.stat_result, now_ns: int) -> bool | None:
-        """None: it may still be written."""
+    def _trouble(self, name: str, info: os.stat_result, now_ns: int) -> str | None:
+        """What is wrong with a file, empty: nothing; None: it may still be written."""
         try:
-            with (self._folder / name).open("rb") as file:
-                file.seek(max(0, info.st_size - MOST_PADDING_BYTES))
-                tail = file.read(MOST_PADDING_BYTES)
+            if info.st_size > MOST_FILE_BYTES:
+                trouble = f"it is larger than {MOST_FILE_BYTES >> 20} MiB"
+            else:
+                trouble = file_trouble((self._folder / name).read_bytes())
         except OSError:
             return None  # it has left again
-        if JPEG_END in tail or _PNG_END in tail:
-            self._growing.pop(name, None)
-            return True
         seen = self._growing.get(name)
+        if not trouble:
+            self._growing.pop(name, None)
+            return ""
         if seen is None or (seen.size, seen.mtime_ns) != (info.st_size, info.st_mtime_ns):
             self._growing[name] = _Seen(info.st_size, info.st_mtime_ns, now_ns)
             return None
         if now_ns - seen.since_ns < self._settle_ns:
             return None
         del self._growing[name]
-        return False
+        return trouble
 
     async def _taken(self, path: Path) -> Frame | FrameMissed:
         taken_ns = self._monotonic_ns()

@@ -19,9 +19,8 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from appliance.sources.camera_files import MOST_PIXELS, file_trouble
+from appliance.sources.camera_files import MOST_FILE_BYTES, MOST_PIXELS, file_trouble
 
-MOST_FILE_BYTES = 64 << 20
 MOST_MEMORY_BYTES = 4 << 30
 INSTALL = "Install the extra: pip install 'stethos[vision]'."
 LOOK_CAMERA = "Check the camera's power, cable and address."

@@ -134,6 +134,10 @@ def _result(  # noqa: PLR0917
                 else {}
             ),
         },
+        units=[
+            {"unit": unit.name, "state": truth.state, "score": unit.sealed.decision(variant)[backends[0]][0]}
+            for unit, truth in judged
+        ],
         rates=rates,
         seed=run.seed,
         scored=scored if run.pictures else (),

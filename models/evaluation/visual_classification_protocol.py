@@ -112,6 +112,10 @@ def _result(  # noqa: PLR0917
         variant,
         {"accuracy": round(first / n, 4) if n else None},
         {"right": first, "pictures": n, **more, "wrong": wrong},
+        units=[
+            {"unit": unit.name, "kind": truth.fault, "called": unit.sealed.decision(variant)[backends[0]]}
+            for unit, truth in judged
+        ],
         rates=(Rate("right kind", first, n),),
         seed=run.seed,
     )

@@ -25,7 +25,7 @@ Entry = dict[str, Any]
 
 
 def unseen_folder(folder: Path) -> list[Entry]:
-    """All data sets, written into `folder` with their manifest; returns its entries."""
+    """All data sets but pictures, written into `folder` with their manifest; returns its entries."""
     entries = [
         *diagnosis_entries(folder),
         *one_class_entries(folder),
@@ -34,9 +34,7 @@ def unseen_folder(folder: Path) -> list[Entry]:
         *snapshots_entries(folder),
         *tag_entries(folder),
         *slow_entries(folder),
-        entry("glaze", "visual_anomaly", "images_masks", "g.zip", HEALTHY, sampling_rate_hz=None),
         entry("boards", "visual_difference", "image_pairs", "b.zip", {"state": "defect"}),
-        entry("coils", "visual_classification", "images_boxes", "c.zip", {"state": "defect"}),
     ]
     write_manifest(folder, entries)
     return entries

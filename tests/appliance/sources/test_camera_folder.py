@@ -93,6 +93,24 @@ async def test_what_lies_there_at_the_start_is_left_alone_unless_files_leave(tmp
     assert sorted(path.name for path in tmp_path.iterdir()) == ["today.png", "yesterday.png"]
 
 
+async def test_a_small_picture_within_the_head_is_not_the_end(tmp_path: Path) -> None:
+    """Cameras put a thumbnail, which ends as a whole JPEG does, before the picture itself."""
+    parts = DrawnParts(9)
+    content = bytes(cv2.imencode(".jpg", parts.good())[1])
+    thumbnail = bytes(cv2.imencode(".jpg", parts.good()[::4, ::4])[1])
+    head = b"\xff\xe1" + (len(thumbnail) + 8).to_bytes(2, "big") + b"Exif\x00\x00" + thumbnail
+    whole = content[:2] + head + content[2:] + b"\x00" * 9000  # and a program that pads
+    path = tmp_path / "slow.jpg"
+    async with watched(tmp_path, settle_s=20.0) as camera:
+        waiting = asyncio.create_task(camera.frame())
+        for end in (2 + len(head), 2 + len(head) + 300, len(whole) - 9001):
+            path.write_bytes(whole[:end])
+            await asyncio.sleep(0.05)
+            assert not waiting.done(), f"{end} of {len(whole)} bytes were taken for a picture"
+        path.write_bytes(whole)
+        assert (await waiting).picture.shape == (120, 160)
+
+
 async def test_a_name_that_is_used_again_costs_no_part(tmp_path: Path) -> None:
     parts = DrawnParts(8)
     async with watched(tmp_path) as camera:
@@ -125,9 +143,10 @@ async def test_a_file_that_is_still_written_is_waited_for(tmp_path: Path, suffix
         ("cut.jpg", lambda content: content[: len(content) // 2], "end is missing"),
         ("flipped.png", lambda content: content[:200] + b"\x00\x01" + content[202:], "checksum"),
         ("text.png", lambda content: b"IEND: this is no picture", "neither"),
+        ("head.jpg", lambda content: content[:2] + b"\xff\xe0\x00\x02no mark" + content, "head is damaged"),
         ("empty.jpg", lambda content: b"", "end is missing"),
         ("huge.png", lambda content: content[:16] + b"\x00\x10\x00\x00" * 2 + content[24:], "checksum"),
-        ("hollow.jpg", lambda content: b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\xff\xd9", "decoded"),
+        ("hollow.jpg", lambda content: b"\xff\xd8\xff\xda\x00\x02\xff\xd9", "decoded"),
     ],
 )  # fmt: skip
 async def test_a_damaged_file_is_named_and_counted_and_holds_nothing_up(
