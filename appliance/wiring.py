@@ -6,13 +6,11 @@ which parts come up. Holds no logic of any part.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import TypeVar
 
 from appliance.alarm_desk import AlarmDesk
@@ -26,7 +24,6 @@ from appliance.clock import Clock, SystemClock
 from appliance.config import ApplianceSettings
 from appliance.counters import Counter, Counters
 from appliance.dead_letters import DeadLetters
-from appliance.errors import Fatal
 from appliance.fresh_start import once_durable
 from appliance.inspection_values import CameraPublishing
 from appliance.journal.journal import Journal
@@ -37,13 +34,12 @@ from appliance.pipeline import Pipeline
 from appliance.publishers.address_space import CameraNodes
 from appliance.service_notifier import ServiceNotifier
 from appliance.sources.source import LinkReport
-from appliance.stand_in import bring_back, give_up, remove_temporary, stand_in
+from appliance.stand_in import bring_back, remove_temporary
 from appliance.station import Station
 from appliance.supervisor import Supervisor, TaskReport, TaskState
 from appliance.system_watch import SystemWatch
 from appliance.telemetry.stage_meter import Meters
 from appliance.tls_files import TlsFiles
-from appliance.wiring_budgets import build_budgets
 from appliance.wiring_captures import Captures
 from appliance.wiring_central import Central, supervise_central
 from appliance.wiring_commands import CentralCommands
@@ -53,8 +49,9 @@ from appliance.wiring_models import Networks
 from appliance.wiring_object_store import ObjectStoring
 from appliance.wiring_opcua_server import OpcUaPublishing
 from appliance.wiring_sources import SOURCE_BUILDERS, historians
+from appliance.wiring_state import open_state
 from appliance.wiring_telemetry import Telemetry
-from appliance.wiring_web import Address, WebDoor, tls_files
+from appliance.wiring_web import Address, WebDoor
 from appliance.wiring_webhooks import Webhooks
 from dsp.samples import Channel
 from firmware_bridge import burst_deframer
@@ -235,37 +232,14 @@ class Appliance:
     async def build(cls, settings: ApplianceSettings, told: Callable[[str], None] | None = None) -> Appliance:
         """Open what is stored and build all parts; `told` hears why that takes long. Raises Fatal when the
         appliance cannot start."""
-        state_dir = settings.station.state_dir
         clock = SystemClock()
-        hold = settings.central is None or settings.central.provisional_times == "hold"
-        runtime = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]  # systemd's
-        memory = Path(runtime) if runtime else None
+        opened = await open_state(settings, clock, told)
         try:
-            if not state_dir.is_dir():
-                state_dir.mkdir(parents=True, mode=0o700)
-        except OSError as error:
-            raise _unusable(state_dir, error) from error
-        journal = await Journal.open(
-            state_dir / "journal",
-            build_budgets(settings),
-            clock,
-            resolve_times=hold,
-            refuge_folder=memory,
-            told=told,
-        )
-        try:
-            place = await asyncio.to_thread(_place_of_state, state_dir, memory, journal.durable)
-            try:
-                auth = AuthStore.open(place / "accounts.json")
-            except OSError as error:
-                raise _unusable(place, error) from error
-            tls = tls_files(settings.web, place / "tls")
-            station = settings.station.model_copy(update={"state_dir": place})
-            appliance = cls(settings.model_copy(update={"station": station}), clock, journal, auth, tls)
+            appliance = cls(opened.settings, clock, opened.journal, opened.auth, opened.tls)
         except BaseException:
-            await journal.close()
+            await opened.journal.close()
             raise
-        appliance._on_disk = state_dir
+        appliance._on_disk = settings.station.state_dir
         return appliance
 
     def warm_up(self, told: Callable[[str], None]) -> None:
@@ -383,19 +357,6 @@ class Appliance:
         counters.add(Counter.SERVICE_STARTS, self.settings.station.name)
         for line, status in zip(self._lines, self._statuses, strict=True):
             status.restore_learning(line.analysis.learning_progress())
-
-
-def _place_of_state(state_dir: Path, memory: Path | None, durable: bool) -> Path:
-    """Where the parts keep their files: in memory, where the disk did not take the journal. Raises Fatal."""
-    if not durable:
-        return stand_in(state_dir, memory)
-    if memory is not None:
-        give_up(state_dir, memory)
-    return state_dir
-
-
-def _unusable(folder: Path, error: OSError) -> Fatal:
-    return Fatal(f"the state folder {folder} cannot be used: {error.strerror}")
 
 
 def build_supervisor(notifier: ServiceNotifier) -> Supervisor:
