@@ -1,4 +1,4 @@
-"""Gaps in a journal that was damaged: what was told keeps its time, what the damage itself took is told."""
+"""Gaps that come out of a damaged file: those that were told, and those that the damage made."""
 
 from __future__ import annotations
 
