@@ -35,6 +35,7 @@ FIRST = demo_backends()[0]
 DEADLINE_S = 2.0  # wide, for a loaded test machine: what is tested is that it holds, not its length
 STATISTICAL = "statistical detector"
 LEARNED_S = 150.0
+SAME_MS = 50.0  # a window's figures and its score are stamped one by one, by a clock that may be slewed
 
 
 def with_network(rig: Rig) -> None:
@@ -148,7 +149,7 @@ def test_no_window_was_left_without_a_score_and_no_answer_was_late(rig: Rig) -> 
     for axis in AXES:
         scores = points(rig.api.trend(axis, "score"))
         windows = [ms for ms in points(rig.api.trend(axis, WATCHED)) if min(scores) <= ms <= max(scores)]
-        assert [ms for ms in windows if ms not in scores] == []
+        assert [ms for ms in windows if min(abs(ms - scored) for scored in scores) > SAME_MS] == []
         assert len(scores) > 20
     page = httpx.get(f"{rig.api.url}/metrics", cookies=rig.api.cookies, trust_env=False).text
     slow = re.search(

@@ -188,7 +188,7 @@ def test_learning_int8_leaves_no_larger_a_gap_than_quantising_afterwards(seed: i
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_one_class_network_tells_falls_as_it_tells_rises(seed: int) -> None:
-    """Made-up rows that rise alone had it take falls for healthy."""
+    """With made-up rows that rise alone, these areas were 0.40 to 0.53."""
     learn, until, held = parts(NetworkKind.ONE_CLASS)
     settings = FitSettings(seed=seed, most_epochs=25)
     fitted = fit(NetworkKind.ONE_CLASS, learn, until, settings)
@@ -197,12 +197,12 @@ def test_a_one_class_network_tells_falls_as_it_tells_rises(seed: int) -> None:
         outputs = fitted.network.run(np.clip(rows, -REACH, REACH))
         return np.mean((outputs - np.asarray(fitted.target)) ** 2, axis=1)
 
-    for step in (3.0, -3.0):
+    for columns, step in ((slice(None), -1.0), (slice(3, 4), -2.5), (slice(None), 1.0), (slice(3, 4), 2.5)):
         changed = held.copy()
-        changed[:, 4:8] += step
+        changed[:, columns] += step
         area = auroc(distances(held), distances(changed))
         assert area is not None
-        assert area > 0.9
+        assert area > 0.85
 
 
 def parts(kind: NetworkKind) -> list[Float32Array]:
