@@ -30,7 +30,7 @@ MAX_PARAMETERS = 300_000
 CELL_PX = 8  # of the network's pixels, down and across
 DEFECT = "defect"  # the one kind of a model that has seen good parts only
 REACH = 4.0  # spreads; see models.vision.picture_score
-LEAST_SPREAD, FIXED_SPREAD = 8.0, 48.0  # grey values: of a picture's own light, of fixed light
+LEAST_SPREAD = 8.0  # grey values
 # outputs, stride, dilation; each 3 x 3 with ReLU
 PLAN = ((16, 2, 1), (32, 2, 1), (32, 1, 1), (64, 2, 1), (64, 1, 1), (64, 1, 2), (64, 1, 4), (64, 1, 1))
 _LEAST_SHARE, _CLEAR_SHARE = 0.04, 0.25  # of a cell that shows a defect; between, a box's edge is left out
@@ -143,8 +143,7 @@ class Crops:
 
     def _seen(self, crop: Float32Array) -> Float32Array:
         """As the network sees it, `(h, w, 1)`."""
-        own = not self._kinds
-        return lit(crop[np.newaxis], own, LEAST_SPREAD if own else FIXED_SPREAD, REACH)[0, ..., np.newaxis]
+        return lit(crop[np.newaxis], True, LEAST_SPREAD, REACH)[0, ..., np.newaxis]
 
     def _place(self, most: int) -> int:
         """Where a crop begins: often at an end, which every picture has and few crops would reach."""

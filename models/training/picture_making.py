@@ -21,7 +21,6 @@ from models.training.golden import TOLERANCE
 from models.training.picture_card import picture_card
 from models.training.picture_fitting import (
     CELL_PX,
-    FIXED_SPREAD,
     LEAST_SPREAD,
     REACH,
     PictureFitSettings,
@@ -138,7 +137,6 @@ def spec_of(
     form: PictureForm, size_px: tuple[int, int], shrink: int, network: LayerNetwork, kinds: tuple[str, ...]
 ) -> PictureSpec:
     """What stands around a network of whole pictures."""
-    own = form is PictureForm.GOOD_PARTS
     down, across = network.output_shape[:2]
     return PictureSpec(
         form=form,
@@ -146,8 +144,8 @@ def spec_of(
         shrink=shrink,
         map_shape=(down, across),
         kinds=kinds,
-        own_light=own,
-        spread=LEAST_SPREAD if own else FIXED_SPREAD,
+        own_light=True,
+        spread=LEAST_SPREAD,
         reach=REACH,
         top_cells=TOP_CELLS,
     )

@@ -3,10 +3,10 @@
 Duty: the arithmetic that every backend shares. Runs no network, reads no file, knows no camera: a picture
 comes as grey values, in the network's own size.
 
-A picture of a model of good parts is centred on its own mean and counted in its own spread (at least `spread`
-grey values), so that a lamp that ages is no defect; a segmenter's, whose kinds may differ in brightness, on
-mid-grey in fixed spreads. Both are clipped to +-reach. Of each cell of its map the network says how strongly
-each kind of defect shows, as log-odds against none. The cell's heat is what calling it sound would cost,
+With its own light a picture is centred on its own mean and counted in its own spread (at least `spread` grey
+values), so that a lamp that ages is no defect; else on mid-grey, in fixed spreads. It is clipped to +-reach.
+Of each cell of its map the network says how strongly each kind of defect shows, as log-odds against none. The
+cell's heat is what calling it sound would cost,
 
     heat = log(1 + sum over kinds of exp(evidence)),
 
