@@ -144,21 +144,21 @@ def recovery_plan(own: Sequence[LimitVersion], told: Sequence[LimitVersion]) -> 
     was told rests on a baseline that is in service no more.
     """
     present = own[-1]
-    mine = {(one.version, one.change_id) for one in own}
-    lost = max(told, key=lambda one: (one.version, one.change_id), default=present)
-    common = max((one.version for one in told if (one.version, one.change_id) in mine), default=0)
-    if lost.version <= common or lost.change_id in {one.change_id for one in own}:
-        return None  # known, or taken over before under a number of its own
-    numbers = max(lost.version, present.version)
+    lost, common = _lost_of(own, told)
     since = [one for one in own if one.version > common]
+    if lost is None or same_limit(lost, present):
+        return None
+    if lost.action is not LimitAction.RESTORED and any(same_limit(lost, one) for one in since):
+        return None  # so it was made here, too, and was changed since
+    numbers = max(one.version for one in (*own, *told))
     if lost.baseline != present.baseline:
+        if any(one.version >= lost.version for one in told if one in own):
+            return None  # it was told when it was lost, and this journal has gone on for longer since
         raise LimitChangeError(
             f"version {lost.version} of {lost.key} ({lost.action} by {lost.actor}) was told to the centre;"
             " this journal has neither it nor the baseline that it rests on",
             "Compare with what the centre has, and set the limit again.",
         )
-    if same_limit(lost, present):
-        return None
     told_before = f"version {lost.version} by {lost.actor}, told to the centre before and not in this journal"
     again = replace(
         lost,
@@ -179,6 +179,24 @@ def recovery_plan(own: Sequence[LimitVersion], told: Sequence[LimitVersion]) -> 
         present, version=numbers + 2, action=LimitAction.RESTORED, reason=text, of_version=present.version
     )
     return MergePlan((again, back), True, text)
+
+
+def _lost_of(own: Sequence[LimitVersion], told: Sequence[LimitVersion]) -> tuple[LimitVersion | None, int]:
+    """The newest told version of another branch than this journal's (None: there is none that is not taken
+    over), and the number of the last version that both branches have.
+
+    A branch is known by the versions that lie where this journal has others: it may have told its own since,
+    as many or more. What was told of a time before this journal's oldest version is not looked at.
+    """
+    mine, taken = {(one.version, one.change_id) for one in own}, {one.change_id for one in own}
+    others = [
+        one for one in told if one.version >= own[0].version and (one.version, one.change_id) not in mine
+    ]
+    fork = min((one.version for one in others), default=0)
+    shared = (one.version for one in told if one.version < fork and (one.version, one.change_id) in mine)
+    through = max((one.version for one in others if one.change_id in taken), default=0)
+    new = [one for one in others if one.change_id not in taken and one.version > through]
+    return max(new, key=lambda one: (one.version, one.change_id), default=None), max(shared, default=0)
 
 
 def _overrides_a_person(change: LimitChange, known: dict[str, LimitChange]) -> bool:

@@ -1,4 +1,4 @@
-"""Alarms of a box that was cloned; alarms and limits of one that was swapped; limits under wrong clocks.
+"""Alarms and limits of a box that was cloned, or swapped for another; limits under clocks that are wrong.
 
 A clone has the key, the journal and the name of the first box, and both run. A swapped box has the name, the
 machine and an empty journal, and a key of its own. The boxes are the real ones' cores; journal and way are
@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from appliance.alarms.acts import Act, ActivationId, ActKind, EventMark, HybridStamp
 from appliance.limit_records import version_record
+from appliance.limit_versions import APPLIANCE, LimitVersion, same_limit
 from appliance.limit_versions import Act as LimitAct
-from appliance.limit_versions import LimitVersion
 from appliance.reconcile.alarm_merge import fold
 from appliance.reconcile.central import text_of
 from appliance.reconcile.central_alarms import alarms_of_documents, events_of_stored
@@ -268,6 +268,49 @@ def test_what_a_restored_box_takes_over_does_not_depend_on_any_clock(
         draft = backup.look(centre)
         found.append((backup.history, draft.figures))
     assert found[0] == found[1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(LIMIT_ACTS, LIMIT_ACTS, LIMIT_ACTS, st.randoms(use_true_random=False))
+def test_two_clones_come_to_one_limit_and_learning_never_wins_over_a_person(
+    before: list[tuple[str, float]],
+    here: list[tuple[str, float]],
+    there: list[tuple[str, float]],
+    chance: random.Random,
+) -> None:
+    assume(
+        not any(action == "unlock" for action, _ in [*here, *there])
+    )  # see "Not built yet" of the guarantees
+    box = LimitBox("d1", [FIRST])
+    box.live(before, "before")
+    twin = LimitBox("d1", list(box.history))
+    parted = len(box.history)
+    box.live(here, "here")
+    twin.live(there, "there")
+    made = [one.history[-1] for one in (box, twin) if len(one.history) > parted]
+    persons = [one for one in made if one.by_person and one.pinned]
+
+    def centre() -> Centre:
+        told = [*box.history, *twin.history]
+        chance.shuffle(told)
+        known = Centre()
+        known.take("d1", "d1", told, [START_NS + chance.randrange(10**15) for _ in told])
+        return known
+
+    for _ in range(3):
+        box.look(centre())
+        twin.look(centre())
+    for one in (box, twin):
+        held = len(one.history)
+        one.look(centre())
+        assert len(one.history) == held, "it settles"
+        numbers = [version.version for version in one.history]
+        assert numbers == sorted(set(numbers)), "no number twice"
+    assert same_limit(box.history[-1], twin.history[-1])
+    if persons:
+        assert box.history[-1].actor != APPLIANCE, "learning won over a person"
+    if len(persons) == 2:
+        assert box.history[-1].factor == min(one.factor for one in persons)
 
 
 @settings(max_examples=50, deadline=None)
