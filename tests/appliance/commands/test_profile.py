@@ -128,6 +128,11 @@ def test_a_sustained_run_shows_throttling() -> None:
     assert whole.p99_us == pytest.approx(60_000.0)
     assert whole.seconds == pytest.approx(180.0, abs=0.1)
     assert max(b - a for a, b in zip(box.looks, box.looks[1:], strict=False)) < 0.4
+    odd = Clocks(lambda: box.wall_ns + 7, lambda: box.cpu_ns)
+    _, two = sustained(box.call, 120.05, odd, box.looks.append)  # 60 ms a call: minutes run over
+    assert len(two) == 2
+    _, two = sustained(box.call, 119.99, odd, box.looks.append)
+    assert len(two) == 2
     short, none = sustained(box.call, 1.0, clocks, box.looks.append)
     assert none == ()
     assert short.calls > 10
