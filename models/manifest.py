@@ -200,9 +200,10 @@ def golden_figures(manifest: ModelManifest, outputs: Float32Array) -> Float32Arr
 def golden_differences(manifest: ModelManifest, entry: Artefact, outputs: Float32Array) -> list[str]:
     """What an artefact's `outputs` `(n,)` of the golden inputs say other than they must, in words.
 
-    Outputs are scores, of pictures `golden_figures`. Empty where every one is within its vector's tolerance;
-    a NaN never is.
+    Outputs are scores, of pictures results or their `golden_figures`. Empty where every one is within its
+    vector's tolerance; a NaN never is.
     """
+    outputs = golden_figures(manifest, outputs)
     if outputs.shape != (len(manifest.golden),):
         return [f"{outputs.shape} scores for {len(manifest.golden)} golden inputs"]
     wanted = entry.golden_outputs or tuple(vector.output for vector in manifest.golden)

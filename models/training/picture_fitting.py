@@ -35,8 +35,6 @@ LEAST_SPREAD = 8.0  # grey values
 PLAN = ((16, 2, 1), (32, 2, 1), (32, 1, 1), (64, 2, 1), (64, 1, 1), (64, 1, 2), (64, 1, 4), (64, 1, 1))
 _LEAST_SHARE, _CLEAR_SHARE = 0.04, 0.25  # of a cell that shows a defect; between, a box's edge is left out
 _DEFECTIVE = 0.7  # share of pictures that are given made-up defects
-_AT_AN_END = 0.4  # share of crops, in each direction
-_MOST_MARGIN_PX = 64  # of the mirror beyond an end
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,26 +143,18 @@ class Crops:
         """As the network sees it, `(h, w, 1)`."""
         return lit(crop[np.newaxis], True, LEAST_SPREAD, REACH)[0, ..., np.newaxis]
 
-    def _place(self, most: int) -> int:
-        """Where a crop begins: often at an end, which every picture has and few crops would reach."""
-        chance = self._chance
-        return (
-            int(chance.choice([0, most])) if chance.random() < _AT_AN_END else int(chance.integers(most + 1))
-        )
-
     def _any(self, pictures: Sequence[MarkedPicture]) -> MarkedPicture:
         return pictures[int(self._chance.integers(len(pictures)))]
 
     def _crop(self, one: MarkedPicture) -> tuple[Float32Array, BoolArray]:
         """A crop, mirrored and lit at random, and its mask."""
         chance, size, settings = self._chance, self.size_px, self._settings
-        margins = chance.integers(0, _MOST_MARGIN_PX, 2)
-        wanted = [max(n + int(more), size) for n, more in zip(one.picture.shape, margins, strict=True)]
-        picture = mirrored(one.picture.astype(np.float32), tuple(wanted))
+        height, width = one.picture.shape
+        picture = mirrored(one.picture.astype(np.float32), (max(height, size), max(width, size)))
         mask = np.zeros(picture.shape, np.float32)
         if one.mask is not None:
             mask = mirrored(one.mask.astype(np.float32), picture.shape)
-        top, left = (self._place(n - size) for n in picture.shape)
+        top, left = (int(chance.integers(n - size + 1)) for n in picture.shape)
         down, across = (int(chance.choice([-1, 1])) for _ in range(2))
         part = (slice(top, top + size), slice(left, left + size))
         crop, inside = (values[part][::down, ::across] for values in (picture, mask))

@@ -18,7 +18,7 @@ from models.fallback_chain import ChainRules, Move
 from models.host import PASS_THROUGH, STATISTICAL, HostAnswer, ModelHost, TierReport
 from models.host_tiers import Tier, workers_of
 from models.vision.inspection import UNSURE_BAND, Inspection, UInt8Array, grey
-from models.vision.picture_score import PictureSpec, shrunk, taken_apart
+from models.vision.picture_score import PictureSpec, shrunk, taken_apart, within_rim
 
 MAX_PICTURES = 2  # per call: the picture, and now and then a golden one that rides along
 PICTURE_DEADLINE_NS = 100_000_000
@@ -109,9 +109,12 @@ class NetworkInspector:
 
 
 def _middle(heat: np.ndarray, size_px: tuple[int, int]) -> tuple[int, int] | None:
-    """(x, y) of the middle of the hottest cell; None where all cells are alike."""
+    """(x, y) of the middle of the hottest cell within the rim; None where all cells are alike."""
     if float(heat.max()) <= float(heat.min()):
         return None
-    row, column = np.unravel_index(int(heat.argmax()), heat.shape)
+    judged = within_rim(heat.shape)
+    part = heat[judged]
+    row, column = np.unravel_index(int(part.argmax()), part.shape)
+    row, column = row + judged[0].start, column + judged[1].start
     height, width = size_px
     return int((column + 0.5) * width / heat.shape[1]), int((row + 0.5) * height / heat.shape[0])

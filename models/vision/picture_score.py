@@ -113,9 +113,18 @@ def heat_of(outputs: Float32Array) -> Float64Array:
 
 
 def raw_score(heat: Float64Array, top_cells: int) -> float:
-    """Mean of the hottest cells of a map, of all where it has fewer."""
-    hottest = _hottest(heat.ravel(), top_cells)
-    return float(heat.ravel()[hottest].mean())
+    """Mean of the hottest cells of a map `(h, w)` within its rim, of all where it has fewer."""
+    judged = heat[within_rim(heat.shape)].ravel()
+    return float(judged[_hottest(judged, top_cells)].mean())
+
+
+def within_rim(shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """The part of a map that is judged: not its outermost cells, which see past the end of the picture.
+
+    Of a map of less than four cells across, all.
+    """
+    rim = 1 if min(shape) >= 4 else 0
+    return slice(rim, shape[0] - rim), slice(rim, shape[1] - rim)
 
 
 def results(spec: PictureSpec, outputs: Float32Array, limit: float) -> Float32Array:

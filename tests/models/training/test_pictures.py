@@ -110,7 +110,9 @@ def test_golden_pictures_come_out_right_in_every_runtime(kind: PictureKind) -> N
         backend.load(made.manifest, made.files[entry.file])
         found = backend.infer(golden_inputs(made.manifest))
         assert found.shape == (len(made.manifest.golden), made.manifest.output_values)
+        assert golden_differences(made.manifest, entry, found) == []
         assert golden_differences(made.manifest, entry, golden_figures(made.manifest, found)) == []
+        assert golden_differences(made.manifest, entry, 1.1 * found) != []
         nothing = np.zeros((0, *made.manifest.input_shape), np.float32)
         assert backend.infer(nothing).shape == (0, made.manifest.output_values)
 

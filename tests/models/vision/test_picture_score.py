@@ -125,3 +125,11 @@ def test_an_inspection_says_defect_and_unsure(value: float, is_defect: bool, is_
     one = Inspection(value, 1.0, None, None, np.zeros((1, 1), np.float32))
     assert (one.is_defect, one.is_unsure) == (is_defect, is_unsure)
     assert not replace(one, unsure_band=0.0).is_unsure
+
+
+def test_the_rim_sees_past_the_end_of_the_picture_and_is_not_judged() -> None:
+    heat = np.zeros((5, 6))
+    heat[0, 3] = heat[4, 0] = heat[2, 5] = 9.0
+    heat[3, 4] = 2.0
+    assert score.raw_score(heat, 1) == 2.0
+    assert score.raw_score(np.full((3, 9), 4.0), 1) == 4.0
