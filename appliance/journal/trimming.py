@@ -136,9 +136,8 @@ def trim(
         raise
     store.books.refresh_oldest()
     gaps: list[PendingGap] = []
-    if pressure:  # of windows whatever was delivered: the box's own trend has a hole
-        unsent = {one.sequence for one in _unsent(store, chosen)}
-        gaps = _gaps_of([one for one in chosen if one.kind == _FEATURES or one.sequence in unsent], pressure)
+    if pressure:  # whatever was delivered: the box's own trend has a hole, and could not mend the centre's
+        gaps = _gaps_of([one for one in chosen if one.kind in _OF_CHANNELS], pressure)
     return Trimmed(len(chosen), freed_bytes, gaps)
 
 
