@@ -174,7 +174,7 @@ class WorkerProcess:
         if message.kind is not Kind.SCORES or message.n_items != n:
             raise InferenceError(message.text or f"answered {message.kind} for {message.n_items} items")
         scores: Float32Array = self._outputs[:n].copy()
-        if not np.logical_and.reduce(np.isfinite(scores)):
+        if not np.logical_and.reduce(np.isfinite(scores), axis=None):
             _require_holes(scores, batch)
         return scores
 
@@ -286,6 +286,6 @@ def _closed_by(stack: contextlib.ExitStack, *fds: int) -> tuple[int, ...]:
 
 def _require_holes(scores: Float32Array, batch: Float32Array) -> None:
     """Raises InferenceError where a score is no number although nothing is missing in its row."""
-    rows = batch.reshape(len(batch), -1)
-    if np.isinf(scores).any() or np.isfinite(rows[np.isnan(scores)]).all(axis=1).any():
+    rows, nothing = batch.reshape(len(batch), -1), np.isnan(scores.reshape(len(batch), -1)).any(axis=1)
+    if np.isinf(scores).any() or np.isfinite(rows[nothing]).all(axis=1).any():
         raise InferenceError("gave what is no number for a row that has no holes")
