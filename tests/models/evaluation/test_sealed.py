@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from appliance import commands
+from models import evaluation, training
 from models.errors import EvaluationError
 from models.evaluation.protocols import PROTOCOLS
 from models.evaluation.result import (
@@ -46,7 +50,15 @@ def test_training_may_ask_what_is_healthy_and_what_is_unknown_and_no_more() -> N
     assert not sealed("faulty").trains
     assert sealed("unknown").unknown
     readable = {name for name in dir(SealedLabel) if not name.startswith("_")}
-    assert readable == {"decision", "reveal", "trains", "unknown", "write"}
+    assert readable == {"decision", "reveal", "taught", "trains", "unknown", "write"}
+
+
+def test_only_the_supervised_task_of_pictures_is_taught_labels() -> None:
+    """Everywhere else a label is seen after the last decision alone."""
+    folders = [Path(package.__path__[0]) for package in (evaluation, training, commands)]
+    files = [path for folder in folders for path in folder.glob("*.py")]
+    users = {path.name for path in files if ".taught()" in path.read_text(encoding="utf-8")}
+    assert users == {"visual_classification_protocol.py"}
 
 
 @pytest.mark.parametrize("variant", ["", "magic", "baseline:"])
