@@ -64,7 +64,8 @@ class CentralOperator:
             known = [row for row in rows if row["raised_time_ns"] is not None]
             if not known:
                 return None
-            newest = max(known, key=lambda row: (int(row["raised_time_ns"]), int(row["time"])))
+            # By the record's time: that of its raising is a name, and may be of a clock that was set ahead.
+            newest = max(known, key=lambda row: int(row["time"]))
             named = ActivationId(int(newest["activation"]), int(newest["raised_time_ns"]))
             if named in self._shelved:
                 return None
