@@ -135,7 +135,8 @@ def test_a_candidate_runs_in_the_shadow_is_promoted_and_rolled_back(rig: Rig, tm
         "it has seen windows",
     )
     assert report["title"] == "demo-motor candidate"
-    assert report["correlation"] == pytest.approx(1.0, abs=1e-6), "the same network, under another name"
+    # the same network under another name; its windows may have been answered by another runtime
+    assert report["correlation"] == pytest.approx(1.0, abs=1e-3)
     assert (report["only_active_over"], report["only_shadow_over"], report["dropped"]) == (0, 0, 0)
     models(rig, "promote")
     until(lambda: "candidate" in str(scored_by(rig)), "the candidate scores")
