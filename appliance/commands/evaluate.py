@@ -16,8 +16,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from models.evaluation.visual_anomaly_protocol import VisualAnomalyProtocol
-from models.evaluation.visual_classification_protocol import VisualClassificationProtocol
 from rich.console import Console
 from rich.progress import Progress
 
@@ -33,6 +31,8 @@ from models.evaluation.one_class_protocol import OneClassProtocol
 from models.evaluation.protocol import Run, TaskProtocol, Unit, UnreadableUnit
 from models.evaluation.protocols import PROTOCOLS, protocol_of, settings_hash
 from models.evaluation.result import METRICS, TaskResult, not_built
+from models.evaluation.visual_anomaly_protocol import VisualAnomalyProtocol
+from models.evaluation.visual_classification_protocol import VisualClassificationProtocol
 
 SEED = 0
 VISION_STEPS = 900
@@ -137,7 +137,6 @@ def _with_vision(steps: int, protocols: Sequence[TaskProtocol]) -> list[TaskProt
     if importlib.util.find_spec("onnx") is None:
         raise Rejected("--vision needs ONNX: install the extra [quantise]")
     from models.training.picture_evaluated import PictureNetworks
-
     from models.training.picture_fitting import PictureFitSettings
     from models.training.processor import bits_here
 
