@@ -161,10 +161,10 @@ def test_weights_in_a_file_that_nobody_verified_are_refused(
     name: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ONNX may name another file for its weights, anywhere on the disk."""
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    location = {"relative": "weights.bin", "absolute": str(tmp_path / "work" / "weights.bin")}.get(
-        where, "../work/weights.bin"
+    (tmp_path / "models").mkdir()
+    monkeypatch.chdir(tmp_path / "models")
+    location = {"relative": "weights.bin", "absolute": str(tmp_path / "models" / "weights.bin")}.get(
+        where, "../models/weights.bin"
     )
     model = onnx.load_from_string(tiny.onnx_float())
     onnx.save_model(
