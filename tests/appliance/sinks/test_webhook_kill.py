@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from appliance.sinks.webhook_store import read_states
 from tests.appliance.sinks.receiver import Receiver, hangs, receiver
 
 ROOT = Path(__file__).parents[3]
@@ -51,6 +52,7 @@ async def test_killed_between_delivery_and_note_it_sends_again_with_the_same_id(
         first = await Sender.start(tmp_path, cmms.url)
         await first.raise_alarm("a")
         await cmms.until(lambda: len(cmms.accepted) == 1)
+        await cmms.until(lambda: not read_states(tmp_path / "journal")[0].waiting)  # the sender noted it
 
         async def accepts_and_kills(request: web.Request) -> web.StreamResponse:
             cmms.ids.append(request.headers["webhook-id"])  # the receiver has it ...
