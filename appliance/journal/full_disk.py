@@ -78,10 +78,8 @@ class FullDisk:
                 if not self.is_full(error) or not self._reserve.release():
                     raise
 
-    def write_telemetry(
-        self, store: Store, write: Write, telemetry: list[PendingRecord], gaps: list[GapEntry]
-    ) -> None:
-        """Write telemetry in place of older telemetry; what this leaves is added to `gaps`, also if it fails.
+    def write_telemetry(self, store: Store, write: Write, telemetry: list[PendingRecord]) -> None:
+        """Write telemetry in place of older telemetry, which leaves together with the gaps that tell of it.
 
         The file does not grow by it, but the log may, up to its bound: that much of the reserve is given.
         Raises what `write` raises, ENOSPC included, when there is nothing older to give up.
@@ -89,7 +87,7 @@ class FullDisk:
         wanted_bytes = sum(pending.size_bytes for pending in telemetry)
         while True:
             try:
-                self._make_room(store, wanted_bytes, gaps)
+                self._make_room(store, wanted_bytes)
                 write(telemetry, [])
                 return
             except sqlite3.Error as error:
@@ -97,8 +95,8 @@ class FullDisk:
                 if not self.is_full(error) or log_bytes > _MAX_LOG_BYTES or not self._reserve.release():
                     raise
 
-    def _make_room(self, store: Store, wanted_bytes: int, gaps: list[GapEntry]) -> None:
-        """Free pages inside the file for telemetry, at the cost of the oldest; each step adds to `gaps`.
+    def _make_room(self, store: Store, wanted_bytes: int) -> None:
+        """Free pages inside the file for telemetry, at the cost of the oldest.
 
         Raises OSError (ENOSPC) when there is no older telemetry to give up.
         """
@@ -114,7 +112,6 @@ class FullDisk:
                 budgets=self._budgets,
                 pressure=GapCause.DISK_FULL,
             )
-            gaps.extend(trimmed.gaps)
             if not trimmed.records:
                 raise OSError(errno.ENOSPC, "no room on the disk, and no older telemetry to give up")
 

@@ -130,17 +130,20 @@ class Store:
         batch: list[PendingRecord],
         gaps: Sequence[GapEntry],
         urgent: Callable[[], list[PendingRecord]] = list,
+        leave: Callable[[], object] = int,
     ) -> list[Record]:
         """Commit a batch in one flushed transaction; returns its records in order, sequences given.
 
         A record whose key is stored already is returned as stored. `urgent` is asked on the way for what
-        cannot wait: it takes the place of what is not written yet, in `batch`, too. Raises sqlite3.Error or
-        OSError with nothing written.
+        cannot wait: it takes the place of what is not written yet, in `batch`, too. `leave` removes, first
+        and in the same transaction, what the gaps tell of. Raises sqlite3.Error or OSError with nothing
+        written.
         """
         sequence = self._sequence
         added: list[Record] = []
         name_lists: set[bytes] = set()
         with self.transaction():
+            leave()
             records = self._inserted(batch, sequence, urgent)
             for record in records:
                 if record.sequence == sequence + 1:

@@ -37,14 +37,13 @@ _OF_CHANNELS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Trimmed:
-    """What one step removed. `gaps` tell of telemetry that left before its time."""
+    """What one step removed."""
 
     records: int
     freed_bytes: int
-    gaps: list[PendingGap]
 
 
-_NOTHING = Trimmed(0, 0, [])
+_NOTHING = Trimmed(0, 0)
 
 
 class _Leaving(NamedTuple):
@@ -94,8 +93,8 @@ def trim(
 ) -> Trimmed:
     """Remove the oldest records of one class: until `goal_bytes` are freed, or those before a UTC time.
 
-    At most STEP_RECORDS in one flushed transaction. With `pressure` the loss is counted as dropped and told
-    as gaps. Raises sqlite3.Error or OSError.
+    At most STEP_RECORDS in one flushed transaction, and in the same one what the ledger says of a loss: with
+    `pressure` whatever leaves, otherwise what no sink has had. Raises sqlite3.Error or OSError.
     """
     chosen: list[_Leaving] = []
     freed_bytes = 0
@@ -110,24 +109,30 @@ def trim(
         chosen.append(_Leaving(sequence, kind, subject, time_ns, monotonic_ns, trusted, end_ns, kernel))
     if not chosen:
         return _NOTHING
-    if pressure is None and record_class is RecordClass.TELEMETRY:
-        _tell_unsent(store, chosen)
+    gaps: list[PendingGap] = []
+    if pressure:  # whatever was delivered: the box's own trend has a hole, and could not mend the centre's
+        gaps = _gaps_of([one for one in chosen if one.kind in _OF_CHANNELS], pressure)
+    elif record_class is RecordClass.TELEMETRY:
+        gaps = _gaps_of_unsent(store, chosen)
+
+    def leave() -> None:
+        store.connection.executemany(
+            "DELETE FROM record WHERE sequence=?", [(one.sequence,) for one in chosen]
+        )
+        if record_class is RecordClass.TELEMETRY and chosen[-1].trusted:
+            store.connection.execute(
+                "DELETE FROM gap WHERE end_ns<? AND id NOT IN (SELECT gap_id FROM gap_clock)",
+                (chosen[-1].time_ns - GAP_GRACE_NS,),
+            )
+        store.write_accounts()
+
     account = store.accounts[record_class]
     account.records -= len(chosen)
     account.stored_bytes -= freed_bytes
     if older_than_ns is None:
         account.dropped += len(chosen)
     try:
-        with store.transaction():
-            store.connection.executemany(
-                "DELETE FROM record WHERE sequence=?", [(one.sequence,) for one in chosen]
-            )
-            if record_class is RecordClass.TELEMETRY and chosen[-1].trusted:
-                store.connection.execute(
-                    "DELETE FROM gap WHERE end_ns<? AND id NOT IN (SELECT gap_id FROM gap_clock)",
-                    (chosen[-1].time_ns - GAP_GRACE_NS,),
-                )
-            store.write_accounts()
+        store.write([], gaps, leave=leave)
     except BaseException:
         account.records += len(chosen)
         account.stored_bytes += freed_bytes
@@ -135,10 +140,9 @@ def trim(
             account.dropped -= len(chosen)
         raise
     store.books.refresh_oldest()
-    gaps: list[PendingGap] = []
-    if pressure:  # whatever was delivered: the box's own trend has a hole, and could not mend the centre's
-        gaps = _gaps_of([one for one in chosen if one.kind in _OF_CHANNELS], pressure)
-    return Trimmed(len(chosen), freed_bytes, gaps)
+    if not pressure:
+        store.books.evicted_until_ns.update((gap.channel_id, gap.end_ns) for gap in gaps)
+    return Trimmed(len(chosen), freed_bytes)
 
 
 def _candidates(
@@ -208,23 +212,21 @@ def _may_leave_through(store: Store, record_class: RecordClass, budgets: Budgets
     return store.deliveries.sent(record_class)
 
 
-def _tell_unsent(store: Store, chosen: Sequence[_Leaving]) -> None:
-    """Enter what leaves without delivery as lost, before it leaves: a crash in between says it twice.
+def _gaps_of_unsent(store: Store, chosen: Sequence[_Leaving]) -> list[PendingGap]:
+    """What leaves without delivery, as gaps; only where a sink has ever asked for telemetry.
 
-    Only where a sink has ever asked for telemetry. What leaves step by step becomes one gap of a channel.
+    What leaves step by step becomes one gap of a channel.
     """
     books = store.books
     delivered = books.deliveries.confirmed(RecordClass.TELEMETRY)
     if delivered == NOBODY:
-        return
+        return []
     if chosen[0].sequence <= delivered:
         books.evicted_until_ns.clear()  # what comes between is at the centre
     gaps = _gaps_of(_unsent(store, chosen), GapCause.BACKPRESSURE)
     for gap in gaps:
         gap.start_ns = min(gap.start_ns, books.evicted_until_ns.get(gap.channel_id, gap.start_ns))
-    if gaps:
-        store.write([], gaps)
-        books.evicted_until_ns.update((gap.channel_id, gap.end_ns) for gap in gaps)
+    return gaps
 
 
 def _unsent(store: Store, chosen: Iterable[_Leaving]) -> list[_Leaving]:

@@ -291,7 +291,7 @@ class Writer:
         if not telemetry:
             return
         try:
-            self._full_disk.write_telemetry(self._opened_store(), self._write, telemetry, gaps)
+            self._full_disk.write_telemetry(self._opened_store(), self._write, telemetry)
         except (sqlite3.Error, OSError) as error:
             if not self._full_disk.is_full(error):
                 raise

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from appliance.journal import schema
 from appliance.journal.pending import PendingRecord
 from appliance.journal.record import NewRecord, RecordClass, RecordKind
 from appliance.journal.retention import Budgets, ClassBudget
 from appliance.journal.store import FILE_NAME, Store
-from appliance.journal.trimming import STEP_RECORDS, trim_step
+from appliance.journal.trimming import STEP_RECORDS, trim, trim_step
+from dsp.samples import GapCause
 from tests.appliance.journal.builders import SECOND_NS, START_NS
 
 AGED = Budgets(reserve_transitions=0, telemetry=ClassBudget(1 << 40, 100.0, False))
@@ -76,6 +80,37 @@ def test_more_silent_channels_than_one_step_looks_at_hold_nothing_up(store: Stor
         trim_step(store, AGED, _at(200))
     assert next(one for one in held(store) if one[0] == "live") == ("live", 100)
     assert len(held(store)) == STEP_RECORDS + 10 + 201
+
+
+@pytest.mark.parametrize("pressure", [GapCause.DISK_FULL, None])
+def test_no_kill_finds_what_has_left_without_the_gap_that_tells_of_it(
+    store: Store, pressure: GapCause | None
+) -> None:
+    """Every state that the file has between two commits: all of the channel, or less of it and a gap."""
+    add(store, "speed", range(2 * STEP_RECORDS))
+    store.deliveries.mark("central", RecordClass.TELEMETRY, 1)  # asked for it, has next to nothing
+    seen = set()
+
+    def look(statement: str) -> None:
+        if statement.startswith("BEGIN"):
+            seen.add(_held_and_gaps(store.path))
+
+    store.connection.set_trace_callback(look)
+    trimmed = trim(store, RecordClass.TELEMETRY, 1 << 20, budgets=AGED, pressure=pressure)
+    store.connection.set_trace_callback(None)
+    assert trimmed.records > 100
+    assert seen == {(2 * STEP_RECORDS, 0)}
+    assert _held_and_gaps(store.path) == (2 * STEP_RECORDS - trimmed.records, 1)
+
+
+def _held_and_gaps(path: Path) -> tuple[int, int]:
+    """What another process finds: values in the file, entries of the ledger."""
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        (values,) = other.execute(
+            "SELECT count(*) FROM record WHERE kind=?", (schema.KIND_CODES[RecordKind.TAG],)
+        ).fetchone()
+        (gaps,) = other.execute("SELECT count(*) FROM gap").fetchone()
+    return values, gaps
 
 
 def _at(second: int) -> int:
