@@ -17,6 +17,9 @@ from appliance.alarms.rules import CHECK_SENSOR, DRIFT, MACHINE_CONDITION
 from appliance.alarms.system import SystemCondition
 from appliance.commands import COMMANDS
 from appliance.telemetry.metrics import METRICS
+from models.backends.coral_edgetpu import CORAL_EDGETPU
+from models.backends.table import BACKENDS
+from tests.contract.test_backends import NEED_HARDWARE
 from web.openapi import document
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,6 +105,19 @@ def test_every_benchmark_that_a_document_names_exists() -> None:
         for bench in re.findall(r"make bench ONLY=([a-z_]+)", text):
             if bench != "name":
                 assert (ROOT / "tests" / "benchmarks" / f"bench_{bench}.py").is_file(), f"{name}: {bench}"
+
+
+@pytest.mark.parametrize("name", ["README.md", "models/backends/README.md"])
+def test_every_runtime_has_its_row_and_says_where_no_hardware_was(name: str) -> None:
+    rows = {
+        runtime: line
+        for line in PAGES[name].splitlines()
+        if line.startswith("| `")
+        for runtime in re.findall(r"`([a-z_]+)`", line.split("|")[1])
+    }
+    assert rows.keys() == BACKENDS.keys()
+    for runtime in (*NEED_HARDWARE, CORAL_EDGETPU):
+        assert re.search(r"\*\*(not tested on hardware|any )", rows[runtime]), f"{name}: {runtime}"
 
 
 def test_every_test_that_the_guarantees_name_exists() -> None:
