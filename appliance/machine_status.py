@@ -159,7 +159,7 @@ class MachineStatus:
 
     def scored_by(self) -> str | None:
         """Who gives the scores, in words, of all channels; None before the first score."""
-        present = {_answerer(s.score) for s in self.channels.values() if s.score is not None}
+        present = {answerer_of(s.score) for s in self.channels.values() if s.score is not None}
         return "; ".join(sorted(present)) or None
 
     def diagnosis(self) -> Diagnosis | None:
@@ -247,8 +247,8 @@ class MachineStatus:
         self.updated_ns = time_ns if self.updated_ns is None else max(self.updated_ns, time_ns)
 
 
-def _answerer(score: AnomalyScore) -> str:
-    """ "demo-motor 1a2b on onnxruntime", where a network gave it."""
+def answerer_of(score: AnomalyScore) -> str:
+    """Who gave a score, in words: "network demo-motor 1a2b on onnxruntime", or the statistical detector."""
     judge, on, _ = score.model_version.rpartition(" on ")
     if not on:
         return STATISTICAL

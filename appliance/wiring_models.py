@@ -112,7 +112,7 @@ def slot_plans(
             tiers,
             rules,
             tuple(
-                (channel.channel_id, _level_names(channel, profile), EXTRACTOR_VERSION)
+                (channel.channel_id, level_names(channel, profile), EXTRACTOR_VERSION)
                 for channel in sensed
                 if slot.holds(channel.asset_id, channel.channel_id)
             ),
@@ -181,7 +181,8 @@ def bundle_problems(settings: ApplianceSettings) -> Iterator[tuple[str, str, str
             )
 
 
-def _level_names(channel: Channel, profile: AnalysisSettings) -> tuple[str, ...]:
+def level_names(channel: Channel, profile: AnalysisSettings) -> tuple[str, ...]:
+    """What windows of an acceleration channel are scored by; none where they have no features."""
     samples = window_samples_of(channel, profile)
     try:
         return channel_extractor(

@@ -1,29 +1,41 @@
 """A pipeline for recordings: the one of the appliance, with a journal that is thrown away afterwards.
 
-Duty: build hops 3 to 9 around one `AssetAnalysis` for files. What a file means is the analysis's duty, what
-is printed the command's.
+Duty: build hops 3 to 9 around one `AssetAnalysis` for files, and a bundle's network on its runtimes. What a
+file means is the analysis's duty, what is printed the command's.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from appliance.alarm_desk import AlarmDesk
 from appliance.analysis import AssetAnalysis, Findings
 from appliance.asset_line import AssetLine
 from appliance.clock import ReplayClock
+from appliance.config_models import backend_and_device
 from appliance.counters import Counters
 from appliance.journal.journal import Journal
 from appliance.journal.retention import Budgets
+from appliance.model_network import NetworkMeter, ServedNetwork
 from appliance.pipeline import Pipeline
 from appliance.sources.source import Source
 from appliance.system_watch import SystemWatch
 from dsp.samples import SampleBlock
+from models.backends.network import BackendOptions
+from models.backends.numpy_reference import NUMPY_REFERENCE
+from models.bundle import Bundle
+from models.fallback_chain import ChainRules
+from models.host_tiers import Tier
 
 TELEMETRY_PERIOD_S = 10.0
+ONNXRUNTIME = "onnxruntime"
+# A recording waits, a machine does not: who is asked may take his time, so that a loaded computer does not
+# decide who judges a window. One that hangs is given up all the same.
+REPLAY_RULES = ChainRules(deadline_ns=20_000_000_000)
 
 
 class _Listener:
@@ -86,3 +98,22 @@ async def recording_pipeline(
                 pipeline.close()
         finally:
             await journal.close()
+
+
+def served_for_replay(bundle: Bundle, backends: Sequence[str]) -> ServedNetwork:
+    """A bundle on these runtimes (`NAME` or `NAME:DEVICE`, in order of preference), not started yet.
+
+    None named: ONNX Runtime where it is installed, behind it NumPy; what else the bundle has a file for where
+    it has none for these. Raises ModelError where it cannot judge live windows, or has a file for none.
+    """
+    tiers = [
+        Tier(name, BackendOptions(device=device))
+        for name, device in map(backend_and_device, backends or _usual(bundle))
+    ]
+    return ServedNetwork(bundle, tiers, REPLAY_RULES, NetworkMeter())
+
+
+def _usual(bundle: Bundle) -> list[str]:
+    have = list(dict.fromkeys(artefact.backend for artefact in bundle.manifest.artefacts))
+    installed = [ONNXRUNTIME] if find_spec(ONNXRUNTIME) is not None else []
+    return [name for name in (*installed, NUMPY_REFERENCE) if name in have] or have

@@ -39,5 +39,9 @@ class PictureError(ModelError):
     """A picture is not what a model inspects: the message names its size or type and what is expected."""
 
 
+class TooFewRowsError(ModelError):
+    """What is there to learn from cannot teach this model: the message says how much is needed."""
+
+
 class EvaluationError(ModelError):
     """A protocol broke a rule of judging: looked before it decided, or left out a metric it owes."""

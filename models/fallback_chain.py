@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 _SECOND_NS = 1_000_000_000
 
@@ -60,9 +61,8 @@ class ChainRules:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One tier to be asked, and for how long."""
+class Attempt(NamedTuple):
+    """One tier to be asked, and for how long. A tuple: each call makes one."""
 
     tier: int
     budget_ns: int

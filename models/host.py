@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,11 +33,10 @@ _LONGEST_QUEUE = 0.5  # of a tier's time: waiting for another call's end
 Statistical = Callable[[Float32Array], Float32Array]
 
 
-@dataclass(frozen=True, slots=True)
-class HostAnswer:
+class HostAnswer(NamedTuple):
     """Scores `(n,)`, 1.0 = limit, and who gave them. NaN: a row states nothing; all of `pass-through`.
 
-    Of pictures `(n, values)`, see `models.vision.picture_score.results`.
+    Of pictures `(n, values)`, see `models.vision.picture_score.results`. A tuple: each call makes one.
     """
 
     scores: Float32Array
@@ -113,7 +113,7 @@ class ModelHost:
 
         Raises TensorError for another shape. Nothing else: where nobody can score, the answer says so.
         """
-        if batch.shape[1:] != self._item_shape or batch.ndim != 1 + len(self._item_shape):
+        if batch.shape[1:] != self._item_shape:
             raise TensorError(f"batch of shape {batch.shape}; expected (n, {self._item_shape})")
         batch = np.ascontiguousarray(batch, dtype=np.float32)  # what fails here is the caller's, no tier's
         until_ns = time.monotonic_ns() + self._rules.deadline_ns
@@ -149,7 +149,9 @@ class ModelHost:
         """Scores by one tier, or None and why not."""
         tier = self._tiers[attempt.tier]
         ends_ns = time.monotonic_ns() + attempt.budget_ns
-        if not tier.lock.acquire(timeout=attempt.budget_ns * _LONGEST_QUEUE / 1e9):
+        if not tier.lock.acquire(False) and not tier.lock.acquire(
+            timeout=attempt.budget_ns * _LONGEST_QUEUE / 1e9
+        ):
             return None, "was busy with another call"  # asked now it would be late by no fault of its own
         try:
             with self._chain_lock:  # it may have gone down while we waited

@@ -35,6 +35,7 @@ class Kind(IntEnum):
     FAILED = 5  # the call failed; text says why
 
 
+_INFER, _SCORES = int(Kind.INFER), int(Kind.SCORES)
 _KINDS = {int(kind): kind for kind in Kind}  # looked up at every call: an enumeration's own way is slow
 
 
@@ -52,6 +53,16 @@ class Message(NamedTuple):
             return _HEADER.pack(self.kind, self.n_items, self.sequence, 0)
         text = self.text.encode(errors="replace")[:_MAX_TEXT_BYTES]
         return _HEADER.pack(self.kind, self.n_items, self.sequence, len(text)) + text
+
+
+def request(n_items: int, sequence: int) -> bytes:
+    """`Message(Kind.INFER, n_items, sequence)` as one packet, without the message."""
+    return _HEADER.pack(_INFER, n_items, sequence, 0)
+
+
+def answer(n_items: int, sequence: int) -> bytes:
+    """`Message(Kind.SCORES, n_items, sequence)` as one packet, without the message."""
+    return _HEADER.pack(_SCORES, n_items, sequence, 0)
 
 
 def receive(from_socket: socket.socket, flags: int = 0) -> Message | None:

@@ -24,7 +24,7 @@ from models.backend import InferenceBackend
 from models.backends.network import BackendOptions
 from models.backends.table import backend_named
 from models.errors import InferenceError
-from models.host_messages import Kind, Message, SharedArea, receive, unsealed
+from models.host_messages import Kind, Message, SharedArea, answer, receive, unsealed
 from models.manifest import ModelManifest
 
 _FIRST_TO_GO = 500  # as if it had half of the box's memory more than it has
@@ -48,18 +48,20 @@ def serve(descriptors: Sequence[str], make: MakeBackend = backend_named) -> int:
         return 3
     area = SharedArea(area_fd, job["max_items"], math.prod(manifest.input_shape), manifest.output_values)
     inputs = area.inputs.reshape(-1, *manifest.input_shape)
+    given = area.outputs[:, 0] if manifest.output_values == 1 else area.outputs
     parent.send(Message(Kind.LOADED).packed())
     while (asked := receive(parent)) is not None:
         n = asked.n_items
         try:
             outputs = backend.infer(inputs[:n])
-            if outputs.shape not in {(n,), area.outputs[:n].shape}:  # one would be taken for those of all
+            room = given[:n]
+            if outputs.shape != room.shape:  # one would be taken for those of all
                 raise InferenceError(f"outputs of shape {outputs.shape} for {n} items")
-            area.outputs[:n] = outputs.reshape(area.outputs[:n].shape)
-            answer = Message(Kind.SCORES, n, asked.sequence)
+            room[...] = outputs
+            said = answer(n, asked.sequence)
         except Exception as error:
-            answer = Message(Kind.FAILED, n, asked.sequence, f"{type(error).__name__}: {error}")
-        parent.send(answer.packed())
+            said = Message(Kind.FAILED, n, asked.sequence, f"{type(error).__name__}: {error}").packed()
+        parent.send(said)
     return 0
 
 

@@ -20,7 +20,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -61,9 +61,8 @@ class NetworkSpec:
         return len(self.output_spread)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """A batch on its way through a network."""
+class Prepared(NamedTuple):
+    """A batch on its way through a network. A tuple, because each call makes one."""
 
     inputs: Float32Array  # (n, n_columns), or (n, n_steps - 1, n_columns) where the form is prediction
     target: Float64Array  # (n, outputs)
@@ -90,6 +89,7 @@ class ScoreArithmetic:
         # the sum of squares of what is weighted so is the mean of squares of what is divided by the spread
         self._output_weight = 1.0 / (np.array(spec.output_spread, dtype=np.float64) * math.sqrt(spec.outputs))
         self._target = np.asarray(spec.target, dtype=np.float64)
+        self._targets = self._target[np.newaxis]  # of an embedding, as many times as a batch was large
         self._steps = spec.form is NetworkForm.PREDICTION
 
     def prepare(self, batch: Float32Array) -> Prepared:
@@ -112,32 +112,39 @@ class ScoreArithmetic:
         if self._unused is not None:
             z[:, self._unused] = np.nan
         z /= self._spread
-        finite = np.isfinite(z)
-        whole = bool(np.logical_and.reduce(finite, axis=None))  # half of what finite.all() costs
+        # One figure tells of holes and of hostile values: both are rare, and looking for each costs calls.
+        whole = float(np.vdot(z, z)) < _FARTHEST * _FARTHEST
         if not whole:
+            finite = np.isfinite(z)
+            whole = bool(finite.all())
             z[~finite] = 0.0
+            np.minimum(z, _FARTHEST, out=z)
         np.maximum(z, self._lowest, out=z)
-        np.minimum(z, _FARTHEST, out=z)
-        z = z.reshape(*batch.shape[:-1], -1)
         seen = np.minimum(z, spec.reach)
         if self._falls_out:
             np.maximum(seen, -spec.reach, out=seen)
-        last, last_seen = (z[:, -1], seen[:, -1]) if steps else (z, seen)
-        if spec.form is NetworkForm.EMBEDDING:
-            target = np.broadcast_to(self._target, (len(batch), spec.outputs))
-        else:
-            target = last_seen
+        inputs, last, last_seen = seen, z, seen
+        if steps:
+            z, seen = z.reshape(*batch.shape[:-1], -1), seen.reshape(*batch.shape[:-1], -1)
+            inputs, last, last_seen = seen[:, :-1], z[:, -1], seen[:, -1]
         empty: npt.NDArray[np.bool_] = np.zeros(len(batch), dtype=np.bool_)
         if not whole:
             finite = finite.reshape(z.shape)
             empty = ~np.asarray((finite[:, -1] if steps else finite).any(axis=-1))
         return Prepared(
-            inputs=np.ascontiguousarray(seen[:, :-1] if steps else seen, dtype=np.float32),
-            target=target,
+            inputs=inputs.astype(np.float32, order="C"),
+            target=self._centres(len(batch)) if spec.form is NetworkForm.EMBEDDING else last_seen,
             beyond=_mean_square(last - last_seen),
             empty=empty,
             whole=whole,
         )
+
+    def _centres(self, n: int) -> Float64Array:
+        """`(n, outputs)` of an embedding's centre."""
+        targets = self._targets
+        if len(targets) != n:
+            self._targets = targets = np.broadcast_to(self._target, (n, self.spec.outputs))
+        return targets
 
     def raw_scores(self, prepared: Prepared, outputs: Float32Array) -> Float64Array:
         """`(n,)` distances of a network's outputs; see `models.network_score.raw_scores`."""

@@ -18,7 +18,7 @@ from dsp.samples import Float32Array, Float64Array
 from models.baseline import Baseline, on_scale, running_median
 from models.detectors.catalogue import detectors
 from models.detectors.columns import ScaleRules
-from models.detectors.one_class import Fitted
+from models.detectors.one_class import Fitted, OneClassDetector
 from models.errors import ModelStateError
 
 JudgeName = Literal["robust", "mahalanobis", "pca", "knn", "isolation"]
@@ -58,19 +58,26 @@ def fit_judge(name: str, baseline: Baseline, rows: Float32Array) -> OneClassJudg
     table = detectors(SCALE)
     if name not in table:
         raise ModelStateError(f"there is no detector {name!r}; there are {', '.join(sorted(table))}")
+    return fit_judge_of(table[name], name, baseline, rows)
+
+
+def fit_judge_of(
+    detector: OneClassDetector, name: str, baseline: Baseline, rows: Float32Array
+) -> OneClassJudge:
+    """`fit_judge` of a detector that need not be in the catalogue."""
     values = _rows(baseline, rows)
     if len(values) < LEAST_ROWS:
         raise ModelStateError(f"{name} was given {len(values)} rows to learn; {LEAST_ROWS} are needed")
     half = len(values) // 2
     healthy = []
     for learn, judge in ((values[:half], values[half:]), (values[half:], values[:half])):
-        seen = running_median(table[name].fit(learn).score(judge), 5)
+        seen = running_median(detector.fit(learn).score(judge), 5)
         healthy.append(seen[np.isfinite(seen)])
     seen = np.concatenate(healthy)
     usual = float(np.median(seen)) if len(seen) else 0.0
     largest = float(seen.max()) if len(seen) else 0.0
     over = LIMIT_MARGIN * max(largest - usual, LEAST_SHARE * usual, 1e-9)
-    return OneClassJudge(name, table[name].fit(values), usual, usual + over)
+    return OneClassJudge(name, detector.fit(values), usual, usual + over)
 
 
 def _rows(baseline: Baseline, batch: Float32Array) -> Float64Array:

@@ -27,12 +27,16 @@ from appliance.commands.evaluate_units import DatasetUnits, by_dataset, read_uni
 from appliance.errors import Rejected
 from appliance.sources.recording_notes import read_manifest
 from appliance.sources.recordings import RecordingError
-from models.evaluation.one_class_protocol import OneClassProtocol
+from models.detectors.catalogue import DEFAULT
+from models.evaluation.one_class_by_speed_protocol import OneClassBySpeedProtocol
+from models.evaluation.one_class_protocol import MadeNetworks, OneClassProtocol
 from models.evaluation.protocol import Run, TaskProtocol, Unit, UnreadableUnit
 from models.evaluation.protocols import PROTOCOLS, protocol_of, settings_hash
 from models.evaluation.result import METRICS, TaskResult, not_built
+from models.evaluation.run_to_failure_protocol import RunToFailureProtocol
 from models.evaluation.visual_anomaly_protocol import VisualAnomalyProtocol
 from models.evaluation.visual_classification_protocol import VisualClassificationProtocol
+from models.one_class_judge import ROBUST
 
 SEED = 0
 VISION_STEPS = 900
@@ -66,10 +70,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--network",
-        choices=("autoencoder", "one-class"),
-        help="also train this network in each fold of the one-class task, on what the fold may learn; shows "
-        "float32 and int8 in every runtime that is installed, and whether int8 passes the gate; needs torch "
-        "(the extra [train]; [quantise] for runtimes other than the reference) and minutes",
+        choices=("autoencoder", "one-class", "temporal"),
+        help="also train this network in each fold of the one-class tasks and on the baseline of each run to "
+        "failure; shows float32 and int8 in every runtime that is installed, each alone and fused with the "
+        "statistical detector, and whether int8 passes the gate; needs torch (the extra [train]; [quantise] "
+        "for runtimes other than the reference) and tens of minutes",
     )
     parser.add_argument(
         "--vision",
@@ -120,13 +125,24 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _with_network(kind: str, protocols: Sequence[TaskProtocol]) -> list[TaskProtocol]:
-    """The protocols, with networks of this kind in the one-class task. Raises Rejected without torch."""
+    """The protocols, with networks of this kind where it is judged. Raises Rejected without torch."""
     from models.training.evaluated import Networks
     from models.training.fitting import NetworkKind
 
     _torch_or_refused("--network")
-    networks = OneClassProtocol(networks=lambda scale: Networks(NetworkKind(kind), scale, SEED).detectors())
-    return [networks if isinstance(one, OneClassProtocol) else one for one in protocols]
+    made = NetworkKind(kind)
+
+    def networks(beside: str) -> MadeNetworks:
+        return MadeNetworks(
+            lambda scale: Networks(made, scale, SEED, beside).detectors(), max(0, made.steps - 1)
+        )
+
+    judged: dict[type, TaskProtocol] = {
+        OneClassProtocol: OneClassProtocol(networks=networks(DEFAULT)),
+        OneClassBySpeedProtocol: OneClassBySpeedProtocol(networks=networks(DEFAULT)),
+        RunToFailureProtocol: RunToFailureProtocol(networks=networks(ROBUST)),
+    }
+    return [judged.get(type(one), one) for one in protocols]
 
 
 def _with_vision(steps: int, protocols: Sequence[TaskProtocol]) -> list[TaskProtocol]:

@@ -1,6 +1,7 @@
-"""What `stethos evaluate` says of networks: the gate that int8 must pass, or why none was asked.
+"""What `stethos evaluate` says of networks: what they are worth, the gate that int8 must pass, or why none
+was asked.
 
-Duty: wording and JSON of `models.evaluation.int8_gate`. Computes no figure.
+Duty: wording and JSON of `models.evaluation.network_worth` and `int8_gate`. Computes no figure.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from models.evaluation.int8_gate import GATE, NetworkChange, network_changes
+from models.evaluation.network_worth import NetworkWorth, network_worth
 from models.evaluation.result import TaskResult
 
 NOT_ASKED = (
-    "none was asked for: `--network autoencoder` or `--network one-class` trains one in each fold (torch, the"
-    " extra [train]) and prints float32 and int8 of every runtime that is installed, with what int8 changes."
+    "none was asked for: `--network autoencoder`, `one-class` or `temporal` trains one in each fold and on"
+    " each run's baseline (torch, the extra [train]) and prints float32 and int8 of every runtime that is"
+    " installed, alone and fused with the statistical detector, with what int8 changes."
     " On a box they are off by default, because none was better than `rules`: docs/networks.md has the table"
 )
 RUNTIMES = ("onnxruntime", "openvino", "litert")
@@ -30,6 +33,7 @@ def networks_json(results: Sequence[TaskResult], asked: str) -> dict[str, Any]:
             "alarm_events_changed": GATE.alarm_events,
         },
         "changes": [one.to_json() for one in changes],
+        "worth": [one.to_json() for one in network_worth(results)],
         "not_installed": _missing(results),
     }
 
@@ -47,19 +51,40 @@ def print_networks(results: Sequence[TaskResult], asked: str | None) -> None:
         return
     changes = network_changes(results)
     if not changes:
-        print(f"networks: no task of this folder was judged by a network ({asked} serves `one_class`).")
+        print(
+            f"networks: no task of this folder was judged by a network ({asked} serves `one_class`,"
+            " `one_class_by_speed` and `run_to_failure`)."
+        )
         return
+    print(f"networks: {asked}, beside the simple detector, whose figure stands first:")
+    worth = network_worth(results)
+    for one in worth:
+        print(_worth_line(one))
+    for variant in dict.fromkeys(one.variant for one in worth):
+        own = [one.beats for one in worth if one.variant == variant]
+        verdict = "it beats it on each" if all(own) else "stays off"
+        print(f"{variant}: beats the simple detector on {sum(own)} of {len(own)} data sets: {verdict}.")
     print(
-        f"networks: {asked}, against `float32` by the reference. Gate: mean AUROC change at most"
-        f" {GATE.mean_auroc} over all splits, worst {GATE.worst_auroc}, alarm events within"
-        f" {GATE.alarm_events}.\n"
+        f"networks: {asked}, against `float32` by the reference (fused against fused). Gate: mean AUROC"
+        f" change at most {GATE.mean_auroc} over all splits, worst {GATE.worst_auroc}, alarm events within"
+        f" {GATE.alarm_events}, a run's first alarm within {GATE.alarm_events} snapshot.\n"
         f"{'data set':18} {'column':22} {'splits':>6} {'AUROC: mean':>11} {'worst':>8} {'pAUC':>8}"
         f" {'alarms: healthy':>15} {'faulty':>6} {'change':>6}  gate"
     )
-    for one in changes:
-        print(_line(one))
+    for change in changes:
+        print(_line(change))
     if missing := _missing(results):
         print(f"not installed, so not run: {', '.join(missing)} (the extras [quantise] and [openvino]).")
+
+
+def _worth_line(one: NetworkWorth) -> str:
+    figures = ", ".join(
+        f"{name.replace('_', ' ')} {simple:.4g} and {network:.4g}"
+        for name, (simple, network) in one.figures.items()
+    )
+    said = f"beats {one.against} here" if one.beats else f"no better than {one.against}"
+    less = "; it abstains in part" if one.abstains else ""
+    return f"{one.dataset:18} {one.variant:14} {figures or 'no figure'}{less}: {said}"
 
 
 def _line(one: NetworkChange) -> str:

@@ -1,7 +1,8 @@
 """`stethos replay FILE...`: recordings through the pipeline of the live appliance, as a printed timeline.
 
 Duty: the command: arguments, progress, order of files, exit codes. Exit 0: judged; 2: a file or option cannot
-be used (the others are judged all the same).
+be used (the others are judged all the same). A bundle that is there and cannot be used is no such option: the
+timeline says so, and the statistical detector judges.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from appliance.analysis import PROFILES, AnalysisSettings, AssetAnalysis, Findings
+from appliance.commands.replay_network import ReplayNetwork
 from appliance.commands.replay_plan import ASSET_ID, Judgement, PlannedFile, add_machine_options, load, plan
 from appliance.commands.replay_plot import Traces, draw
 from appliance.commands.timeline import FileResult, JsonTimeline, TextTimeline
+from appliance.config_models import backend_and_device
 from appliance.errors import Rejected
 from appliance.sources.recordings import RecordingError
 from appliance.sources.replay import ReplaySource
@@ -25,16 +28,12 @@ from appliance.wiring_replay import RecordingPipeline, recording_pipeline
 from dsp.errors import DspError
 from dsp.framing import trend_window_samples
 from dsp.window_extractor import Engine
-from models.backends.numpy_reference import NUMPY_REFERENCE, NumpyReference
-from models.errors import BundleError, ModelError
-from models.manifest import golden_differences, golden_inputs
-from models.network_judge import NetworkJudge, asked_of
-from models.network_seat import NetworkSeat
+from models.backends.table import BACKENDS
 from models.one_class_judge import JUDGES, ROBUST
-from models.store import read_bundle
 
 BETWEEN_FILES_S = 10.0
 LEAST_WINDOW_SAMPLES = 64
+NOT_SCORED = "no healthy recording of this machine was given: no window is scored, by a network neither"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -79,8 +78,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--bundle",
         type=Path,
         metavar="BUNDLE",
-        help="score by this bundle's int8 network in the detector's place (autoencoder, one-class), run by "
-        "the reference; a channel whose features it was not made for stays with the baseline",
+        help="score by this bundle's int8 network (autoencoder, one-class), run as the service runs it, with "
+        "the statistical detector behind it where the bundle is damaged, does not fit or a runtime dies",
+    )
+    parser.add_argument(
+        "--backend",
+        action="append",
+        default=[],
+        type=_backend,
+        metavar="NAME",
+        help="runtime of the network, with a device after a colon; repeated, in order of preference "
+        "(default: onnxruntime where it is installed, then numpy_reference)",
     )
     add_machine_options(parser)
     parser.set_defaults(run=run)
@@ -98,11 +106,10 @@ async def _replay(args: argparse.Namespace) -> int:
     if not usable:
         return 2
     every_s = args.every if args.every is not None else _default_every_s(usable)
-    try:
-        network = None if args.bundle is None else _network(args.bundle)
-    except ModelError as error:
-        errors.print(str(error), style="red", markup=False)
+    if args.bundle is not None and not args.bundle.exists():
+        errors.print(f"{args.bundle}: there is no such folder or file", style="red", markup=False)
         return 2
+    network = None if args.bundle is None else ReplayNetwork(args.bundle, args.backend)
     timeline: JsonTimeline | TextTimeline = (
         JsonTimeline(print) if args.json else TextTimeline(console.print, every_s)
     )
@@ -117,18 +124,24 @@ async def _replay(args: argparse.Namespace) -> int:
         disable=not errors.is_terminal,
     )
     with bar:
-        for judgement in usable:
-            try:
-                settings = replace(
-                    _settings(judgement),
-                    engine=Engine(args.engine),
-                    detector=args.detector,
-                    networks=_seats(judgement, network),
-                )
-                traces.append(await _judge(judgement, settings, timeline, bar, args.real_time))
-            except (DspError, ValueError) as error:
-                errors.print(f"{judgement.file.path}: {error}", style="red", markup=False)
-                failed = True
+        if network is not None:
+            await _started(network, bar)
+        try:
+            for judgement in usable:
+                try:
+                    settings = replace(
+                        _settings(judgement), engine=Engine(args.engine), detector=args.detector
+                    )
+                    judged = await _judge(
+                        judgement, settings, timeline, bar, real_time=args.real_time, network=network
+                    )
+                    traces.append(judged)
+                except (DspError, ValueError) as error:
+                    errors.print(f"{judgement.file.path}: {error}", style="red", markup=False)
+                    failed = True
+        finally:
+            if network is not None:
+                await asyncio.to_thread(network.close)
     if args.plot is not None and traces:
         try:
             draw(traces, args.plot)
@@ -172,33 +185,29 @@ def _settings(judgement: Judgement) -> AnalysisSettings:
     return replace(settings, window_samples=max(LEAST_WINDOW_SAMPLES, shortest - shortest % 2))
 
 
-def _network(path: Path) -> NetworkJudge:
-    """A bundle's network on the reference backend, after its golden outputs were found right."""
-    bundle = read_bundle(path)
-    entry = bundle.manifest.artefact_for(NUMPY_REFERENCE)
-    backend = NumpyReference()
-    backend.load(bundle.manifest, bundle.files[entry.file])
-    wrong = golden_differences(bundle.manifest, entry, backend.infer(golden_inputs(bundle.manifest)))
-    if wrong:
-        raise BundleError(f"{path}: {'; '.join(wrong)}")
-    return NetworkJudge(bundle.manifest, asked_of(backend))
+async def _started(network: ReplayNetwork, bar: Progress) -> None:
+    task = bar.add_task("starting the network's runtimes", total=None)
+    await asyncio.to_thread(network.start)
+    bar.remove_task(task)
 
 
-def _seats(judgement: Judgement, network: NetworkJudge | None) -> dict[str, NetworkSeat]:
-    """One seat for all channels of a file, where there is a network."""
-    if network is None:
-        return {}
-    seat = NetworkSeat(lambda: network)
-    return {channel.channel_id: seat for channel in judgement.file.channels}
+def _backend(text: str) -> str:
+    """The name of a runtime, for argparse."""
+    name, _ = backend_and_device(text)
+    if name not in BACKENDS:
+        raise argparse.ArgumentTypeError(f"{name!r} is no backend; there are: {', '.join(sorted(BACKENDS))}")
+    return text
 
 
 class _Told:
     """Hands findings to the timeline of the file that is being played."""
 
-    def __init__(self, timeline: JsonTimeline | TextTimeline) -> None:
+    def __init__(self, timeline: JsonTimeline | TextTimeline, network: ReplayNetwork | None) -> None:
         self._timeline = timeline
+        self._network = network
         self.result: FileResult | None = None
         self.traces: Traces | None = None
+        self.remarks: list[str] = []  # on the network, of the file that is played next
         self.zero_ns = 0
 
     def take(self, findings: Findings) -> None:
@@ -206,12 +215,18 @@ class _Told:
         self.result.take(findings)
         if self.traces is not None:
             self.traces.take(findings, self.zero_ns)
+        if self._network is not None and findings.features:
+            at_s = (findings.features[0].start_ns - self.zero_ns) / 1e9
+            if text := self._network.news(at_s):
+                self._timeline.network(text, self.result.file, at_s)
         self._timeline.show(findings, self.result.file, self.zero_ns)
 
     def begin_file(self, result: FileResult, zero_ns: int) -> None:
         self.result = result
         self.zero_ns = zero_ns
         self._timeline.unscored = "learning" if result.learned_from else "no baseline"
+        for text in self.remarks:
+            self._timeline.network(text, result.file, 0.0)
 
     def end_file(self) -> None:
         assert self.result is not None
@@ -260,15 +275,23 @@ async def _judge(
     settings: AnalysisSettings,
     timeline: JsonTimeline | TextTimeline,
     bar: Progress,
+    *,
     real_time: bool,
+    network: ReplayNetwork | None,
 ) -> Traces:
     file = judgement.file
+    remarks: list[str] = []
+    if network is not None:
+        seats, remarks = network.seats(file.channels, settings)
+        settings = replace(settings, networks=seats)
+        if not judgement.healthy:
+            remarks.append(NOT_SCORED)
     machine = replace(file.notes.machine, asset_id=ASSET_ID)
     analysis = AssetAnalysis(machine, file.channels, settings)
     preparing = bar.add_task("preparing the analysis (half a minute the first time)", total=None)
     await asyncio.to_thread(analysis.warm_up)
     bar.remove_task(preparing)
-    told = _Told(timeline)
+    told = _Told(timeline, network)
     async with recording_pipeline(analysis, told.take) as pipeline:
         player = _Player(pipeline, told, bar, real_time)
         for teacher in judgement.healthy:
@@ -276,7 +299,7 @@ async def _judge(
             analysis.interrupt()
         if judgement.healthy:
             analysis.end_learning()
-        told.traces = Traces(file.path.name)
+        told.traces, told.remarks = Traces(file.path.name), remarks
         await player.play(file, FileResult(str(file.path), False, _baseline_words(judgement)))
     return told.traces
 

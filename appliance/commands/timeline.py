@@ -1,20 +1,23 @@
 """Findings as a person or a script reads them: lines of a timeline, or JSON lines.
 
 Duty: wording and order of what a replay prints. Decides nothing: severity, fault and sentence are the
-analysis' own. Each JSON line has a `type`: `window`, `alarm`, `gap`, `sensor`, `summary`.
+analysis' own. Each JSON line has a `type`: `window`, `alarm`, `gap`, `sensor`, `network`, `summary`.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from rich.markup import escape
 
 from appliance.alarms.lifecycle import AlarmTransition, Severity
 from appliance.analysis import Findings, SensorVerdict
+from appliance.machine_status import answerer_of
 from dsp.extractor import FeatureVector
 from dsp.samples import Gap
 from models.detector import AnomalyScore
@@ -48,11 +51,13 @@ class FileResult:
     worst: Severity = Severity.NOT_RATED
     sensor: dict[str, SensorVerdict] = field(default_factory=dict)
     diagnosis: Diagnosis | None = None
+    scored_by: Counter[str] = field(default_factory=Counter)  # windows, by who gave their scores
 
     def take(self, findings: Findings) -> None:
         """Count these findings in."""
         self.windows += len(findings.features)
         self.gaps += len(findings.gaps)
+        self.scored_by.update(map(answerer_of, findings.scores))
         self.alarms += sum(transition.what in ("raised", "re-raised") for transition in findings.transitions)
         order = list(Severity)
         self.worst = max(self.worst, findings.severity, key=order.index)
@@ -82,6 +87,7 @@ def window_line(
         "quality": str(vector.quality),
         "severity": str(severity),
         "score": None if score is None else finite(score.value),
+        "scored_by": None if score is None else answerer_of(score),
         "features": {
             name: finite(float(value)) for name, value in zip(vector.names, vector.values, strict=True)
         },
@@ -135,6 +141,11 @@ def sensor_line(verdict: SensorVerdict, file: str, zero_ns: int) -> dict[str, An
     }
 
 
+def network_line(text: str, file: str, at_s: float) -> dict[str, Any]:
+    """JSON of what became of the network that was to score."""
+    return {"type": "network", "file": file, "at_s": round(at_s, 6), "text": text}
+
+
 def summary_line(result: FileResult) -> dict[str, Any]:
     """JSON of one file's end."""
     diagnosis = result.diagnosis
@@ -149,6 +160,7 @@ def summary_line(result: FileResult) -> dict[str, Any]:
         "alarms": result.alarms,
         "severity": str(result.worst),
         "check_sensor": sorted(result.sensor),
+        "scored_by": dict(sorted(result.scored_by.items())),
         "verdict": None if diagnosis is None else str(diagnosis.verdict),
         "fault": None if diagnosis is None else diagnosis.fault,
         "confidence": None if diagnosis is None else finite(diagnosis.confidence),
@@ -189,6 +201,10 @@ class JsonTimeline:
         for line in lines:
             self._write(orjson.dumps(line).decode())
 
+    def network(self, text: str, file: str, at_s: float) -> None:
+        """Print what became of the network that was to score."""
+        self._write(orjson.dumps(network_line(text, file, at_s)).decode())
+
     def summarise(self, result: FileResult) -> None:
         """Print a file's summary."""
         self._write(orjson.dumps(summary_line(result)).decode())
@@ -227,13 +243,18 @@ class TextTimeline:
                 f"{alarm.reason}[/]"
             )
 
+    def network(self, text: str, file: str, at_s: float) -> None:
+        """Print what became of the network that was to score."""
+        self._write(f"{at_s:9.2f} s  [cyan]network[/] {escape(text)}")
+
     def summarise(self, result: FileResult) -> None:
         """Print a file's summary."""
+        scored = ", ".join(f"{n} by the {who}" for who, n in result.scored_by.most_common())
         style = STYLES.get(result.worst, "white")
         self._write(
             f"[bold]{result.file}[/]: {result.seconds:.1f} s, {result.windows} windows, {result.gaps} gaps, "
-            f"{result.alarms} alarms, baseline {result.baseline}: [{style}]{result.worst}[/], "
-            f"{sentence_of(result)}"
+            f"{result.alarms} alarms, baseline {result.baseline}{scored and f', scored {scored}'}: "
+            f"[{style}]{result.worst}[/], {sentence_of(result)}"
         )
         self._last_s.clear()
 

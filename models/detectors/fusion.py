@@ -57,17 +57,28 @@ class FusedDetector:
 
     def fit(self, rows: npt.ArrayLike, groups: npt.ArrayLike | None = None) -> FittedFusion:
         """See `OneClassDetector.fit`."""
+        return self.fit_and_judge(rows, groups)[0]
+
+    def fit_and_judge(
+        self, rows: npt.ArrayLike, groups: npt.ArrayLike | None = None
+    ) -> tuple[FittedFusion, Float64Array]:
+        """The fitted fusion, and `(n,)` what it would have said of each row without its block of time.
+
+        Raises ModelError without rows.
+        """
         values = np.atleast_2d(np.asarray(rows, dtype=np.float64))
         if len(values) == 0 or values.shape[1] == 0:
             raise ModelError(f"rows have shape {values.shape}; expected at least one row and one column")
         labels = group_labels(groups, len(values))
-        scales = [healthy_scale(left_out_scores(part, values, labels)) for part in self.parts.values()]
-        return FittedFusion(
+        left_out = [left_out_scores(part, values, labels) for part in self.parts.values()]
+        scales = [healthy_scale(scores) for scores in left_out]
+        fitted = FittedFusion(
             {name: part.fit(values, labels) for name, part in self.parts.items()},
             np.array([middle for middle, _ in scales]),
             np.array([width for _, width in scales]),
             self.rule,
         )
+        return fitted, fitted.fused(np.array(left_out))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +92,10 @@ class FittedFusion:
 
     def score(self, rows: npt.ArrayLike) -> Float64Array:
         """See `Fitted.score`; unit: widths of the healthy scores."""
-        scores = np.array([part.score(rows) for part in self.parts.values()])
+        return self.fused(np.array([part.score(rows) for part in self.parts.values()]))
+
+    def fused(self, scores: Float64Array) -> Float64Array:
+        """`(n,)` one score of the parts' own, `(n_parts, n)`."""
         z = (scores - self.middle[:, None]) / self.width[:, None]
         fused = z.mean(axis=0) if self.rule is Rule.MEAN else z.min(axis=0)
         result: Float64Array = fused - self.least
@@ -100,6 +114,8 @@ class FittedFusion:
             for kind, part in self.parts.items()
             for name, array in part.state().items()
         }
+        if unknown := sorted(set(self.parts) - set(_FITTED)):
+            raise ModelStateError(f"a fusion with {', '.join(unknown)} is not one that can be kept")
         order = [list(_FITTED).index(kind) for kind in self.parts]
         return arrays | {
             "middle": self.middle,
@@ -147,7 +163,10 @@ def left_out_scores(
     for out in range(blocks):
         judged = block == out
         if judged.any() and (~judged).any():
-            scores[judged] = detector.fit(rows[~judged], labels[~judged]).score(rows[judged])
+            fitted = detector.fit(rows[~judged], labels[~judged])
+            for group in np.unique(labels[judged]):  # a detector may look at the rows before a row
+                own = judged & (labels == group)
+                scores[own] = fitted.score(rows[own])
     return scores
 
 

@@ -4,7 +4,8 @@ Duty: per speed, learn the first 6 healthy windows and rank the last 6 against e
 windows with that speed left out of learning, where the product reads a curve over speed and every other
 detector takes the nearest learned speed. The product describes the windows of this protocol coarsely: of the
 eleven rows that six windows make, a fine row's 150 columns and more learn spreads by chance and a covariance
-that is little but shrinkage; a coarse row of three axes has 15.
+that is little but shrinkage; a coarse row of three axes has 15. Networks get these coarse rows at either
+speed; at an unseen one they, and the detector that they are fused with, take the nearest learned speed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from models.detectors.columns import ScaleRules
 from models.detectors.one_class import OneClassDetector
 from models.detectors.representation import RowRules
 from models.detectors.speed_model import fit_speed_model
-from models.evaluation.one_class_protocol import RULES, variants
+from models.evaluation.int8_gate import alarm_events_of
+from models.evaluation.one_class_protocol import RULES, MadeNetworks, by_reference, variants
 from models.evaluation.one_class_rows import (
     Describe,
     Stretches,
@@ -35,7 +37,7 @@ from models.evaluation.one_class_rows import (
 )
 from models.evaluation.protocol import Run, Unit, UnreadableUnit
 from models.evaluation.ranking import auroc, interval_of_mean, pauc
-from models.evaluation.result import ScoredGroup, TaskResult
+from models.evaluation.result import ScoredGroup, TaskResult, of_network
 
 WINDOW = 250
 LEARNED = 6  # healthy windows per speed; as many from the end are judged
@@ -59,8 +61,15 @@ class OneClassBySpeedProtocol:
 
     tasks = frozenset({"one_class_by_speed"})
 
-    def __init__(self, rules: RowRules | None = None, beside: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        rules: RowRules | None = None,
+        beside: Collection[str] | None = None,
+        networks: MadeNetworks | None = None,
+    ) -> None:
+        """`networks` makes detectors that are trained in each fold, on what that fold may learn."""
         self._rules = rules or RowRules()
+        self._networks = networks
         self._beside = beside  # names of the baselines wanted; None for all
 
     def settings(self) -> dict[str, Any]:
@@ -73,6 +82,11 @@ class OneClassBySpeedProtocol:
             "windows": [WINDOW, LEARNED, OVERLAP],
             "rows_within": "coarse",
             "speed_model": [speed_model.NEIGHBOURS, speed_model.DEGREE],
+            **(
+                {"networks": {name: repr(part) for name, part in by_reference(self._networks)}}
+                if self._networks
+                else {}
+            ),
         }
 
     def evaluate(
@@ -100,12 +114,21 @@ class OneClassBySpeedProtocol:
         if not learned:
             run.remark(f"{dataset}: no healthy run at a stated speed, not scored")
             return []
-        table = variants(self._rules, stretches.level_known, self._beside)
+        networks = self._networks
+        if networks is not None and networks.history >= LEARNED:
+            run.remark(
+                f"{dataset}: a network abstains: {LEARNED} healthy windows are judged at a speed;"
+                f" needs more than the {networks.history} before a score"
+            )
+            networks = None
+        table = variants(self._rules, stretches.level_known, self._beside, networks)
         described: dict[Describe, list[_SpeedRun]] = {
             describe: [_speed_run(unit, x, describe, stretches) for unit, x in runs]
             for describe in (fine, simple_row, coarse)
         }
-        for variant, (detector, describe) in table.items():
+        for variant, one in table.items():
+            detector = one.detector
+            describe = coarse if of_network(variant) else one.describe
             rows, coarse_rows = described[describe], described[coarse]
             at, coarse_at = _healthy(runs, speeds, rows), _healthy(runs, speeds, coarse_rows)
             folds = {speed: _folds(detector, at, speed) for speed in dict.fromkeys(speeds)}
@@ -212,9 +235,11 @@ def _result(  # noqa: PLR0917
     parts: dict[str, list[float]] = {"within": [], "unseen": []}
     scored: list[ScoredGroup] = []
     judged = {"healthy": 0, "faulty": 0}
+    events: dict[str, list[int]] = {}
     for speed in dict.fromkeys(speeds):
         for fold, found in areas.items():
             sides: list[Float64Array] = []
+            each: list[list[Float64Array]] = []
             for healthy in (True, False):
                 own = [
                     unit.sealed.decision(variant)[fold]
@@ -222,12 +247,14 @@ def _result(  # noqa: PLR0917
                     if name == speed and state and (state == "healthy") is healthy
                     and fold in unit.sealed.decision(variant)
                 ]  # fmt: skip
+                each.append(own)
                 sides.append(np.concatenate([*own, np.zeros(0)]))
             area, part = auroc(*sides), pauc(sides[0], sides[1])
             if area is None or part is None:
                 continue
             name = f"{speed[0]} {speed[1]:g} %".strip()
             found[name] = area
+            events[f"{fold}: {name}"] = [alarm_events_of(parts_of) for parts_of in each]
             parts[fold].append(part)
             if fold == "within":
                 judged = {
@@ -246,7 +273,7 @@ def _result(  # noqa: PLR0917
         "lgo_auroc": _mean(unseen),
         "lgo_auroc_worst": min(unseen, default=None),
     }
-    counts = {
+    counts: dict[str, Any] = {
         "speeds": len(within),
         "healthy_judged": judged["healthy"],
         "faulty_judged": judged["faulty"],
@@ -256,6 +283,8 @@ def _result(  # noqa: PLR0917
         "by_speed": areas["within"],
         "by_unseen_speed": areas["unseen"],
     }
+    if of_network(variant):
+        counts["alarm_events"] = events
     rows = [
         {"unit": unit.name, "speed_percent": speed[1], "state": state}
         for (unit, _), speed, state in zip(runs, speeds, states, strict=True)

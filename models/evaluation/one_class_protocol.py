@@ -3,6 +3,9 @@
 Duty: commissioning (the first 60 % of each healthy group trains) and leave-group-out (each healthy group in
 turn is a session that was never seen), every detector and fusion beside the product's, single stretches and
 for bursts the median of ten. Figures are `models.evaluation.ranking`'s; detectors `models.detectors`'.
+
+A detector that looks at the rows before a row is given them, learned or not, where the unit has them; rows
+that it cannot score yet are judged by nobody, and the product's detector stands beside it on the same rows.
 """
 
 from __future__ import annotations
@@ -20,39 +23,60 @@ from models.detectors.columns import ScaleRules
 from models.detectors.one_class import Fitted, OneClassDetector
 from models.detectors.representation import RowRules
 from models.detectors.robust import RobustDetector
-from models.evaluation.int8_gate import alarm_events
+from models.errors import TooFewRowsError
+from models.evaluation.int8_gate import alarm_events_of
 from models.evaluation.one_class_rows import Describe, Stretches, comparable, figures, fine, simple_row
 from models.evaluation.protocol import Run, Unit, UnreadableUnit
 from models.evaluation.ranking import auroc, interval_by_group, interval_of_mean, medians_of, pauc
-from models.evaluation.result import BASELINE, FLOAT32, INT8, ScoredGroup, TaskResult
+from models.evaluation.result import BASELINE, FLOAT32, FUSED, INT8, ScoredGroup, TaskResult, of_network
 
 RULES = "rules"
 TRAINS = 0.6  # share of each healthy group that commissioning learns from
 BURSTS = "bursts"
 COMMISSIONING = "commissioning"
 
-Variants = Mapping[str, tuple[OneClassDetector, Describe]]
 Folds = dict[str, Float64Array]  # of one unit: scores by fold, in order of time
 
 
-MakeNetworks = Callable[[ScaleRules], Mapping[str, OneClassDetector]]
-"""Networks by variant: `int8`, `float32`, `int8:RUNTIME`. Their scores are in limits: 1.0 may be an alarm."""
+@dataclass(frozen=True, slots=True)
+class MadeNetworks:
+    """Networks by variant: `int8`, `float32`, `int8:fused`, `int8:RUNTIME`; scores are in limits."""
+
+    make: Callable[[ScaleRules], Mapping[str, OneClassDetector]]
+    history: int = 0  # rows before a row that they must have seen
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One column of a table."""
+
+    detector: OneClassDetector
+    describe: Describe
+    history: int = 0  # a unit's first rows that are not judged, learned ones counted
+
+
+Variants = Mapping[str, Variant]
 
 
 def variants(
     rules: RowRules,
     level_known: bool,
     beside: Collection[str] | None = None,
-    networks: MakeNetworks | None = None,
+    networks: MadeNetworks | None = None,
 ) -> Variants:
     """The product's detector first, then networks, every other one, and the figures of a vibration meter."""
     scale = rules.scale(level_known)
     table = detectors(scale)
-    others = {f"{BASELINE}{name}": (part, fine) for name, part in table.items() if name != DEFAULT}
-    simple = {f"{BASELINE}level-kurtosis-crest": (RobustDetector(scale), simple_row)}
-    wanted = {name: pair for name, pair in {**others, **simple}.items() if beside is None or name in beside}
-    nets = {name: (part, fine) for name, part in (networks(scale) if networks else {}).items()}
-    return {RULES: (table[DEFAULT], fine), **nets, **wanted}
+    others = {f"{BASELINE}{name}": Variant(part, fine) for name, part in table.items() if name != DEFAULT}
+    simple = {f"{BASELINE}level-kurtosis-crest": Variant(RobustDetector(scale), simple_row)}
+    wanted = {name: one for name, one in {**others, **simple}.items() if beside is None or name in beside}
+    nets: dict[str, Variant] = {}
+    if networks is not None:
+        history = networks.history
+        nets = {name: Variant(part, fine, history) for name, part in networks.make(scale).items()}
+        if history:
+            nets[f"{BASELINE}{DEFAULT} after {history} rows"] = Variant(table[DEFAULT], fine, history)
+    return {RULES: Variant(table[DEFAULT], fine), **nets, **wanted}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +98,7 @@ class OneClassProtocol:
         self,
         rules: RowRules | None = None,
         beside: Collection[str] | None = None,
-        networks: MakeNetworks | None = None,
+        networks: MadeNetworks | None = None,
     ) -> None:
         """`networks` makes detectors that are trained in each fold, on what that fold may learn."""
         self._rules = rules or RowRules()
@@ -92,7 +116,7 @@ class OneClassProtocol:
             "default": DEFAULT,
             "trains": TRAINS,
             **(
-                {"networks": {name: repr(part) for name, part in _by_reference(self._networks)}}
+                {"networks": {name: repr(part) for name, part in by_reference(self._networks)}}
                 if self._networks
                 else {}
             ),
@@ -118,13 +142,17 @@ class OneClassProtocol:
         rows: dict[Describe, list[Float64Array]] = {
             describe: stretches.rows(describe) for describe in (fine, simple_row)
         }
-        for variant, (detector, describe) in variants(
+        abstains: dict[str, dict[str, str]] = {}
+        for variant, one in variants(
             self._rules, stretches.level_known, self._beside, self._networks
         ).items():
-            folds = _scores(detector, rows[describe], groups, trains, healthy)
+            abstains[variant] = {}
+            folds = _scores(one, rows[one.describe], groups, trains, healthy, abstains[variant])
             for unit, scores in zip(stretches.units, folds, strict=True):
                 unit.sealed.write(variant, scores)
             found[variant] = []
+        for said in dict.fromkeys(said for one in abstains.values() for said in one.values()):
+            run.remark(f"{dataset}: a network {said}")
         for unit, group in zip(stretches.units, groups, strict=True):
             state = unit.sealed.reveal().state
             run.step()
@@ -135,14 +163,17 @@ class OneClassProtocol:
                 scores = unit.sealed.decision(variant)
                 judged.append(_Judged(unit.name, group, state == "healthy", scores))
         return [
-            _result(dataset, task, variant, judged, healthy, stretches, len(unreadable), run)
+            _result(
+                dataset, task, variant, judged, healthy, stretches, len(unreadable), run, abstains[variant]
+            )
             for variant, judged in found.items()
         ]
 
 
-def _by_reference(networks: MakeNetworks) -> list[tuple[str, OneClassDetector]]:
+def by_reference(networks: MadeNetworks) -> list[tuple[str, OneClassDetector]]:
     """Those of the reference: which other runtimes are installed is no setting."""
-    return [(name, part) for name, part in networks(ScaleRules()).items() if name in (INT8, FLOAT32)]
+    made = networks.make(ScaleRules())
+    return [(name, part) for name, part in made.items() if name.removesuffix(FUSED) in (INT8, FLOAT32)]
 
 
 def training_length(n: int) -> int:
@@ -150,14 +181,19 @@ def training_length(n: int) -> int:
     return max(0, min(n - 1, int(TRAINS * n)))
 
 
-def _scores(
-    detector: OneClassDetector,
+def _scores(  # noqa: PLR0917
+    variant: Variant,
     rows: list[Float64Array],
     groups: list[str],
     trains: list[bool],
     healthy: list[str],
+    abstains: dict[str, str],
 ) -> list[Folds]:
-    """Scores of each unit by fold; in a fold a unit has no rows that were learned."""
+    """Scores of each unit by fold; in a fold a unit has no rows that were learned.
+
+    A fold that is too small for the detector is left out and its reason written to `abstains`.
+    """
+    detector = variant.detector
     folds: list[Folds] = [{} for _ in rows]
     left: dict[str, int] = {}
     for group in healthy:
@@ -176,23 +212,34 @@ def _scores(
         learned.append(part[:taken])
         names += [group] * taken
     if names:
-        fitted = detector.fit(np.concatenate(learned), names)
-        for index, part in enumerate(rows):
-            folds[index][COMMISSIONING] = _scored(fitted, part[starts[index] :])
+        try:
+            fitted = detector.fit(np.concatenate(learned), names)
+        except TooFewRowsError as error:
+            abstains[COMMISSIONING] = str(error)
+        else:
+            for index, part in enumerate(rows):
+                folds[index][COMMISSIONING] = _scored(fitted, part, starts[index], variant.history)
     for out in healthy if len(healthy) > 1 else ():
         inside = [index for index, own in enumerate(trains) if own and groups[index] != out]
-        fitted = detector.fit(
-            np.concatenate([rows[index] for index in inside]),
-            [groups[index] for index in inside for _ in range(len(rows[index]))],
-        )
+        try:
+            fitted = detector.fit(
+                np.concatenate([rows[index] for index in inside]),
+                [groups[index] for index in inside for _ in range(len(rows[index]))],
+            )
+        except TooFewRowsError as error:
+            abstains[out] = str(error)
+            continue
         for index, part in enumerate(rows):
             if not trains[index] or groups[index] == out:
-                folds[index][out] = _scored(fitted, part)
+                folds[index][out] = _scored(fitted, part, 0, variant.history)
     return folds
 
 
-def _scored(fitted: Fitted, rows: Float64Array) -> Float64Array:
-    return fitted.score(rows) if len(rows) else np.zeros(0)
+def _scored(fitted: Fitted, rows: Float64Array, start: int, history: int) -> Float64Array:
+    """Scores of the rows from `start` on, but for those with fewer than `history` rows before them."""
+    before = min(start, history)
+    judged = rows[start - before :]
+    return fitted.score(judged)[history:] if len(judged) > history else np.zeros(0)
 
 
 def _pooled(judged: list[_Judged], fold: str, healthy: bool) -> dict[str, Float64Array]:
@@ -217,6 +264,7 @@ def _result(  # noqa: PLR0917
     stretches: Stretches,
     unreadable: int,
     run: Run,
+    abstains: Mapping[str, str],
 ) -> TaskResult:
     low, high = _pooled(judged, COMMISSIONING, True), _pooled(judged, COMMISSIONING, False)
     by_group = {name: auroc(low.get(name, _joined(low)), scores) for name, scores in high.items()}
@@ -251,11 +299,13 @@ def _result(  # noqa: PLR0917
         "by_faulty_group": by_group,
         "by_left_out_group": left_out,
     }
-    if variant.partition(":")[0] in (INT8, FLOAT32):
+    if of_network(variant):
         counts["alarm_events"] = {
             fold: [_events(judged, fold, side) for side in (True, False)]
             for fold in (COMMISSIONING, *left_out)
         }
+    if abstains:
+        counts["abstains"] = dict(abstains)
     scored = []
     if run.pictures:
         scored = [_picture(judged, fold) for fold in (COMMISSIONING, *left_out)]
@@ -267,8 +317,7 @@ def _result(  # noqa: PLR0917
 def _events(judged: list[_Judged], fold: str, healthy: bool) -> int:
     """Alarm events of a network's scores in one fold, over its healthy or its faulty units."""
     parts = [unit.folds[fold] for unit in judged if unit.healthy is healthy and len(unit.folds.get(fold, ()))]
-    labels = np.repeat(np.arange(len(parts)), np.array([len(part) for part in parts], np.int64))
-    return alarm_events(np.concatenate([*parts, np.zeros(0)]), labels)
+    return alarm_events_of(parts)
 
 
 def _medians(groups: Mapping[str, Float64Array]) -> Float64Array:

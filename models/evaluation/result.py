@@ -18,6 +18,7 @@ from models.recording_diagnosis import RecordingDiagnosis
 NOT_BUILT = "not built"
 BASELINE = "baseline:"
 INT8, FLOAT32 = "int8", "float32"  # by the reference; "int8:onnxruntime" is another runtime's column
+FUSED = ":fused"  # a network of the reference, fused with the statistical detector
 VARIANTS = (INT8, FLOAT32, "rules")
 
 METRICS: Mapping[str, tuple[str, ...]] = {
@@ -89,7 +90,7 @@ class TaskResult:
 
     dataset: str
     task: str
-    variant: str  # "rules", "int8", "float32", those with ":RUNTIME", "baseline:NAME" or "not built"
+    variant: str  # "rules", "int8", "float32", those with ":RUNTIME" or FUSED, "baseline:NAME", "not built"
     metrics: Mapping[str, float | int | None]
     counts: Mapping[str, Any]  # what the metrics rest on; JSON values
     units: Sequence[Mapping[str, Any]] = ()  # one per judged unit; JSON values
@@ -115,6 +116,11 @@ class TaskResult:
             raise EvaluationError(f"task {self.task!r} has no metrics: name them in METRICS")
         if missing := [name for name in asked if name not in self.metrics]:
             raise EvaluationError(f"{self.dataset}, {self.task}: metrics {', '.join(missing)} are missing")
+
+
+def of_network(variant: str) -> bool:
+    """Whether a variant is a network's."""
+    return variant.partition(":")[0] in (INT8, FLOAT32)
 
 
 def not_built(dataset: str, task: str, files: int, reason: str = "") -> TaskResult:

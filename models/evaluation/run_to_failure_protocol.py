@@ -1,7 +1,8 @@
 """Protocol `run_to_failure`: machines that ran until they failed, replayed snapshot by snapshot.
 
 Duty: causal replay through the product's extractor, baseline and sequential test; judged by the onset labels
-of `onset_labels`. The forecast of the learned limit is judged by whether its intervals hold.
+of `onset_labels`. The forecast of the learned limit is judged by whether its intervals hold. Networks, where
+they are asked for, are taught by each run's own baseline (`network_runs`).
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ import numpy as np
 from dsp.errors import DspError
 from dsp.extractor import EXTRACTOR_VERSION, TrendExtractor
 from dsp.framing import WindowBatch
-from dsp.samples import Float64Array, Quality
+from dsp.samples import Float32Array, Float64Array, Quality
 from models.baseline import BaselineRules
 from models.cumulative_sum import CumulativeSum, CumulativeSumRules
 from models.detector import AnomalyScore, BaselineDetector, LearningSettings
 from models.detectors.catalogue import detectors
+from models.evaluation.network_runs import ChannelRows, network_runs, run_area
+from models.evaluation.one_class_protocol import MadeNetworks, by_reference
 from models.evaluation.onset_labels import (
     MIN_BASELINE,
     MIN_SNAPSHOTS,
@@ -55,6 +58,7 @@ class _Replay:
     score: Float64Array
     smoothed: Float64Array
     stood: Mapping[str, list[int]]
+    channels: Sequence[ChannelRows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,10 @@ class RunToFailureProtocol:
 
     tasks = frozenset({"run_to_failure"})
 
-    def __init__(self, rules: CumulativeSumRules | None = None) -> None:
+    def __init__(self, rules: CumulativeSumRules | None = None, networks: MadeNetworks | None = None) -> None:
+        """`networks` makes detectors that are trained on each channel's baseline."""
         self._rules = rules or CumulativeSumRules()
+        self._networks = networks
 
     def settings(self) -> Mapping[str, Any]:
         """The test's figures, the baseline's, and how the baseline is chosen."""
@@ -82,6 +88,11 @@ class RunToFailureProtocol:
             "five_of_six": [_NEEDED, _OF],
             "others": {name: repr(detectors(SCALE)[name]) for name in OTHERS.values()},
             "others_limit": [LIMIT_MARGIN, LEAST_SHARE],
+            **(
+                {"networks": {name: repr(part) for name, part in by_reference(self._networks)}}
+                if self._networks
+                else {}
+            ),
         }
 
     def evaluate(
@@ -92,9 +103,11 @@ class RunToFailureProtocol:
         unreadable: Sequence[UnreadableUnit],
         run: Run,
     ) -> list[TaskResult]:
-        """The product's result, one for counting the same scores, and one for each optional detector."""
-        judged: dict[str, list[AlarmsJudged]] = {variant: [] for variant in VARIANTS}
-        rows: dict[str, list[dict[str, Any]]] = {variant: [] for variant in VARIANTS}
+        """The product's result, networks', one for counting the same scores, one per optional detector."""
+        made = self._networks.make(SCALE) if self._networks else {}
+        judged: dict[str, list[AlarmsJudged]] = {variant: [] for variant in (RULES, *made, *VARIANTS[1:])}
+        rows: dict[str, list[dict[str, Any]]] = {variant: [] for variant in judged}
+        counted: dict[str, dict[str, Any]] = {variant: {} for variant in made}
         timelines: list[Timeline] = []
         forecasts: list[_ForecastCount] = []
         for unit in units:
@@ -109,15 +122,27 @@ class RunToFailureProtocol:
                 run.remark(f"{unit.name}: {error}")
                 run.step()
                 continue
+            runs = network_runs(
+                self._networks.make(SCALE) if self._networks else {}, replay.channels, self._rules
+            )
             for variant, alarms in replay.stood.items():
                 unit.sealed.write(variant, alarms)
+            for variant, found in runs.items():
+                unit.sealed.write(variant, list(found.stood))
             times = _times(unit.waveforms)
             rms = _largest_rms(unit.waveforms)
             onsets = onset_labels(rms)
-            for variant, alarms in replay.stood.items():
-                verdict = judge_alarms(alarms, onsets)
-                judged[variant].append(verdict)
+            for variant, verdicts in judged.items():
+                if variant in runs and runs[variant].abstains:
+                    rows[variant].append({"unit": unit.name, "abstains": runs[variant].abstains})
+                    continue
+                verdict = judge_alarms(unit.sealed.decision(variant), onsets)
+                verdicts.append(verdict)
                 rows[variant].append(_row(unit.name, verdict, times))
+                if variant in runs:
+                    _count(counted[variant], unit.name, verdict, runs[variant].score, len(times))
+            for said in dict.fromkeys(one.abstains for one in runs.values() if one.abstains):
+                run.remark(f"{unit.name}: a network {said}")
             run.remark(_sentence(rows[RULES][-1]))
             forecasts.append(_forecasts(times, replay.smoothed))
             if run.pictures:
@@ -131,6 +156,7 @@ class RunToFailureProtocol:
                 judged=judged[variant],
                 rows=rows[variant],
                 unreadable=len(unreadable),
+                more=counted.get(variant, {}),
             )
             for variant in judged
         ]
@@ -149,6 +175,7 @@ def _replay(waveforms: Waveforms, rules: CumulativeSumRules) -> _Replay:
     score = np.full(n, np.nan)
     smoothed = np.full(n, np.nan)
     stood = {variant: np.zeros(n, bool) for variant in VARIANTS}
+    rows: list[ChannelRows] = []
     learning = LearningSettings((baseline - 0.5) * duration_s, MIN_BASELINE)
     for channel in range(waveforms.stretches[0].shape[1]):
         detector = BaselineDetector(learning)
@@ -158,6 +185,8 @@ def _replay(waveforms: Waveforms, rules: CumulativeSumRules) -> _Replay:
             for variant, name in OTHERS.items()
         }
         recent: deque[bool] = deque(maxlen=_OF)
+        values: list[Float32Array] = []
+        learned = n
         for first in range(0, n, _CHUNK):
             chunk = waveforms.stretches[first : first + _CHUNK]
             batch = WindowBatch(
@@ -173,7 +202,10 @@ def _replay(waveforms: Waveforms, rules: CumulativeSumRules) -> _Replay:
             for i, features in enumerate(extractor.extract(batch), first):
                 for variant, (other, its_test) in others.items():
                     stood[variant][i] |= _alarms(its_test, other.observe(features))
+                values.append(features.values)
                 judged = detector.observe(features)
+                if learned == n and detector.is_learned(features.channel_id, features.operating_state):
+                    learned = len(values)
                 if judged is None:
                     continue
                 score[i] = np.fmax(score[i], judged.unsmoothed)
@@ -181,7 +213,11 @@ def _replay(waveforms: Waveforms, rules: CumulativeSumRules) -> _Replay:
                 stood[RULES][i] |= _alarms(test, judged)
                 recent.append(judged.value >= 1.0)
                 stood[FIVE_OF_SIX][i] |= sum(recent) >= _NEEDED
-    return _Replay(score, smoothed, {k: [int(i) for i in np.flatnonzero(v)] for k, v in stood.items()})
+        own = detector.baseline_of(str(channel), "no tags")
+        if own is not None:
+            rows.append(ChannelRows(np.array(values), learned, own))
+    alarms = {k: [int(i) for i in np.flatnonzero(v)] for k, v in stood.items()}
+    return _Replay(score, smoothed, alarms, rows)
 
 
 def _alarms(test: CumulativeSum, score: AnomalyScore | None) -> bool:
@@ -223,6 +259,14 @@ def _forecasts(times: Float64Array, smoothed: Float64Array) -> _ForecastCount:
     return _ForecastCount(given, inside, abstained)
 
 
+def _count(counted: dict[str, Any], name: str, judged: AlarmsJudged, score: Float64Array, n: int) -> None:
+    """What of one run the gate compares."""
+    found = judged.first_alarm is not None
+    counted.setdefault("alarm_events", {})[name] = [judged.false_events, int(found)]
+    counted.setdefault("first_alarms", {})[name] = judged.first_alarm
+    counted.setdefault("by_run", {})[name] = run_area(score, judged.onsets, baseline_snapshots(n))
+
+
 def _row(name: str, judged: AlarmsJudged, times: Float64Array) -> dict[str, Any]:
     first = judged.first_alarm
     onsets = judged.onsets
@@ -262,10 +306,11 @@ def _result(
     judged: Sequence[AlarmsJudged],
     rows: Sequence[Mapping[str, Any]],
     unreadable: int,
+    more: Mapping[str, Any],
 ) -> TaskResult:
     found = [verdict for verdict in judged if verdict.first_alarm is not None]
     delays = {
-        label: sorted(row[label] for row in rows if row[label] is not None)
+        label: sorted(row[label] for row in rows if row.get(label) is not None)
         for label in ("delay_a", "delay_b", "delay_c")
     }
     false_events = sum(verdict.false_events for verdict in judged)
@@ -280,7 +325,12 @@ def _result(
             "false_events": false_events,
             **{label: float(median(values)) if values else None for label, values in delays.items()},
         },
-        counts={"unreadable": unreadable, **{f"{label}_of_each": values for label, values in delays.items()}},
+        counts={
+            "unreadable": unreadable,
+            **{f"{label}_of_each": values for label, values in delays.items()},
+            **more,
+            **({"abstained": abstained} if (abstained := sum("abstains" in row for row in rows)) else {}),
+        },
         units=rows,
         rates=[
             Rate("found", len(found), len(judged)),

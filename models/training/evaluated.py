@@ -6,12 +6,16 @@ runtime that is installed, through the same backends as on a box. Reads no label
 As the other detectors do, it judges a row by the group (session, speed) it fits best: deviations are counted
 from each group's centre, and the smallest distance is the score. Each column has its own limit, fitted in its
 runtime on the rows that said when to stop, and scores are in limits: 1.0 may be an alarm.
+
+A temporal network takes the rows of a group for one sequence when it learns, and the rows of one call for one
+when it scores: the first eight of these have no score yet.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -22,6 +26,7 @@ from models.backend import InferenceBackend
 from models.backends.network import BackendOptions
 from models.backends.table import backend_named
 from models.baseline import FeatureScale
+from models.detectors.catalogue import detectors
 from models.detectors.columns import (
     Columns,
     GroupArray,
@@ -33,11 +38,13 @@ from models.detectors.columns import (
     group_labels,
 )
 from models.detectors.one_class import Fitted, OneClassDetector
-from models.errors import ManifestError, ModelStateError
+from models.errors import ManifestError, ModelStateError, TooFewRowsError
+from models.evaluation.result import FUSED
 from models.manifest import ModelKind, ModelManifest, Precision
 from models.network import LayerNetwork
-from models.network_score import NetworkForm, NetworkSpec, prepare
+from models.network_score import NetworkSpec, prepare
 from models.training.fitting import REACH, FitSettings, NetworkKind, fit
+from models.training.fused import FusedDetector
 from models.training.judging import fitted_limit
 from models.training.making import output_spread
 from models.training.quantiser import LEAST_ROWS, MOST_ROWS, quantise
@@ -54,6 +61,7 @@ from models.training.runtime_files import (
 
 EPOCHS = 60
 WEIGHT_BITS = 7  # of U8S8: what an evaluation prints must not depend on this box's processor
+LEAST_ITEMS = 12  # of a temporal network: what any detector beside the baseline must be given
 _STOP_SHARE = 0.25  # of each group, its end
 _MOST_LEARNED = 2000  # rows; beyond, evenly drawn
 _AT_ONCE = 4096
@@ -74,17 +82,35 @@ class FittedNetwork:
         """See `Fitted.score`."""
         values = np.atleast_2d(np.asarray(rows, dtype=np.float64))
         result = np.full(len(values), np.inf)
+        history = self.history
+        scored = result[history:]
         for group in range(len(self.columns.centres)):
-            z = self.columns.deviations(values, group).astype(np.float32)
+            z = _items(self.columns.deviations(values, group).astype(np.float32), self.steps)
             for first in range(0, len(z), _AT_ONCE):
                 part = slice(first, first + _AT_ONCE)
-                result[part] = np.minimum(result[part], self.backend.infer(z[part]))
+                scored[part] = np.minimum(scored[part], self.backend.infer(z[part]))
+        result[:history] = np.nan  # no score yet
         result[self.columns.says_nothing(values)] = np.nan
         return result / self.limit
 
-    def with_limit_of(self, rows: Float64Array, labels: GroupArray) -> Self:
-        """The same with the limit of these healthy rows, in order of time within their groups."""
-        return replace(self, limit=fitted_limit(self.score(rows) * self.limit, labels))
+    @property
+    def steps(self) -> int:
+        """Rows of an item; 0 where an item is a row."""
+        shape = self.manifest.input_shape
+        return shape[0] if len(shape) == 2 else 0
+
+    @property
+    def history(self) -> int:
+        """How many rows before a row it must have seen."""
+        return max(0, self.steps - 1)
+
+    def with_limit_of(self, rows: Float64Array, labels: GroupArray, judged: npt.NDArray[np.bool_]) -> Self:
+        """The same with the limit of those of the healthy rows that are to judge, in order of time within
+        their groups; the others are what lay before them."""
+        raw = np.full(len(rows), np.nan)
+        for label in np.unique(labels):
+            raw[labels == label] = self.score(rows[labels == label]) * self.limit
+        return replace(self, limit=fitted_limit(raw[judged], labels[judged]))
 
     def state(self) -> State:
         """See `Fitted.state`."""
@@ -111,15 +137,30 @@ class FittedNetwork:
         return cls(columns_from(state), manifest, artefact, backend, limit)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class _Trained:
     """One training, and what every runtime runs of it."""
 
     columns: Columns
-    manifest: ModelManifest
-    files: dict[str, RuntimeFile]  # by column
-    until: Float64Array  # rows that said when to stop
-    until_of: GroupArray
+    kind: NetworkKind
+    spec: NetworkSpec
+    network: LayerNetwork
+    calibration: Float32Array
+    rows: Float64Array  # healthy ones, group by group
+    labels: GroupArray
+    ends: npt.NDArray[np.bool_]  # which of them said when to stop
+
+    def file(self, column: str) -> RuntimeFile:
+        """What runs in this column. Other runtimes' files are written once one of them is asked for."""
+        return (self._reference if ":" not in column else self._others)[column]
+
+    @cached_property
+    def _reference(self) -> dict[str, RuntimeFile]:
+        return _by_column(reference_files(self.network, quantise(self.network, self.calibration)))
+
+    @cached_property
+    def _others(self) -> dict[str, RuntimeFile]:
+        return _by_column(runtime_files(self.network, self.calibration, WEIGHT_BITS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +170,13 @@ class Networks:
     kind: NetworkKind
     scale: ScaleRules
     seed: int = 0
+    beside: str = ""  # the statistical detector that each is also fused with; "" none
     runtimes: tuple[str, ...] = field(default_factory=runtimes_here, repr=False)
     _trained: dict[str, _Trained] = field(default_factory=dict, repr=False)
 
     def detectors(self) -> dict[str, OneClassDetector]:
-        """The detectors by the name of their column: `int8` and `float32` by the reference come first."""
+        """The detectors by the name of their column: `int8` and `float32` by the reference come first, then
+        both fused with the statistical detector, then other runtimes."""
         first = [str(Precision.INT8), str(Precision.FLOAT32)]
         others = [
             f"{precision}:{runtime}"
@@ -141,32 +184,48 @@ class Networks:
             for runtime in self.runtimes
             if runtime != NUMPY and not (runtime == "litert" and precision == "float32")
         ]
-        return {name: _NetworkDetector(self, name) for name in (*first, *others)}
+        single: dict[str, OneClassDetector] = {name: _NetworkDetector(self, name) for name in first}
+        fused: dict[str, OneClassDetector] = {}
+        if self.beside:
+            statistical = {self.beside: detectors(self.scale)[self.beside]}
+            fused = {
+                f"{name}{FUSED}": FusedDetector({**statistical, "network": part})
+                for name, part in single.items()
+            }
+        return {**single, **fused, **{name: _NetworkDetector(self, name) for name in others}}
 
     def trained(self, rows: npt.ArrayLike, groups: npt.ArrayLike | None) -> _Trained:
-        """The network of these rows, trained once, in the files of every runtime."""
+        """The network of these rows, trained once. Raises TooFewRowsError where they make too few items."""
         values = np.atleast_2d(np.asarray(rows, dtype=np.float64))
         labels = group_labels(groups, len(values))
         columns = fit_columns(values, labels, self.scale)
         order = np.argsort(labels, kind="stable")
         values, labels = values[order], labels[order]
-        z = np.concatenate(
-            [columns.deviations(values[labels == group], group) for group in range(int(labels.max()) + 1)]
-        ).astype(np.float32)
+        parts = [
+            columns.deviations(values[labels == group], group).astype(np.float32)
+            for group in range(int(labels.max()) + 1)
+        ]
         ends = _ends(labels)
-        key = hashlib.sha256(z.tobytes() + ends.tobytes()).hexdigest()
+        key = hashlib.sha256(np.concatenate(parts).tobytes() + ends.tobytes()).hexdigest()
         if key not in self._trained:
-            learn, until = (_evenly(part) for part in (z[~ends], z[ends]))
-            network, spec = self._taught(columns, learn, until)
-            calibration = _calibration(learn, self.seed)
-            files = (
-                runtime_files(network, calibration, WEIGHT_BITS)
-                if self.runtimes != (NUMPY,)
-                else reference_files(network, quantise(network, calibration))
+            steps = self.kind.steps
+            items = np.concatenate([_items(part, steps) for part in parts])
+            # an item belongs to where its last row does: the row that is foretold
+            lasts = np.concatenate(
+                [ends[labels == group][max(0, steps - 1) :] for group in range(len(parts))]
             )
-            named = {_column(file): file for file in files if file.entry.backend != TENSORRT}
-            manifest = _manifest(spec, files[0], self.kind)
-            self._trained[key] = _Trained(columns, manifest, named, values[ends], labels[ends])
+            learn, until = items[~lasts], items[lasts]
+            if steps and (len(learn) < LEAST_ITEMS or not len(until)):
+                raise TooFewRowsError(
+                    f"abstains: {len(values)} rows in {len(parts)} sequences make {len(learn)} items of"
+                    f" {steps} rows to learn from and {len(until)} to stop by; needs {LEAST_ITEMS} and 1"
+                )
+            learn, until = _evenly(learn), _evenly(until)
+            network, spec = self._taught(columns, learn, until)
+            calibration = _calibration(spec, learn, self.seed)
+            self._trained[key] = _Trained(
+                columns, self.kind, spec, network, calibration, values, labels, ends
+            )
         return self._trained[key]
 
     def _taught(
@@ -175,10 +234,11 @@ class Networks:
         fitted = fit(self.kind, learn, until, FitSettings(seed=self.seed, most_epochs=EPOCHS))
         outputs = fitted.network.layers[-1].outputs
         target = np.array(fitted.target, dtype=np.float64)
-        open_spec = _spec(columns, np.ones(outputs), target)
+        open_spec = _spec(self.kind, columns, np.ones(outputs), target)
         prepared = prepare(open_spec, until)
         rest = prepared.target - fitted.network.run(prepared.inputs)
-        return fitted.network, _spec(columns, output_spread(rest, bool(fitted.target)), target)
+        spread = output_spread(rest, bool(fitted.target))
+        return fitted.network, _spec(self.kind, columns, spread, target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,18 +247,32 @@ class _NetworkDetector:
     column: str
 
     def fit(self, rows: npt.ArrayLike, groups: npt.ArrayLike | None = None) -> Fitted:
-        """See `OneClassDetector.fit`. Raises ModelError where the runtime cannot run its file."""
+        """See `OneClassDetector.fit`. Raises ModelError where the runtime cannot run its file, and
+        TooFewRowsError where the rows cannot teach a network of this kind."""
         trained = self.networks.trained(rows, groups)
-        file = trained.files[self.column]
-        entry = replace(file.entry, golden_outputs=())
-        manifest = replace(trained.manifest, artefacts=(entry,))
+        file = trained.file(self.column)
+        manifest = _manifest(trained.spec, file, trained.kind)
         fitted = FittedNetwork(trained.columns, manifest, file.content, loaded(manifest, file))
-        return fitted.with_limit_of(trained.until, trained.until_of)
+        return fitted.with_limit_of(trained.rows, trained.labels, trained.ends)
+
+
+def _by_column(files: list[RuntimeFile]) -> dict[str, RuntimeFile]:
+    return {_column(file): file for file in files if file.entry.backend != TENSORRT}
 
 
 def _column(file: RuntimeFile) -> str:
     precision, backend = file.entry.precision, file.entry.backend
     return str(precision) if backend == NUMPY else f"{precision}:{backend}"
+
+
+def _items(rows: Float32Array, steps: int) -> Float32Array:
+    """Rows of one sequence as a network's items: themselves, or `(n - steps + 1, steps, n_columns)`."""
+    if not steps:
+        return rows
+    if len(rows) < steps:
+        return np.zeros((0, steps, rows.shape[1]), np.float32)
+    seen = np.lib.stride_tricks.sliding_window_view(rows, steps, axis=0)
+    return np.ascontiguousarray(seen.transpose(0, 2, 1))
 
 
 def _manifest(spec: NetworkSpec, file: RuntimeFile, kind: NetworkKind) -> ModelManifest:
@@ -209,29 +283,30 @@ def _manifest(spec: NetworkSpec, file: RuntimeFile, kind: NetworkKind) -> ModelM
         version="fold",
         kind=ModelKind.ANOMALY_SCORE,
         feature_names=tuple(f"deviation_{i}" for i in range(n)),
-        input_shape=(n,),
+        input_shape=(kind.steps, n) if kind.steps else (n,),
         extractor_version="",
-        artefacts=(file.entry,),
+        artefacts=(replace(file.entry, golden_outputs=()),),
         network=spec,
     )
 
 
-def _calibration(learn: Float32Array, seed: int) -> Float32Array:
-    """100 to 1000 rows that taught, a quarter of them raised up to the reach."""
+def _calibration(spec: NetworkSpec, learn: Float32Array, seed: int) -> Float32Array:
+    """What the network sees of 100 to 1000 items that taught, a quarter of them raised up to the reach."""
     chance = np.random.Generator(np.random.PCG64(seed + 3))
-    rows = np.tile(learn, (-(-LEAST_ROWS // len(learn)), 1)) if len(learn) < LEAST_ROWS else learn
+    rows = np.concatenate([learn] * -(-LEAST_ROWS // len(learn))) if len(learn) < LEAST_ROWS else learn
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_ROWS)).astype(int)].copy()
     far = np.arange(len(rows)) % 4 == 3
     rows[far] = raised(rows[far], chance, 1.0, REACH)
-    clipped: Float32Array = np.clip(rows, -REACH, REACH)
-    return clipped
+    return prepare(spec, rows).inputs
 
 
-def _spec(columns: Columns, output_spread: Float64Array, target: Float64Array) -> NetworkSpec:
+def _spec(
+    kind: NetworkKind, columns: Columns, output_spread: Float64Array, target: Float64Array
+) -> NetworkSpec:
     """Deviations are taken as they are: `Columns` made them."""
     n = int(columns.used.sum())
     return NetworkSpec(
-        form=NetworkForm.EMBEDDING if len(target) else NetworkForm.RECONSTRUCTION,
+        form=kind.form,
         scales=(FeatureScale.LINEAR,) * n,
         columns=tuple(range(n)),
         centre=(0.0,) * n,
