@@ -30,6 +30,8 @@ from dsp.samples import Gap, GapCause
 
 logger = logging.getLogger(__name__)
 
+SAVE_AGAIN_NS = 60_000_000_000  # after a disk that did not take what was learned
+
 
 class Watch(Protocol):
     """Who raises the appliance's own alarms."""
@@ -77,12 +79,12 @@ class InspectionLine:
         watch: Watch,
         listeners: tuple[LineListener, ...] = (),
         keep: Callable[[PartVerdict, Picture], Awaitable[None]] | None = None,
-        save: Callable[[dict[str, Any]], Awaitable[None]] | None = None,
+        save: Callable[[dict[str, Any]], Awaitable[bool]] | None = None,
         record_gap: Callable[[Gap], None] = lambda _gap: None,
         pressed: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`keep` takes pictures of parts that matter, `save` what was learned; `pressed`: the box has so much
-        to do that pictures are given up."""
+        """`keep` takes pictures of parts that matter, `save` what was learned, and says whether it could;
+        `pressed`: the box has so much to do that pictures are given up."""
         self.camera, self.knowledge, self.settings = camera, knowledge, settings
         self._clock, self._counters, self._watch = clock, counters, watch
         self._listeners, self._keep, self._save = listeners, keep, save
@@ -93,6 +95,7 @@ class InspectionLine:
         self._something = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"inspection {camera.camera_id}")
         self._number = 0
+        self._saved, self._save_ns = knowledge.learned, -SAVE_AGAIN_NS
         self.last: PartVerdict | None = None
 
     @property
@@ -185,9 +188,18 @@ class InspectionLine:
         else:
             self._rules.fell_back(look.trouble)
             await self._decide(self._verdict(part, look), picture)
-        if look.learned and self._save is not None:
+        if look.learned:
             logger.info("good parts are learned camera=%s", self.camera_id)
-            await self._save(self.knowledge.state())
+        await self._keep_knowledge()
+
+    async def _keep_knowledge(self) -> None:
+        """What was learned goes to the disk, once that takes it: a restart must not learn anew in silence."""
+        now_ns = self._clock.monotonic_ns()
+        if self._save is None or self._saved or not self.knowledge.learned:
+            return
+        if now_ns - self._save_ns >= SAVE_AGAIN_NS:
+            self._save_ns = now_ns
+            self._saved = await self._save(self.knowledge.state())
 
     def _verdict(self, part: Part, look: Look) -> PartVerdict:
         now_ns = self._clock.monotonic_ns()
