@@ -30,6 +30,7 @@ from dsp.samples import Gap, GapCause
 
 logger = logging.getLogger(__name__)
 
+APART_NS = 1000
 SAVE_AGAIN_NS = 60_000_000_000  # after a disk that did not take what was learned
 
 
@@ -94,7 +95,7 @@ class InspectionLine:
         self.meter = StageMeter()
         self._something = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"inspection {camera.camera_id}")
-        self._number = 0
+        self._number, self._stamp_ns = 0, -APART_NS
         self._saved, self._save_ns = knowledge.learned, -SAVE_AGAIN_NS
         self.last: PartVerdict | None = None
 
@@ -128,7 +129,9 @@ class InspectionLine:
     def put(self, item: Frame | FrameMissed) -> None:
         """A part arrived: it gets its number, and the line is told that it waits."""
         self._number += 1
-        part = Part(self.camera_id, self._number, item.taken_ns, item.name)
+        # A client tells by the time which values belong together: no two parts have the same.
+        self._stamp_ns = max(item.taken_ns, self._stamp_ns + APART_NS)
+        part = Part(self.camera_id, self._number, item.taken_ns, item.name, self._stamp_ns)
         for listener in self._listeners:
             listener.part_arrived(part)
         queued = (
@@ -136,9 +139,11 @@ class InspectionLine:
             if isinstance(item, Frame)
             else QueuedPart(part, None, WhyNone.MISSING, item.reason)
         )
-        dropped = self.queue.put(queued)
+        dropped, crowded_out = self.queue.put(queued)
         if dropped is not None:
             self._give_up(dropped.part)
+        if crowded_out is not None:  # the line heard of newer ones long ago, but it was a part
+            self._counters.add(Counter.PARTS_NO_VERDICT, self.camera_id)
         self._something.set()
 
     async def run(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from appliance import inspection_queue
 from appliance.alarms.system import SystemCondition
 from appliance.capture_care import stored_captures
 from appliance.capture_segment import PICTURE_UNIT, decode_segment
@@ -298,6 +299,19 @@ async def test_values_of_one_part_bear_one_time_and_no_old_verdict_meets_a_new_n
         assert len({one.source_time_ns for one in told.values()}) == 1
 
 
+async def test_no_two_parts_bear_one_time(tmp_path: Path) -> None:
+    """A client tells by it that a verdict and a number belong together."""
+    async with inspection_rig(tmp_path) as rig:
+        now_ns = rig.house.clock.monotonic_ns()
+        for name in ("missed before", "the same trigger's", "of a clock tick before"):
+            rig.line.put(FrameMissed(now_ns, name, "no picture"))
+            now_ns -= name.startswith("the")
+        arrived = [one for one in rig.published if one.path.endswith("part_number")]
+        times = [one.source_time_ns // 100 for one in arrived]  # OPC UA counts in 100 ns
+        assert len(times) == len(set(times)) == 3
+        assert times == sorted(times)
+
+
 async def test_numbers_go_on_after_a_restart_and_alarms_that_stood_stand_until_denied(tmp_path: Path) -> None:
     parts = DrawnParts(15)
     async with inspection_rig(tmp_path) as rig:
@@ -321,3 +335,17 @@ async def test_alarms_of_a_camera_that_is_not_configured_any_more_clear(tmp_path
         assert rig.condition("picture-unusable")
         await rig.house.watch.cameras_are([])
         assert not rig.condition("picture-unusable")
+
+
+async def test_no_part_of_a_flood_is_left_uncounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than the queue remembers: they leave it, and are parts without a verdict all the same."""
+    monkeypatch.setattr(inspection_queue, "MOST_PARTS", 50)
+    parts = DrawnParts(16)
+    async with inspection_rig(tmp_path, LineSettings(10.0, queue_frames=2)) as rig:
+        await rig.teach(parts)
+        for number in range(70):
+            rig.line.put(FrameMissed(number, "x", "no picture"))
+        rig.arrive(parts.good())
+        await rig.line.work_off()
+        assert rig.counted(*RESULTS) == (1, 0, LEARN + 70)
+        assert rig.listener.verdicts[-1].part.number == LEARN + 71
