@@ -97,6 +97,7 @@ class InspectionLine:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"inspection {camera.camera_id}")
         self._number, self._stamp_ns = 0, -APART_NS
         self._saved, self._save_ns = knowledge.learned, -SAVE_AGAIN_NS
+        self._uncounted = False  # the part that is inspected now
         self.last: PartVerdict | None = None
 
     @property
@@ -147,16 +148,27 @@ class InspectionLine:
         self._something.set()
 
     async def run(self) -> None:
-        """Inspect parts as they come, for ever."""
-        while True:
-            await self._something.wait()
-            self._something.clear()
-            await self.work_off()
+        """Inspect parts as they come, for ever. What waits at a stop are parts without a verdict."""
+        self._something.set()  # what waited when a fault ended it waits still
+        try:
+            while True:
+                await self._something.wait()
+                self._something.clear()
+                await self.work_off()
+        except asyncio.CancelledError:
+            while self.queue.take() is not None:
+                self._counters.add(Counter.PARTS_NO_VERDICT, self.camera_id)
+            raise
 
     async def work_off(self) -> None:
         """Inspect all that waits."""
         while (queued := self.queue.take()) is not None:
-            await self._inspect(queued)
+            self._uncounted = True
+            try:
+                await self._inspect(queued)
+            finally:
+                if self._uncounted:  # cut short by a stop, or by a fault of ours
+                    self._counters.add(Counter.PARTS_NO_VERDICT, self.camera_id)
 
     def close(self) -> None:
         """End its thread."""
@@ -233,6 +245,7 @@ class InspectionLine:
             await self._keep(verdict, picture)
 
     def _count(self, verdict: PartVerdict) -> None:
+        self._uncounted = False
         add, camera_id = self._counters.add, self.camera_id
         if verdict.result is PartResult.NONE:
             add(Counter.PARTS_NO_VERDICT, camera_id)

@@ -20,7 +20,7 @@ from appliance.counters import Counter
 from appliance.inspection_knowledge import CameraKnowledge
 from appliance.inspection_line import LineSettings
 from appliance.inspection_pictures import PictureKeeper
-from appliance.inspection_verdict import PartResult, WhyNone
+from appliance.inspection_verdict import PartResult, PartVerdict, WhyNone
 from appliance.journal.record import RecordKind
 from appliance.publishers.publisher import ValueStatus
 from appliance.sources.camera import FrameMissed, Picture
@@ -349,3 +349,35 @@ async def test_no_part_of_a_flood_is_left_uncounted(tmp_path: Path, monkeypatch:
         await rig.line.work_off()
         assert rig.counted(*RESULTS) == (1, 0, LEARN + 70)
         assert rig.listener.verdicts[-1].part.number == LEARN + 71
+
+
+async def test_a_part_is_counted_once_even_when_its_inspection_is_cut_short(tmp_path: Path) -> None:
+    """By an orderly stop, with more parts that wait; by a fault of ours on the way to the line."""
+    parts, model = DrawnParts(17), Model()
+    async with inspection_rig(
+        tmp_path, LineSettings(10.0, queue_frames=2), lambda: CameraKnowledge(LEARN, model)
+    ) as rig:
+        model.go.clear()
+        for _ in range(3):
+            rig.arrive(parts.good())
+        running = asyncio.create_task(rig.line.run())
+        async with asyncio.timeout(20):
+            while not rig.listener.verdicts:
+                await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        model.go.set()
+        assert rig.counted(*RESULTS) == (0, 0, 3)
+        assert rig.line.queue.take() is None
+
+        def broken(verdict: PartVerdict) -> None:
+            raise RuntimeError("a fault of ours")
+
+        told, rig.listener.part_decided = rig.listener.part_decided, broken  # type: ignore[method-assign]
+        rig.arrive(parts.good())
+        with pytest.raises(RuntimeError):
+            await rig.line.work_off()
+        rig.listener.part_decided = told  # type: ignore[method-assign]
+        assert rig.counted(*RESULTS) == (0, 0, 4)
+        await rig.show(parts.good())
+        assert rig.counted(*RESULTS) == (1, 0, 4)
