@@ -310,22 +310,8 @@ class ApplianceSettings(Settings):
     drill: DrillSettings | None = None
     models: ModelsSettings | None = None
     cameras: Annotated[list[CameraSettings], Field(max_length=MAX_CAMERAS)] = Field(default_factory=list)
-    assets: Annotated[
-        list[AssetSettings],
-        Field(
-            min_length=1,
-            max_length=100,
-            description="one [[assets]] table for each machine, as in image/stethos.sample.toml",
-        ),
-    ]
-    sources: Annotated[
-        list[SourceSettings],
-        Field(
-            min_length=1,
-            max_length=100,
-            description="one [[sources]] table for each sensor and server, as in image/stethos.sample.toml",
-        ),
-    ]
+    assets: Annotated[list[AssetSettings], Field(max_length=100)] = Field(default_factory=list)
+    sources: Annotated[list[SourceSettings], Field(max_length=100)] = Field(default_factory=list)
 
 
 UNITS: dict[str, dict[str, tuple[float, str]]] = {

@@ -56,6 +56,7 @@ class Finding:
 def findings(settings: ApplianceSettings) -> list[Finding]:
     """Every broken rule, in the order of the file."""
     return [
+        *_something(settings),
         *_station(settings.station),
         *_web(settings.web),
         *_central(settings),
@@ -71,6 +72,22 @@ def findings(settings: ApplianceSettings) -> list[Finding]:
         *_models(settings),
         *_cameras(settings),
     ]
+
+
+def _something(settings: ApplianceSettings) -> Iterator[Finding]:
+    """There is something to listen to or to look at: machines with what measures them, cameras, or both."""
+    sample = "as in image/stethos.sample.toml"
+    if settings.cameras and not settings.assets and not settings.sources:
+        return
+    if not (settings.assets or settings.sources):
+        reason = "names no machine and no camera: there is nothing to do"
+        yield Finding("", reason, f"Add [[assets]] with [[sources]], or [[cameras]], {sample}.")
+    elif not settings.assets:
+        reason = "is missing: what is measured belongs to a machine"
+        yield Finding("assets", reason, f"Add an [[assets]] table for each machine, {sample}.")
+    elif not settings.sources:
+        reason = "is missing: nothing measures the machines"
+        yield Finding("sources", reason, f"Add a [[sources]] table for each sensor and server, {sample}.")
 
 
 def _cameras(settings: ApplianceSettings) -> Iterator[Finding]:
@@ -299,7 +316,7 @@ def _channels(settings: ApplianceSettings) -> Iterator[Finding]:
         for k, entry in enumerate(entries):
             key = f"sources[{i}].{part}[{k}]"
             named.append((f"{key}.channel", entry.channel))
-            if entry.asset not in known:
+            if known and entry.asset not in known:
                 close = difflib.get_close_matches(entry.asset, known, n=1, cutoff=0.5)
                 hint = f"Did you mean {close[0]}?" if close else f"Machines are: {', '.join(known)}."
                 yield Finding(f"{key}.asset", f'there is no machine "{entry.asset}"', hint)

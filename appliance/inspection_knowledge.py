@@ -55,6 +55,7 @@ class CameraKnowledge:
         self._reference: ReferenceDifference | None = None
         self._figures: list[PictureFigures] = []
         self._learner: ReferenceLearner | None = None
+        self.forgotten = ""  # why what was learned before cannot be used: nobody asked for learning anew
 
     @property
     def learned(self) -> bool:
@@ -83,7 +84,8 @@ class CameraKnowledge:
         if inspection is not None or trouble:
             return Look(inspection, trouble=trouble, learned=learned)
         n, needed = self.progress
-        return Look(None, learning=f"{n} of {needed} pictures of good parts are learned", learned=learned)
+        learning = f"{n} of {needed} pictures of good parts are learned"
+        return Look(None, learning=learning, trouble=self.forgotten, learned=learned)
 
     def _inspected(self, picture: UInt8Array) -> tuple[Inspection | None, str]:
         trouble = ""

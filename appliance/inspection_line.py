@@ -30,6 +30,9 @@ from dsp.samples import Gap, GapCause
 
 logger = logging.getLogger(__name__)
 
+APART_NS = 1000
+SAVE_AGAIN_NS = 60_000_000_000  # after a disk that did not take what was learned
+
 
 class Watch(Protocol):
     """Who raises the appliance's own alarms."""
@@ -77,12 +80,12 @@ class InspectionLine:
         watch: Watch,
         listeners: tuple[LineListener, ...] = (),
         keep: Callable[[PartVerdict, Picture], Awaitable[None]] | None = None,
-        save: Callable[[dict[str, Any]], Awaitable[None]] | None = None,
+        save: Callable[[dict[str, Any]], Awaitable[bool]] | None = None,
         record_gap: Callable[[Gap], None] = lambda _gap: None,
         pressed: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`keep` takes pictures of parts that matter, `save` what was learned; `pressed`: the box has so much
-        to do that pictures are given up."""
+        """`keep` takes pictures of parts that matter, `save` what was learned, and says whether it could;
+        `pressed`: the box has so much to do that pictures are given up."""
         self.camera, self.knowledge, self.settings = camera, knowledge, settings
         self._clock, self._counters, self._watch = clock, counters, watch
         self._listeners, self._keep, self._save = listeners, keep, save
@@ -92,7 +95,9 @@ class InspectionLine:
         self.meter = StageMeter()
         self._something = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"inspection {camera.camera_id}")
-        self._number = 0
+        self._number, self._stamp_ns = 0, -APART_NS
+        self._saved, self._save_ns = knowledge.learned, -SAVE_AGAIN_NS
+        self._uncounted = False  # the part that is inspected now
         self.last: PartVerdict | None = None
 
     @property
@@ -125,7 +130,9 @@ class InspectionLine:
     def put(self, item: Frame | FrameMissed) -> None:
         """A part arrived: it gets its number, and the line is told that it waits."""
         self._number += 1
-        part = Part(self.camera_id, self._number, item.taken_ns, item.name)
+        # A client tells by the time which values belong together: no two parts have the same.
+        self._stamp_ns = max(item.taken_ns, self._stamp_ns + APART_NS)
+        part = Part(self.camera_id, self._number, item.taken_ns, item.name, self._stamp_ns)
         for listener in self._listeners:
             listener.part_arrived(part)
         queued = (
@@ -133,22 +140,35 @@ class InspectionLine:
             if isinstance(item, Frame)
             else QueuedPart(part, None, WhyNone.MISSING, item.reason)
         )
-        dropped = self.queue.put(queued)
+        dropped, crowded_out = self.queue.put(queued)
         if dropped is not None:
             self._give_up(dropped.part)
+        if crowded_out is not None:  # the line heard of newer ones long ago, but it was a part
+            self._counters.add(Counter.PARTS_NO_VERDICT, self.camera_id)
         self._something.set()
 
     async def run(self) -> None:
-        """Inspect parts as they come, for ever."""
-        while True:
-            await self._something.wait()
-            self._something.clear()
-            await self.work_off()
+        """Inspect parts as they come, for ever. What waits at a stop are parts without a verdict."""
+        self._something.set()  # what waited when a fault ended it waits still
+        try:
+            while True:
+                await self._something.wait()
+                self._something.clear()
+                await self.work_off()
+        except asyncio.CancelledError:
+            while self.queue.take() is not None:
+                self._counters.add(Counter.PARTS_NO_VERDICT, self.camera_id)
+            raise
 
     async def work_off(self) -> None:
         """Inspect all that waits."""
         while (queued := self.queue.take()) is not None:
-            await self._inspect(queued)
+            self._uncounted = True
+            try:
+                await self._inspect(queued)
+            finally:
+                if self._uncounted:  # cut short by a stop, or by a fault of ours
+                    self._counters.add(Counter.PARTS_NO_VERDICT, self.camera_id)
 
     def close(self) -> None:
         """End its thread."""
@@ -185,9 +205,18 @@ class InspectionLine:
         else:
             self._rules.fell_back(look.trouble)
             await self._decide(self._verdict(part, look), picture)
-        if look.learned and self._save is not None:
+        if look.learned:
             logger.info("good parts are learned camera=%s", self.camera_id)
-            await self._save(self.knowledge.state())
+        await self._keep_knowledge()
+
+    async def _keep_knowledge(self) -> None:
+        """What was learned goes to the disk, once that takes it: a restart must not learn anew in silence."""
+        now_ns = self._clock.monotonic_ns()
+        if self._save is None or self._saved or not self.knowledge.learned:
+            return
+        if now_ns - self._save_ns >= SAVE_AGAIN_NS:
+            self._save_ns = now_ns
+            self._saved = await self._save(self.knowledge.state())
 
     def _verdict(self, part: Part, look: Look) -> PartVerdict:
         now_ns = self._clock.monotonic_ns()
@@ -216,6 +245,7 @@ class InspectionLine:
             await self._keep(verdict, picture)
 
     def _count(self, verdict: PartVerdict) -> None:
+        self._uncounted = False
         add, camera_id = self._counters.add, self.camera_id
         if verdict.result is PartResult.NONE:
             add(Counter.PARTS_NO_VERDICT, camera_id)

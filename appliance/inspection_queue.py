@@ -1,7 +1,8 @@
 """Parts on their way from a camera to its inspection: the oldest picture goes first when there are too many.
 
 Duty: the order of parts, which a part keeps that has lost its picture, so that nobody is told of part 8
-before part 7. Holds `capacity` pictures at most. Pure; counts nothing.
+before part 7. Holds `capacity` pictures at most, and so many parts that the oldest without a picture is given
+back at once beyond. Pure; counts nothing.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ class InspectionQueue:
         """Pictures that wait."""
         return len(self._pictures)
 
-    def put(self, queued: QueuedPart) -> QueuedPart | None:
-        """One more part; the one that lost its picture to it, if any."""
-        dropped: QueuedPart | None = None
+    def put(self, queued: QueuedPart) -> tuple[QueuedPart | None, QueuedPart | None]:
+        """One more part; the one that lost its picture to it, and the one that left, if any did."""
+        dropped, crowded_out = None, None
         if queued.picture is not None:
             if len(self._pictures) >= self.capacity:
                 dropped = self._pictures.popleft()
@@ -48,8 +49,9 @@ class InspectionQueue:
             self._pictures.append(queued)
         self._parts.append(queued)
         if len(self._parts) > MOST_PARTS:
-            self._parts.remove(next(one for one in self._parts if one.picture is None))
-        return dropped
+            crowded_out = next(one for one in self._parts if one.picture is None)
+            self._parts.remove(crowded_out)
+        return dropped, crowded_out
 
     def take(self) -> QueuedPart | None:
         """The oldest part; None where nothing waits."""

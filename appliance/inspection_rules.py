@@ -115,4 +115,5 @@ class InspectionRules:
         if not counted:
             return self._fallback
         why, n = counted.most_common(1)[0]
-        return f"{n} of the last {len(self._recent)} parts {_WORDS[why]}"
+        cause = f" ({self._fallback})" if why is WhyNone.FAILED and self._fallback else ""
+        return f"{n} of the last {len(self._recent)} parts {_WORDS[why]}{cause}"

@@ -8,14 +8,12 @@ from __future__ import annotations
 import io
 import logging
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from appliance.inspection_knowledge import CameraKnowledge
-from models.errors import ModelStateError
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +27,7 @@ def knowledge_path(state_dir: Path, camera_id: str) -> Path:
 
 
 def restore_knowledge(knowledge: CameraKnowledge, path: Path) -> str:
-    """Take up what a file holds; why not, where it cannot be used. Blocking."""
+    """Take up what a file holds; why not, where it cannot be used: nothing is taken over then. Blocking."""
     try:
         if path.stat().st_size > MOST_BYTES:
             return f"{path} is too large for what was learned of a camera"
@@ -38,9 +36,19 @@ def restore_knowledge(knowledge: CameraKnowledge, path: Path) -> str:
         knowledge.restore(state)
     except FileNotFoundError:
         return ""
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, ModelStateError) as error:
-        return f"{path} cannot be used ({error}): good parts are learned anew"
+    except (
+        Exception
+    ) as error:  # damage raises what it likes: zlib.error, NotImplementedError, MemoryError ...
+        return f"{path} cannot be used ({error or type(error).__name__}): good parts are learned anew"
     return ""
+
+
+def set_aside(path: Path) -> None:
+    """Keep a file that cannot be used beside the one that is learned anew. Blocking; raises nothing."""
+    try:
+        path.replace(path.with_name(f"{path.name}.damaged"))
+    except OSError as error:
+        logger.error("what was learned of a camera cannot be set aside path=%s error=%s", path, error)
 
 
 def keep_knowledge(state: dict[str, Any], path: Path) -> None:

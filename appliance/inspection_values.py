@@ -26,11 +26,11 @@ class CameraPublishing:
 
     def part_arrived(self, part: Part) -> None:
         """The verdict of the part before is withdrawn."""
-        self._tell_none(part.camera_id, ValueStatus.WAITING, self._utc(part.taken_ns), part.number, "")
+        self._tell_none(part.camera_id, ValueStatus.WAITING, self._utc(part.stamp_ns), part.number, "")
 
     def part_decided(self, verdict: PartVerdict) -> None:
         """The verdict, or that there is none."""
-        part, source_ns = verdict.part, self._utc(verdict.part.taken_ns)
+        part, source_ns = verdict.part, self._utc(verdict.part.stamp_ns)
         if verdict.result is PartResult.NONE:
             self._tell_none(part.camera_id, ValueStatus.NO_DATA, source_ns, part.number, verdict.reason)
             return

@@ -37,12 +37,13 @@ class WhyNone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part in front of a camera. `number` counts on over restarts; `taken_ns` is monotonic."""
+    """A part in front of a camera. `number` counts on over restarts; times are monotonic."""
 
     camera_id: str
     number: int
     taken_ns: int
     name: str  # of the picture
+    stamp_ns: int  # `taken_ns`, but no two parts of a camera have the same
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from appliance.asset_line import AssetLine
 from appliance.backfill import Backfill
 from appliance.backoff import Backoff
 from appliance.clock import Clock, SystemClock
-from appliance.config import ApplianceSettings
+from appliance.config import ApplianceSettings, SerialSettings
 from appliance.counters import Counter, Counters
 from appliance.dead_letters import DeadLetters
 from appliance.fresh_start import once_durable
@@ -244,8 +244,9 @@ class Appliance:
 
     def warm_up(self, told: Callable[[str], None]) -> None:
         """Compile or load the kernels before samples arrive. Blocking, seconds at the very first start."""
-        told("preparing the serial lines")
-        burst_deframer.warm_up()
+        if any(isinstance(source, SerialSettings) for source in self.settings.sources):
+            told("preparing the serial lines")
+            burst_deframer.warm_up()
         for line in self._lines:
             told(f"preparing the analysis of {line.asset_id}")
             line.analysis.warm_up()

@@ -27,7 +27,7 @@ from appliance.inspection_knowledge import CameraKnowledge
 from appliance.inspection_line import InspectionLine, LineListener, LineSettings
 from appliance.inspection_model import PictureModel
 from appliance.inspection_pictures import PictureKeeper
-from appliance.inspection_store import keep_knowledge, knowledge_path, restore_knowledge
+from appliance.inspection_store import keep_knowledge, knowledge_path, restore_knowledge, set_aside
 from appliance.inspection_views import InspectionViews
 from appliance.journal.journal import Journal
 from appliance.secret_file import secret_of
@@ -78,7 +78,9 @@ class Inspections:
             knowledge = CameraKnowledge(one.learn_pictures, model, preferred)
             path = knowledge_path(state_dir, one.id)
             if trouble := restore_knowledge(knowledge, path):
-                logger.warning("%s", trouble)
+                logger.error("%s", trouble)
+                knowledge.forgotten = trouble
+                set_aside(path)
             if captures is not None and one.pictures_per_hour:
                 self.keepers[one.id] = PictureKeeper(
                     one.id,
@@ -225,10 +227,12 @@ def _line_settings(settings: CameraBase) -> LineSettings:
 
 
 def _saving(path: Path) -> Callable[[dict[str, Any]], Any]:
-    async def save(state: dict[str, Any]) -> None:
+    async def save(state: dict[str, Any]) -> bool:
         try:
             await asyncio.to_thread(keep_knowledge, state, path)
         except OSError as error:
             logger.error("what was learned of a camera cannot be kept path=%s error=%s", path, error)
+            return False
+        return True
 
     return save

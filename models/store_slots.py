@@ -27,6 +27,7 @@ FORMAT = "stethos-model-slots-1"
 FILE = "slots.json"
 MAX_BYTES = 1 << 16
 _IDENTITY = re.compile(r"[0-9a-f]{64}")
+_HALF = re.compile(r"\.([0-9a-f]{64}\.zip|slots\.json)\..+")
 Use = Literal["network", "statistical"]
 
 
@@ -106,6 +107,8 @@ class SlotStore:
             if entry.shadow is None:
                 raise BundleError(f"slot {slot!r} has nothing in its shadow to promote")
             previous = entry.active or (None if before is None else before.identity)
+            if previous == entry.shadow:
+                raise BundleError(f"the bundle in the shadow of slot {slot!r} is active already")
             return replace(entry, active=entry.shadow, previous=previous, shadow=None)
 
         return self._change(slot, promoted, before)
@@ -123,13 +126,19 @@ class SlotStore:
     def _path(self, identity: str) -> Path:
         return self.folder / f"{identity}.zip"
 
+    def _has(self, identity: str) -> bool:
+        try:
+            return self.bundle(identity).identity == identity
+        except BundleError:  # not there, or damaged: it is written anew
+            return False
+
     def _change(
         self, slot: str, change: Callable[[SlotEntry], SlotEntry], bundle: Bundle | None = None
     ) -> SlotsState:
         with self._locked():
             state = self.read()
             entry = change(state.of(slot))
-            if bundle is not None and not self._path(bundle.identity).exists():
+            if bundle is not None and not self._has(bundle.identity):
                 write_bundle(bundle, self._path(bundle.identity))
             before = state.of(slot)
             for identity, was in ((entry.active, before.active), (entry.shadow, before.shadow)):
@@ -146,8 +155,9 @@ class SlotStore:
             "revision": state.revision,
             "slots": {name: asdict(entry) for name, entry in state.slots.items()},
         }
-        descriptor, name = tempfile.mkstemp(prefix=f".{FILE}.", dir=self.folder)
+        name = ""
         try:
+            descriptor, name = tempfile.mkstemp(prefix=f".{FILE}.", dir=self.folder)
             with os.fdopen(descriptor, "w") as file:
                 json.dump(content, file, indent=1, sort_keys=True)
                 file.flush()
@@ -157,13 +167,16 @@ class SlotStore:
         except OSError as error:
             raise BundleError(f"{self.folder / FILE}: cannot be written: {error.strerror}") from error
         finally:
-            Path(name).unlink(missing_ok=True)
+            if name:
+                Path(name).unlink(missing_ok=True)
 
     def _leave_out(self, state: SlotsState) -> None:
-        """Bundles that no slot names leave; what cannot be removed now is removed at the next change."""
+        """Bundles that no slot names leave, and what a killed change left half written: nobody else writes
+        now. What cannot be removed is removed at the next change."""
         kept = {f"{one}.zip" for e in state.slots.values() for one in (e.active, e.previous, e.shadow) if one}
-        for path in self.folder.glob("*.zip"):
-            if path.name not in kept and _IDENTITY.fullmatch(path.stem):
+        for path in list(self.folder.iterdir()):
+            bundle = path.suffix == ".zip" and _IDENTITY.fullmatch(path.stem) and path.name not in kept
+            if bundle or _HALF.fullmatch(path.name):
                 with contextlib.suppress(OSError):
                     path.unlink()
 

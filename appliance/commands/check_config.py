@@ -84,6 +84,10 @@ def _judged(settings: ApplianceSettings, asset: AssetSettings) -> dict[str, obje
 
 
 def _summary(settings: ApplianceSettings) -> str:
-    machines = ", ".join(asset.name for asset in settings.assets)
-    sources = ", ".join(f"{source.id} ({source.kind})" for source in settings.sources)
-    return f"machines: {machines}; sources: {sources}; state in {settings.station.state_dir}"
+    named = {
+        "machines": [asset.name for asset in settings.assets],
+        "sources": [f"{source.id} ({source.kind})" for source in settings.sources],
+        "cameras": [f"{camera.id} ({camera.kind})" for camera in settings.cameras],
+    }
+    parts = [f"{what}: {', '.join(names)}" for what, names in named.items() if names]
+    return "; ".join([*parts, f"state in {settings.station.state_dir}"])

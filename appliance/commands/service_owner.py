@@ -6,6 +6,7 @@ what they make is theirs.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -19,4 +20,5 @@ def give_to_owner_of(folder: Path, *made: Path) -> None:
         return
     owner = folder.stat()
     for path in made:
-        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        with contextlib.suppress(FileNotFoundError):  # the service replaces files of its own meanwhile
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)

@@ -77,12 +77,11 @@ class PictureReader:
 
     async def _picture(self, question: dict[str, Any], limit_s: float) -> ReadPicture:
         head, content = await self._asked(question, limit_s)
-        shape = tuple(head.get("shape") or ())
-        if len(shape) not in (2, 3) or shape[2:] not in ((), (3,)) or math.prod(shape) != len(content):
+        try:
+            return _read_picture(head, content)
+        except (TypeError, ValueError, OverflowError) as error:
             await self.close()
-            raise ReaderError("its reader gave what is no picture", lost=True)
-        picture = np.frombuffer(content, np.uint8).reshape(shape)
-        return ReadPicture(picture, int(head.get("age_ns", 0)), int(head.get("skipped", 0)))
+            raise ReaderError("its reader gave what is no picture", lost=True) from error
 
     async def _asked(self, question: dict[str, Any], limit_s: float) -> tuple[dict[str, Any], bytes]:
         async with self._one:
@@ -92,7 +91,7 @@ class PictureReader:
             except TimeoutError as error:
                 await self.close()
                 raise ReaderError(f"its reader did not answer within {limit_s:g} s", lost=True) from error
-            except (OSError, EOFError, ValueError) as error:
+            except (OSError, EOFError, ValueError, TypeError, LookupError, OverflowError) as error:
                 code = None if self._process is None else self._process.returncode
                 await self.close()
                 died = "died" if code is None else f"died (exit {code})"
@@ -135,3 +134,14 @@ class PictureReader:
         if not 0 <= size <= 3 * MOST_PIXELS:
             raise ValueError(size)
         return head, await process.stdout.readexactly(size)
+
+
+def _read_picture(head: dict[str, Any], content: bytes) -> ReadPicture:
+    """Raises TypeError, ValueError or OverflowError for what is no picture."""
+    shape = tuple(int(edge) for edge in head.get("shape") or ())
+    if len(shape) not in (2, 3) or shape[2:] not in ((), (3,)) or min(shape) < 1:
+        raise ValueError(shape)
+    age_ns, skipped = int(head.get("age_ns", 0)), int(head.get("skipped", 0))
+    if min(age_ns, skipped) < 0 or math.prod(shape) != len(content):
+        raise ValueError(age_ns, skipped, len(content))
+    return ReadPicture(np.frombuffer(content, np.uint8).reshape(shape), age_ns, skipped)

@@ -24,6 +24,10 @@ class Trigger(Protocol):
     fresh: bool  # the picture must arrive after the trigger
 
     async def wait(self) -> int:
+    def begin(self) -> None:
+        """The camera is there (again)."""
+        ...
+
         """Monotonic ns of the next trigger."""
         ...
 
@@ -38,6 +42,8 @@ class EveryFrame:
     fresh = False
 
     async def wait(self) -> int:
+    def begin(self) -> None: ...
+
         return time.monotonic_ns()
 
     def missed(self) -> int:
@@ -45,7 +51,8 @@ class EveryFrame:
 
 
 class TimeTrigger:
-    """Each `period_s`, without drift; what a slow picture took is not caught up."""
+    """Each `period_s`, without drift; what a slow picture took is not caught up. Time that passes without a
+    camera makes no parts."""
 
     fresh = True
 
@@ -56,6 +63,9 @@ class TimeTrigger:
         self._missed = 0
 
     async def wait(self) -> int:
+    def begin(self) -> None:
+        self._next_ns = None
+
         now_ns = self._monotonic_ns()
         due_ns = now_ns if self._next_ns is None else self._next_ns
         if now_ns > due_ns + self._period_ns:
@@ -92,6 +102,9 @@ class TagTrigger:
         for value in block.samples.tolist():
             high = value > HIGH
             if high and self._high is False:
+    def begin(self) -> None:
+        """What came without a camera was a part, too: it is told with the next one."""
+
                 self._edges_ns.append(self._monotonic_ns())
                 if len(self._edges_ns) > MOST_WAITING:
                     self._edges_ns.popleft()

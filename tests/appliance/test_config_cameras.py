@@ -56,6 +56,41 @@ def test_mistakes_are_named(tmp_path: Path, text: str, key: str, reason: str, re
     assert remedy in problem.remedy
 
 
+def test_cameras_need_neither_machine_nor_source(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    path = tmp_path / "stethos.toml"
+    path.write_text(FOLDER)
+    settings = load_settings(path)
+    assert (len(settings.cameras), settings.assets, settings.sources) == (1, [], [])
+
+
+MACHINE = '\n[[assets]]\nid = "pump"\nname = "Pump"\n'
+SENSOR = (
+    '\n[[sources]]\nkind = "serial"\nid = "sensor"\ndevice = "/dev/ttyUSB0"\n'
+    'axes = [{ axis = "x", channel = "pump-x", asset = "pump" }]\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "reason", "remedy"),
+    [
+        ('[station]\nname = "a"\n', "", "no machine and no camera", "[[cameras]]"),
+        (MACHINE, "sources", "nothing measures the machines", "[[sources]]"),
+        (SENSOR, "assets", "belongs to a machine", "[[assets]]"),
+        (FOLDER + MACHINE, "sources", "nothing measures the machines", "[[sources]]"),
+        (FOLDER + SENSOR, "assets", "belongs to a machine", "[[assets]]"),
+    ],
+)
+def test_what_has_nothing_to_do_is_refused(
+    tmp_path: Path, text: str, key: str, reason: str, remedy: str
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    problem = one_problem(tmp_path, text)
+    assert problem.key == key
+    assert reason in problem.reason
+    assert remedy in problem.remedy
+
+
 def test_the_sample_shows_every_setting_of_every_kind_with_its_default() -> None:
     text = SAMPLE.read_text(encoding="utf-8")
     start = text.index("# [[cameras]]")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from appliance import inspection_queue
 from appliance.alarms.system import SystemCondition
 from appliance.capture_care import stored_captures
 from appliance.capture_segment import PICTURE_UNIT, decode_segment
@@ -19,7 +20,7 @@ from appliance.counters import Counter
 from appliance.inspection_knowledge import CameraKnowledge
 from appliance.inspection_line import LineSettings
 from appliance.inspection_pictures import PictureKeeper
-from appliance.inspection_verdict import PartResult, WhyNone
+from appliance.inspection_verdict import PartResult, PartVerdict, WhyNone
 from appliance.journal.record import RecordKind
 from appliance.publishers.publisher import ValueStatus
 from appliance.sources.camera import FrameMissed, Picture
@@ -298,6 +299,19 @@ async def test_values_of_one_part_bear_one_time_and_no_old_verdict_meets_a_new_n
         assert len({one.source_time_ns for one in told.values()}) == 1
 
 
+async def test_no_two_parts_bear_one_time(tmp_path: Path) -> None:
+    """A client tells by it that a verdict and a number belong together."""
+    async with inspection_rig(tmp_path) as rig:
+        now_ns = rig.house.clock.monotonic_ns()
+        for name in ("missed before", "the same trigger's", "of a clock tick before"):
+            rig.line.put(FrameMissed(now_ns, name, "no picture"))
+            now_ns -= name.startswith("the")
+        arrived = [one for one in rig.published if one.path.endswith("part_number")]
+        times = [one.source_time_ns // 100 for one in arrived]  # OPC UA counts in 100 ns
+        assert len(times) == len(set(times)) == 3
+        assert times == sorted(times)
+
+
 async def test_numbers_go_on_after_a_restart_and_alarms_that_stood_stand_until_denied(tmp_path: Path) -> None:
     parts = DrawnParts(15)
     async with inspection_rig(tmp_path) as rig:
@@ -321,3 +335,49 @@ async def test_alarms_of_a_camera_that_is_not_configured_any_more_clear(tmp_path
         assert rig.condition("picture-unusable")
         await rig.house.watch.cameras_are([])
         assert not rig.condition("picture-unusable")
+
+
+async def test_no_part_of_a_flood_is_left_uncounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than the queue remembers: they leave it, and are parts without a verdict all the same."""
+    monkeypatch.setattr(inspection_queue, "MOST_PARTS", 50)
+    parts = DrawnParts(16)
+    async with inspection_rig(tmp_path, LineSettings(10.0, queue_frames=2)) as rig:
+        await rig.teach(parts)
+        for number in range(70):
+            rig.line.put(FrameMissed(number, "x", "no picture"))
+        rig.arrive(parts.good())
+        await rig.line.work_off()
+        assert rig.counted(*RESULTS) == (1, 0, LEARN + 70)
+        assert rig.listener.verdicts[-1].part.number == LEARN + 71
+
+
+async def test_a_part_is_counted_once_even_when_its_inspection_is_cut_short(tmp_path: Path) -> None:
+    """By an orderly stop, with more parts that wait; by a fault of ours on the way to the line."""
+    parts, model = DrawnParts(17), Model()
+    async with inspection_rig(
+        tmp_path, LineSettings(10.0, queue_frames=2), lambda: CameraKnowledge(LEARN, model)
+    ) as rig:
+        model.go.clear()
+        for _ in range(3):
+            rig.arrive(parts.good())
+        running = asyncio.create_task(rig.line.run())
+        async with asyncio.timeout(20):
+            while not rig.listener.verdicts:
+                await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        model.go.set()
+        assert rig.counted(*RESULTS) == (0, 0, 3)
+        assert rig.line.queue.take() is None
+
+        def broken(verdict: PartVerdict) -> None:
+            raise RuntimeError("a fault of ours")
+
+        told, rig.listener.part_decided = rig.listener.part_decided, broken  # type: ignore[method-assign]
+        rig.arrive(parts.good())
+        with pytest.raises(RuntimeError):
+            await rig.line.work_off()
+        rig.listener.part_decided = told  # type: ignore[method-assign]
+        assert rig.counted(*RESULTS) == (0, 0, 4)
+        await rig.show(parts.good())
+        assert rig.counted(*RESULTS) == (1, 0, 4)

@@ -132,3 +132,50 @@ def test_a_change_that_is_killed_leaves_before_or_after(store: SlotStore) -> Non
         if ended.returncode == 0:
             break
     assert outcomes >= {(9, True), (9, False), (0, False)}
+
+
+def test_a_bundle_that_was_damaged_is_mended_by_bringing_it_again(store: SlotStore) -> None:
+    one = named("1")
+    store.try_beside("pumps", one)
+    path = store.folder / f"{one.identity}.zip"
+    path.write_bytes(path.read_bytes()[:-100])
+    store.try_beside("pumps", one)
+    assert store.bundle(one.identity).identity == one.identity
+
+
+def test_what_a_killed_change_left_half_written_leaves_with_the_next(store: SlotStore) -> None:
+    one = named("1")
+    store.use("pumps", "network")
+    for name in (f".{one.identity}.zip.x7k2", f".{FILE}.a_b"):
+        (store.folder / name).write_bytes(b"half")
+    (store.folder / ".report.json.now").write_bytes(b"{}")  # the service may be writing it
+    store.use("pumps", "statistical")
+    left = {path.name for path in store.folder.iterdir()}
+    assert left == {FILE, "lock", ".report.json.now"}
+
+
+def test_a_disk_that_takes_no_new_file_is_told_and_changes_nothing(
+    store: SlotStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.use("pumps", "network")
+
+    def full(*_args: object, **_named: object) -> tuple[int, str]:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("models.store_slots.tempfile.mkstemp", full)
+    with pytest.raises(BundleError, match="No space left"):
+        store.use("pumps", "statistical")
+    assert store.read().of("pumps").use == "network"
+
+
+def test_what_is_active_already_is_not_promoted_over_what_can_be_gone_back_to(store: SlotStore) -> None:
+    one, two = named("1"), named("2")
+    store.try_beside("pumps", two)
+    store.promote("pumps", configured=one)
+    store.try_beside("pumps", two)
+    with pytest.raises(BundleError, match="active already"):
+        store.promote("pumps", configured=one)
+    assert store.roll_back("pumps").of("pumps").active == one.identity
+    store.try_beside("fans", one)
+    with pytest.raises(BundleError, match="active already"):
+        store.promote("fans", configured=one)

@@ -63,7 +63,7 @@ def test_run_refuses_what_check_config_refuses(tmp_path: Path, capsys: pytest.Ca
     path = tmp_path / "a.toml"
     path.write_text("[station]\n")
     assert main(["run", "--config", str(path)]) == 2
-    assert "assets: is missing" in capsys.readouterr().err
+    assert "names no machine and no camera" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", COMMANDS)

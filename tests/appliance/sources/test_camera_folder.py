@@ -217,7 +217,14 @@ async def test_a_folder_that_is_gone_and_opencv_that_is_missing_are_told_with_a_
 
 
 async def test_an_answer_that_is_no_picture_is_not_believed() -> None:
-    for answer in ('{"shape": [2, 2], "bytes": 3}\\nabc', '{"bytes": 1e12}\\n', "no json"):
+    for answer in (
+        '{"shape": [2, 2], "bytes": 3}\\nabc', '{"bytes": 1e12}\\n', "no json", "[]", "5", "{}",
+        '{"shape": ["a", "b"], "bytes": 1}\\nx', '{"shape": [0, 5], "bytes": 0}\\n',
+        '{"shape": [-1, -1], "bytes": 1}\\nx', '{"shape": 1, "bytes": 1}\\nx',
+        '{"shape": [1, 1], "bytes": 1, "age_ns": null}\\nx',
+        '{"shape": [1, 1], "bytes": 1, "age_ns": 1e400}\\nx',
+        '{"shape": [1, 1], "bytes": 1, "age_ns": -5}\\nx',
+    ):  # fmt: skip
         liar = PictureReader((sys.executable, "-c", f"input(); print('{answer}', flush=True)"))
         with pytest.raises(ReaderError) as error:
             await liar.read_file("x", False, 10.0)

@@ -150,7 +150,7 @@ export const texts = {
 
   machines: {
     title: "Machines",
-    none: "No machine is configured. Add one to the appliance's configuration.",
+    none: "No machine and no camera is configured. Add one to the appliance's configuration.",
     loading: "Fetching the machines …",
     speed: "Speed",
     load: "Load",

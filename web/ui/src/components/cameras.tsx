@@ -1,24 +1,20 @@
 /** Cameras over parts: a small card each, with the last verdict, the counts and the last defect. */
 import { defectShare, kindWords, partWords, pictureHref, verdictSeverity, verdictWord } from "../camera_book";
 import { count, percent, when } from "../format";
-import { useNow, usePolled } from "../hooks";
+import { useNow } from "../hooks";
 import type { CameraView } from "../schema";
-import { api } from "../session";
 import { cameraTexts as t } from "../texts_cameras";
 import { SeverityShape, severityClass } from "./severity";
 
-const EVERY_MS = 2_000;
-
 /** Nothing where no camera is configured. */
-export function Cameras() {
-  const { value } = usePolled("cameras", EVERY_MS, () => api.cameras());
+export function Cameras({ cameras }: { cameras: readonly CameraView[] }) {
   const nowMs = useNow();
-  if (value === undefined || value.length === 0) return null;
+  if (cameras.length === 0) return null;
   return (
     <section aria-labelledby="cameras-title">
       <h2 id="cameras-title">{t.title}</h2>
       <ul class="machines">
-        {value.map((camera) => (
+        {cameras.map((camera) => (
           <li key={camera.camera_id}>
             <Camera camera={camera} nowMs={nowMs} />
           </li>

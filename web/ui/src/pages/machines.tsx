@@ -5,15 +5,16 @@ import { Empty } from "../components/notice";
 import { SeverityBadge, severityClass } from "../components/severity";
 import { severityRank } from "../alarm_book";
 import { figure, percent, quantity, rpm, when } from "../format";
-import { useNow } from "../hooks";
+import { useNow, usePolled } from "../hooks";
 import { machineHref } from "../router";
 import type { LearningView, MachineSummary } from "../schema";
-import { state } from "../session";
+import { api, state } from "../session";
 import { useStore } from "../store";
 import { texts } from "../texts";
 
 /** A machine without new values for this long says so; the appliance no longer rates it then. */
 const STALE_MS = 15_000;
+const CAMERAS_EVERY_MS = 2_000;
 
 export const isOld = (machine: MachineSummary, nowMs: number): boolean =>
   machine.updated_ms === null || nowMs - machine.updated_ms > STALE_MS;
@@ -32,6 +33,7 @@ export function OldValues({ machine, nowMs }: { machine: MachineSummary; nowMs: 
 
 export function MachinesPage() {
   const machines = useStore(state, (s) => s.machines);
+  const { value: cameras } = usePolled("cameras", CAMERAS_EVERY_MS, () => api.cameras());
   const nowMs = useNow();
   return (
     <div class="page">
@@ -39,7 +41,8 @@ export function MachinesPage() {
       {machines === null ? (
         <Empty tall>{texts.machines.loading}</Empty>
       ) : machines.length === 0 ? (
-        <Empty tall>{texts.machines.none}</Empty>
+        // An appliance may have cameras alone.
+        cameras?.length === 0 && <Empty tall>{texts.machines.none}</Empty>
       ) : (
         <ul class="machines">
           {worstFirst(machines).map((machine) => (
@@ -49,7 +52,7 @@ export function MachinesPage() {
           ))}
         </ul>
       )}
-      <Cameras />
+      <Cameras cameras={cameras ?? []} />
     </div>
   );
 }
