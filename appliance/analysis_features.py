@@ -13,7 +13,6 @@ from appliance.analysis_intake import DueWindow
 from dsp.channel_extractor import ChannelExtractor
 from dsp.extractor import FeatureVector
 from dsp.framing import of_length, window_batch
-from dsp.samples import Float32Array
 from models.baseline import Baseline
 from models.network_seat import NetworkSeat
 
@@ -39,12 +38,11 @@ def ask_ahead(
     vectors: Iterable[FeatureVector | None],
 ) -> None:
     """One question to each network for all rows that it will be asked for: of channels, then windows."""
-    rows: dict[NetworkSeat, list[tuple[Baseline, Float32Array, str]]] = {seat: [] for seat in seats.values()}
+    rows: dict[NetworkSeat, list[tuple[Baseline, FeatureVector]]] = {seat: [] for seat in seats.values()}
     for vector in vectors:
         if vector is not None and (seat := seats.get(vector.channel_id)) is not None:
             rows[seat] += [
-                (baseline, vector.values, vector.extractor_version)
-                for baseline in channels[vector.channel_id].baselines_for(vector)
+                (baseline, vector) for baseline in channels[vector.channel_id].baselines_for(vector)
             ]
     for seat, wanted in rows.items():
         seat.ask_ahead(wanted)

@@ -15,15 +15,17 @@ import numpy as np
 
 from appliance.model_network import ServedNetwork
 from appliance.telemetry.distribution import Meter
+from dsp.extractor import FeatureVector
 from dsp.samples import Float32Array
 from models.baseline import Baseline
 from models.disagreement import Disagreement
 from models.errors import ModelError
+from models.row_history import RowHistory
 
 MOST_WAITING = 512  # rows
 _MOST_AT_ONCE = 64
 _LOOK_S = 0.2
-_Row = tuple[Baseline, Float32Array, float]
+_Row = tuple[Baseline, FeatureVector, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Shadow:
     def __init__(self, network: ServedNetwork) -> None:
         self.network = network
         self._rows: queue.Queue[_Row] = queue.Queue(MOST_WAITING)
+        steps = network.judge.steps
+        self._history = RowHistory(steps) if steps else None  # where a row alone is not enough
         self._sums = Disagreement()
         self._latency = Meter()
         self._unanswered = self._dropped = 0
@@ -70,10 +74,10 @@ class Shadow:
         self._thread.join()
         self.network.close()
 
-    def take(self, baseline: Baseline, row: Float32Array, value: float) -> None:
-        """A window's row `(1, n_features)` with the score that it was given. Any thread; never waits."""
+    def take(self, baseline: Baseline, features: FeatureVector, value: float) -> None:
+        """A window with the score that it was given. Any thread; never waits."""
         try:
-            self._rows.put_nowait((baseline, row.copy(), value))
+            self._rows.put_nowait((baseline, features, value))
         except queue.Full:
             self._dropped += 1
 
@@ -98,12 +102,23 @@ class Shadow:
 
     def _compare(self, rows: list[_Row]) -> None:
         judge, begin_ns = self.network.judge, time.monotonic_ns()
+        items = [(own, self._item(own, features), value) for own, features, value in rows]
+        ready = [(own, item, value) for own, item, value in items if item is not None]
+        if len(ready) < len(items):
+            self._unanswered += len(items) - len(ready)
+            self._why = self._why or f"no score yet: it needs {judge.steps} windows without a gap"
+        if not ready:
+            return
         try:
-            scores = judge.answer(np.concatenate([judge.inputs(own, row) for own, row, _ in rows])).scores
+            inputs = [judge.inputs(own, item[np.newaxis]) for own, item, _ in ready]
+            scores = judge.answer(np.concatenate(inputs)).scores
         except ModelError as error:
-            self._unanswered += len(rows)
+            self._unanswered += len(ready)
             self._why = str(error)
             return
         self._latency.add((time.monotonic_ns() - begin_ns) / 1e9)
-        for (_, _, value), score in zip(rows, scores.tolist(), strict=True):
+        for (_, _, value), score in zip(ready, scores.tolist(), strict=True):
             self._sums.add(value, score)
+
+    def _item(self, baseline: Baseline, features: FeatureVector) -> Float32Array | None:
+        return features.values if self._history is None else self._history.item(baseline, features)

@@ -20,7 +20,7 @@ from pathlib import Path
 from appliance.alarms.network_rule import STATISTICAL_WORDS, RuntimeStanding, answering
 from appliance.model_network import NetworkMeter, ServedNetwork
 from appliance.model_shadow import Shadow, ShadowReport
-from dsp.samples import Float32Array
+from dsp.extractor import FeatureVector
 from models.baseline import Baseline
 from models.bundle import Bundle
 from models.errors import BundleError, ModelError
@@ -94,10 +94,10 @@ class ModelSlot:
         """A seat for one machine's windows."""
         return NetworkSeat(lambda: self._judge, self._told)
 
-    def _told(self, baseline: Baseline, row: Float32Array, value: float) -> None:
+    def _told(self, baseline: Baseline, features: FeatureVector, value: float) -> None:
         shadow = self._shadow
         if shadow is not None:
-            shadow.take(baseline, row, value)
+            shadow.take(baseline, features, value)
 
     def look(self, entry: SlotEntry) -> SlotStanding:
         """Do what the store says, one step of it. Blocks for a file, or a few seconds while processes end."""

@@ -20,7 +20,7 @@ from appliance.model_slot import ModelSlot, SlotPlan, check_fit
 from appliance.supervisor import Supervisor
 from appliance.system_watch import SystemWatch
 from appliance.telemetry.metrics import Sample
-from appliance.telemetry.model_samples import model_samples
+from appliance.telemetry.model_samples import model_samples, shadow_samples
 from appliance.wiring_sources import SOURCE_BUILDERS
 from dsp.channel_extractor import channel_extractor
 from dsp.errors import DspError
@@ -88,6 +88,8 @@ class Networks:
                 fallbacks=meter.fallbacks,
                 first_choice=standing.settled if wanted and standing is not None else None,
             )
+            if standing is not None and standing.shadow is not None:
+                yield from shadow_samples(slot.name, standing.shadow)
 
 
 def model_store(state_dir: Path) -> SlotStore:

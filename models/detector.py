@@ -301,13 +301,13 @@ class BaselineDetector:
     def _lowest(self, features: FeatureVector, candidates: Sequence[LearnedState]) -> AnomalyScore | None:
         """The score against that one of the candidates which explains the window best."""
         batch = features.values[np.newaxis, :]
-        raw = [(learned.score(batch), i) for i, learned in enumerate(candidates)]
+        raw = [(learned.score(features), i) for i, learned in enumerate(candidates)]
         raw = [(found, i) for found, i in raw if math.isfinite(found.value)]
         if not raw:
             return None
         found, best = min(raw, key=lambda one: (one[0].value, one[1]))
         learned, value = candidates[best], found.value
-        learned.tell(batch, value)
+        learned.tell(features, value)
         assert learned.baseline is not None
         recent = self._recent.setdefault(features.channel_id, deque(maxlen=SMOOTHED_WINDOWS))
         recent.append(value)

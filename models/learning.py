@@ -83,15 +83,16 @@ class LearnedState:
         elif len(self.rows) >= LEAST_ROWS:
             self.judge = fit_judge(name, self.baseline, np.array(self.rows))
 
-    def score(self, batch: Float32Array) -> SeatScore:
-        """Score of one feature row `(1, n_features)`, 1.0 = limit, and by whom ("" the baseline).
+    def score(self, features: FeatureVector) -> SeatScore:
+        """Score of one window, 1.0 = limit, and by whom ("" the baseline).
 
         NaN where the row states nothing. Whoever has the seat is asked first; where nobody answers, the
         detector that was chosen, or the baseline's own statistic.
         """
+        batch = features.values[np.newaxis, :]
         if self.baseline is not None:
             if self.seat is not None:
-                found = self.seat.score(self.baseline, batch, self.extractor_version)
+                found = self.seat.score(self.baseline, features)
                 if found is not None:
                     return found
             if self.judge is not None:
@@ -99,10 +100,10 @@ class LearnedState:
                 return SeatScore(value, self.judge.name, NUMPY_REFERENCE)
         return SeatScore(float(self.model.infer(batch)[0]), "", NUMPY_REFERENCE)
 
-    def tell(self, batch: Float32Array, value: float) -> None:
-        """A window's row was given this score: whoever compares himself with it hears."""
+    def tell(self, features: FeatureVector, value: float) -> None:
+        """A window was given this score: whoever compares himself with it hears."""
         if self.seat is not None and self.baseline is not None:
-            self.seat.told(self.baseline, batch, value)
+            self.seat.told(self.baseline, features, value)
 
     def load(self, baseline: Baseline) -> None:
         """Take the baseline into service through the reference backend, as any model package would be."""

@@ -4,8 +4,8 @@ Duty: what stands between a learned channel and a network that was trained elsew
 the caller's: a backend in this process or the model host. Off unless a person names a bundle.
 
 A network knows how levels vary together around one usual level, not how loud this channel is: a row is moved
-by the difference between its own learned baseline and the network's centre, each feature on its scale.
-Temporal networks need the rows before a row and are not run here.
+by the difference between its own learned baseline and the network's centre, each feature on its scale. Whose
+network needs the rows before a row gives them too (`models.row_history`).
 """
 
 from __future__ import annotations
@@ -46,14 +46,17 @@ class NetworkJudge:
     def __init__(self, manifest: ModelManifest, ask: Ask) -> None:
         """`ask` gives scores of rows in the manifest's order; it may raise ModelError.
 
-        Raises ModelStateError for a model that is no network on single rows.
+        Raises ModelStateError for a model that is no network on rows.
         """
-        if manifest.network is None or manifest.network.form is NetworkForm.PREDICTION:
-            what = "needs the rows before a row" if manifest.network is not None else "is no network"
-            raise ModelStateError(f"model {manifest.name!r} {what}: live windows cannot be scored by it")
+        if manifest.network is None:
+            raise ModelStateError(
+                f"model {manifest.name!r} is no network: live windows cannot be scored by it"
+            )
         self.name = f"{manifest.name} {manifest.version}"
         self._manifest = manifest
         self._spec: NetworkSpec = manifest.network
+        temporal = manifest.network.form is NetworkForm.PREDICTION
+        self.steps = manifest.input_shape[0] if temporal else 0  # rows of an item; 0: an item is a row
         self._levels = np.array([scale is FeatureScale.LEVEL for scale in self._spec.scales])
         self._ask = ask
 
@@ -69,11 +72,12 @@ class NetworkJudge:
     def inputs(self, baseline: Baseline, batch: Float32Array) -> Float32Array:
         """`(n, n_features)` in the manifest's order: rows of the channel that `baseline` is of, moved.
 
-        Raises TensorError where features do not fit.
+        Of a temporal network `(n, steps, n_features)`, there and here. Raises TensorError where features do
+        not fit.
         """
         order = tensor_order(baseline.feature_names, self._manifest)
-        rows = batch[:, order].astype(np.float64)
-        step = np.zeros(rows.shape[1])
+        rows = batch[..., order].astype(np.float64)
+        step = np.zeros(rows.shape[-1])
         own = baseline.centre[list(order)][list(self._spec.columns)]
         step[list(self._spec.columns)] = np.nan_to_num(np.asarray(self._spec.centre) - own)
         return moved(rows, step, self._levels).astype(np.float32)

@@ -78,8 +78,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--bundle",
         type=Path,
         metavar="BUNDLE",
-        help="score by this bundle's int8 network (autoencoder, one-class), run as the service runs it, with "
-        "the statistical detector behind it where the bundle is damaged, does not fit or a runtime dies",
+        help="score by this bundle's int8 network (autoencoder, one-class, temporal), run as the service "
+        "runs it, with the statistical detector behind it where the bundle is damaged, does not fit or a "
+        "runtime dies",
     )
     parser.add_argument(
         "--backend",

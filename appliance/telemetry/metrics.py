@@ -58,6 +58,22 @@ METRICS: dict[str, MetricInfo] = {
     "stethos_network_first_choice": MetricInfo(
         "gauge", ("slot",), "1 while a network's first choice of runtime answers; absent while none is wanted"
     ),
+    "stethos_shadow_windows_total": MetricInfo(
+        "counter", ("slot",), "windows that a bundle in the shadow scored, too; from 0 for each shadow"
+    ),
+    "stethos_shadow_over_limit_total": MetricInfo(
+        "counter", ("slot", "over"), "of these, beyond the limit of: both, only active, only shadow"
+    ),
+    "stethos_shadow_score_mean": MetricInfo(
+        "gauge", ("slot", "of"), "mean score of these windows: active, shadow"
+    ),
+    "stethos_shadow_correlation": MetricInfo(
+        "gauge", ("slot",), "of both scores; absent below three windows, and where one never changes"
+    ),
+    "stethos_shadow_unanswered_total": MetricInfo("counter", ("slot",), "windows that it gave no score"),
+    "stethos_shadow_dropped_total": MetricInfo(
+        "counter", ("slot",), "windows that came faster than it answered"
+    ),
     "stethos_part_errors_total": MetricInfo("counter", ("part",), "errors that a part wrote into the log"),
     "stethos_part_restarts_total": MetricInfo("counter", ("part",), "how often a part was started again"),
     "stethos_process_cpu_seconds_total": MetricInfo("counter", (), "processor time used by the service"),

@@ -19,10 +19,10 @@ from models.backend import InferenceBackend
 from models.bundle import Bundle
 from models.errors import BackendUnavailableError, BundleError
 from models.evaluation.int8_gate import GATE, Gate
-from models.manifest import Artefact, ModelManifest, golden_figures, golden_inputs
+from models.manifest import Artefact, ModelManifest, golden_differences, golden_figures, golden_inputs
 from models.network import from_artefact
 from models.training.judging import Quality
-from models.training.runtime_files import FLOAT_FILE, RuntimeFile, loaded, runtime_files
+from models.training.runtime_files import FLOAT_FILE, RuntimeFile, loaded, reference_file, runtime_files
 from models.training.subjects import Subject, subject_of
 
 _TIMED_CALLS, _TIMED_NS = 200, 2_000_000_000  # whichever is first
@@ -39,6 +39,7 @@ class Verdict:
     score_correlation: float  # Pearson's, of the scores themselves
     calibrated_with: int  # rows, by their true smallest and largest values
     latency_us: tuple[float, float]  # median and 99 % of single calls on this machine, our part included
+    wrong: tuple[str, ...] = ()  # what the runtime gives here other than the file says, in words
 
     @property
     def auroc_changes(self) -> list[float]:
@@ -56,8 +57,15 @@ class Verdict:
         return max(healthy, faulty, key=abs)
 
     def refusals(self, gate: Gate = GATE) -> list[str]:
-        """What of the gate the artefact does not keep, in words; empty is right."""
-        return gate.refusals(self.auroc_changes, self.alarms_changed)
+        """What of the gate the artefact does not keep, and what is computed wrongly; empty is right."""
+        said = gate.refusals(self.auroc_changes, self.alarms_changed)
+        if self.wrong:
+            said.append(
+                "this runtime on this processor computes other than the file says: "
+                + "; ".join(self.wrong[:2])
+                + " (8-bit weights saturate where there is no VNNI: --weight-bits 7)"
+            )
+        return said
 
 
 def quantised_bundle(
@@ -111,13 +119,13 @@ def _verdict(  # noqa: PLR0917
     judgement = subject.judgement(backend.infer)
     limit, quality, raw = judgement.limit, judgement.quality, judgement.raw
     # golden outputs are scores at the artefact's own limit, which only now is known
-    scored = loaded(manifest, candidate, limit)
-    golden = golden_figures(manifest, scored.infer(golden_inputs(manifest))).astype(np.float64)
-    scored.close()
+    found = _golden_outputs(candidate, manifest, limit)
+    meant = candidate.means
+    right = found if meant is None else _golden_outputs(reference_file(meant), manifest, limit)
     entry = replace(
         candidate.entry,
         limit=limit,
-        golden_outputs=tuple(float(f"{value:.7g}") for value in golden.tolist()),
+        golden_outputs=tuple(float(f"{value:.7g}") for value in right.tolist()),
     )
     correlations = (1.0, 1.0) if before is None else _correlations(before, raw)
     verdict = Verdict(
@@ -128,8 +136,20 @@ def _verdict(  # noqa: PLR0917
         score_correlation=correlations[0],
         calibrated_with=calibrated_with,
         latency_us=_latency_us(backend, subject.one()),
+        wrong=tuple(golden_differences(manifest, entry, found)),
     )
     return verdict, raw
+
+
+def _golden_outputs(file: RuntimeFile, manifest: ModelManifest, limit: float) -> Float32Array:
+    """What a file gives for the golden inputs in its runtime.
+
+    Of int8 in a foreign format the reference's count: what this processor gives may be what only it gives.
+    """
+    backend = loaded(manifest, file, limit)
+    golden = golden_figures(manifest, backend.infer(golden_inputs(manifest)))
+    backend.close()
+    return golden
 
 
 def _correlations(first: Float64Array, second: Float64Array) -> tuple[float, float]:

@@ -43,6 +43,9 @@ class RuntimeFile:
     entry: Artefact
     content: bytes
     run_by: str  # the backend that runs it here
+    means: LayerNetwork | None = (
+        None  # int8 of a foreign format: the layers that the reference computes for it
+    )
 
 
 def runtimes_here() -> tuple[str, ...]:
@@ -61,6 +64,7 @@ def runtime_files(network: LayerNetwork, calibration: Float32Array, weight_bits:
     """
     from models.training.flatbuffer import to_tflite
     from models.training.onnx_files import resized, to_onnx, to_qdq
+    from models.training.qdq_reference import int8_layers
 
     crops = replace(network, input_shape=calibration.shape[1:])
     int8 = replace(quantise(crops, calibration), input_shape=network.input_shape)
@@ -69,21 +73,27 @@ def runtime_files(network: LayerNetwork, calibration: Float32Array, weight_bits:
     symmetric = to_qdq(crops_onnx, calibration, symmetric=True, weight_bits=8)
     if crops.input_shape != network.input_shape:
         qdq, symmetric = resized(qdq, network), resized(symmetric, network)
+    means, symmetric_means = int8_layers(qdq, network), int8_layers(symmetric, network)
     return [
         *reference_files(network, int8)[:1],
         _file(ONNXRUNTIME, FLOAT_ONNX, float_onnx),
         _file(OPENVINO, FLOAT_ONNX, float_onnx),
         *reference_files(network, int8)[1:],
-        _file(ONNXRUNTIME, INT8_ONNX, qdq, weight_bits),
-        _file(OPENVINO, INT8_ONNX, qdq, weight_bits),
+        _file(ONNXRUNTIME, INT8_ONNX, qdq, weight_bits, means),
+        _file(OPENVINO, INT8_ONNX, qdq, weight_bits, means),
         _file(LITERT, INT8_TFLITE, to_tflite(int8), 8, int8),
-        _file(TENSORRT, SYMMETRIC_ONNX, symmetric, 8),
+        _file(TENSORRT, SYMMETRIC_ONNX, symmetric, 8, symmetric_means),
     ]
 
 
 def reference_files(network: LayerNetwork, int8: LayerNetwork) -> list[RuntimeFile]:
     """The reference's float32 and int8 file: they need no package but NumPy."""
-    return [_file(NUMPY, FLOAT_FILE, to_artefact(network)), _file(NUMPY, INT8_JSON, to_artefact(int8), 8)]
+    return [_file(NUMPY, FLOAT_FILE, to_artefact(network)), reference_file(int8)]
+
+
+def reference_file(int8: LayerNetwork) -> RuntimeFile:
+    """The reference's file of int8 layers."""
+    return _file(NUMPY, INT8_JSON, to_artefact(int8), 8)
 
 
 def loaded(manifest: ModelManifest, file: RuntimeFile, limit: float = 1.0) -> InferenceBackend:
@@ -96,21 +106,22 @@ def loaded(manifest: ModelManifest, file: RuntimeFile, limit: float = 1.0) -> In
 
 
 def _file(
-    backend: str, name: str, content: bytes, bits: int | None = None, int8: LayerNetwork | None = None
+    backend: str, name: str, content: bytes, bits: int | None = None, means: LayerNetwork | None = None
 ) -> RuntimeFile:
-    """`bits` None: float32. `int8`: the network whose ends the file wants in int8."""
+    """`bits` None: float32. `means`: the int8 layers of a foreign format."""
+    ends = means if backend == LITERT else None  # which wants its input in int8, and gives its output so
     runs = ONNXRUNTIME if backend == TENSORRT else backend
     release = _version(runs)
     entry = Artefact(
         backend, "", 0, 1.0,
-        input_quantisation=int8.input_quantisation if int8 else None,
-        output_quantisation=int8.layers[-1].output if int8 else None,
+        input_quantisation=ends.input_quantisation if ends else None,
+        output_quantisation=ends.layers[-1].output if ends else None,
         precision=Precision.FLOAT32 if bits is None else Precision.INT8,
         weight_bits=bits,
         fitted_in=f"{runs} {release}" + (" on the CPU, not on the device" if runs != backend else ""),
         min_runtime=release if runs == backend else "",
     )  # fmt: skip
-    return RuntimeFile(artefact_of(entry, name, content), content, runs)
+    return RuntimeFile(artefact_of(entry, name, content), content, runs, means)
 
 
 def _version(backend: str) -> str:

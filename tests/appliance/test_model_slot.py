@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from appliance.model_slot import ModelSlot, SlotPlan, SlotStanding
-from dsp.extractor import EXTRACTOR_VERSION
+from dsp.extractor import EXTRACTOR_VERSION, FeatureVector
+from dsp.samples import Quality
 from models.baseline import Baseline, BaselineRules, fit
 from models.fallback_chain import ChainRules, TierState
 from models.feature_words import scale_of
@@ -25,6 +26,7 @@ RATE_HZ = 2_560.0
 NAMES = level_names(RATE_HZ)
 RULES = ChainRules(deadline_ns=2_000_000_000, backoff_ns=300_000_000)  # wide, for a loaded machine
 FAR_OFF_S = 60.0
+SECOND_NS = 1_000_000_000
 
 
 class Bench:
@@ -62,9 +64,19 @@ class Bench:
 
     def judge_of(self, i: int) -> str | None:
         """Who scores a row: None, the statistical detector."""
-        found = self.seat.score(self.baseline, self.rows[i : i + 1], EXTRACTOR_VERSION)
+        window = FeatureVector(
+            "motor.x",
+            i * SECOND_NS // 2,
+            1.0,
+            NAMES,
+            self.rows[i],
+            "no tags",
+            Quality.GOOD,
+            EXTRACTOR_VERSION,
+        )
+        found = self.seat.score(self.baseline, window)
         if found is not None:
-            self.seat.told(self.baseline, self.rows[i : i + 1], found.value)
+            self.seat.told(self.baseline, window, found.value)
         return None if found is None else found.judge
 
 
@@ -149,6 +161,22 @@ def test_a_killed_process_costs_no_window_and_comes_back(bench: Bench) -> None:
     assert back.processes["numpy_reference"] != pid
     assert bench.judge_of(1) == "linear configured"
     assert (bench.slot.meter.fallbacks, bench.slot.meter.starts["numpy_reference"]) == (1, 2)
+
+
+def test_a_temporal_network_serves_and_compares_what_it_has_seen_enough_of(bench: Bench) -> None:
+    bench.until(settled)
+    beside = trend_bundle(RATE_HZ, "temporal", temporal=True)
+    bench.store.try_beside("pumps", beside)
+    bench.until(lambda one: one.shadow is not None)
+    bench.until(lambda one: one.shadow is not None and _answers(bench, one))
+    report = bench.look().shadow
+    assert report is not None
+    assert report.unanswered >= 8
+    bench.store.promote("pumps", bench.configured)
+    bench.until(lambda one: settled(one) and one.identity == beside.identity)
+    judges = [bench.judge_of(i) for i in range(20)]
+    assert judges[:8] == [None] * 8
+    assert {judge is not None and "temporal" in judge for judge in judges[8:]} == {True}
 
 
 def test_a_shadow_hears_every_window_and_decides_none(bench: Bench) -> None:

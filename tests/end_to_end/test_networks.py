@@ -71,6 +71,11 @@ def score_count(rig: Rig) -> int:
     return sum(rig.api.points_stored(axis, "score") for axis in AXES)
 
 
+def metrics(rig: Rig) -> str:
+    """The page for Prometheus."""
+    return httpx.get(f"{rig.api.url}/metrics", cookies=rig.api.cookies, trust_env=False).text
+
+
 def alarm_state(rig: Rig) -> str:
     alarm = rig.api.alarm(ALARM)
     return "none" if alarm is None else str(alarm["state"])
@@ -138,6 +143,10 @@ def test_a_candidate_runs_in_the_shadow_is_promoted_and_rolled_back(rig: Rig, tm
     # the same network under another name; its windows may have been answered by another runtime
     assert report["correlation"] == pytest.approx(1.0, abs=1e-3)
     assert (report["only_active_over"], report["only_shadow_over"], report["dropped"]) == (0, 0, 0)
+    windows = re.search(r'^stethos_shadow_windows_total{slot="motor"} (\S+)$', metrics(rig), re.MULTILINE)
+    assert windows
+    assert float(windows[1]) >= 6
+    assert 'stethos_shadow_over_limit_total{slot="motor",over="only shadow"} 0' in metrics(rig)
     models(rig, "promote")
     until(lambda: "candidate" in str(scored_by(rig)), "the candidate scores")
     models(rig, "roll-back")
@@ -152,7 +161,7 @@ def test_no_window_was_left_without_a_score_and_no_answer_was_late(rig: Rig) -> 
         windows = [ms for ms in points(rig.api.trend(axis, WATCHED)) if min(scores) <= ms <= max(scores)]
         assert [ms for ms in windows if min(abs(ms - scored) for scored in scores) > SAME_MS] == []
         assert len(scores) > 20
-    page = httpx.get(f"{rig.api.url}/metrics", cookies=rig.api.cookies, trust_env=False).text
+    page = metrics(rig)
     slow = re.search(
         rf'stethos_network_latency_seconds_bucket{{slot="motor",le="{DEADLINE_S:g}(?:\.0)?"}} (\S+)', page
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from dsp.samples import Float32Array
 from models.bundle import Bundle
-from models.network import DENSE, Layer, LayerNetwork
+from models.network import CONVOLUTION, DENSE, Layer, LayerNetwork
 from models.training.fitting import Fit, FitSettings, NetworkKind
 from models.training.making import finished
 from models.training.rows import Stretch, TrainingRows, training_rows
@@ -59,5 +59,14 @@ def foretold(learn: Float32Array, until: Float32Array) -> Fit:
     seen = learn[:, :-1].reshape(len(learn), -1)
     ridge = seen.T @ seen + 5.0 * len(learn) * np.eye(seen.shape[1])
     weights = np.linalg.solve(ridge, seen.T @ learn[:, -1]).T.astype(np.float32)
-    layer = Layer(DENSE, np.ascontiguousarray(weights), np.zeros(features, np.float32), relu=False)
-    return Fit(LayerNetwork((before, features), (layer,)), (), 1, ((0.5, 0.5),))
+    kernel = np.ascontiguousarray(weights.reshape(features, before, features))
+    layers = (
+        Layer(CONVOLUTION, kernel, np.zeros(features, np.float32), relu=False),
+        Layer(DENSE, np.eye(features, dtype=np.float32), np.zeros(features, np.float32), relu=False),
+    )
+    return Fit(LayerNetwork((before, features), layers), (), 1, ((0.5, 0.5),))
+
+
+def temporal_bundle(rows: TrainingRows) -> Bundle:
+    """In float32, of a network that foretells a row from the eight before it."""
+    return finished(rows, NetworkKind.TEMPORAL, "linear", FitSettings(), foretold)

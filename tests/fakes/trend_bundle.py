@@ -13,7 +13,7 @@ from models.baseline import FeatureScale
 from models.bundle import Bundle
 from models.feature_words import scale_of
 from models.training.rows import Stretch, training_rows
-from tests.fakes.linear_bundle import linear_bundle
+from tests.fakes.linear_bundle import linear_bundle, temporal_bundle
 
 
 def level_names(sample_rate_hz: float, unit: str = "m/s2") -> tuple[str, ...]:
@@ -21,14 +21,14 @@ def level_names(sample_rate_hz: float, unit: str = "m/s2") -> tuple[str, ...]:
     return channel_extractor(sample_rate_hz, trend_window_samples(sample_rate_hz), unit).level_names
 
 
-def trend_bundle(sample_rate_hz: float, version: str = "", seed: int = 3) -> Bundle:
+def trend_bundle(sample_rate_hz: float, version: str = "", seed: int = 3, temporal: bool = False) -> Bundle:
     """A float network for `numpy_reference` on the features of an acceleration channel of this rate."""
     names = level_names(sample_rate_hz)
     random = np.random.default_rng(seed)
     levels = np.array([scale_of(name) is FeatureScale.LEVEL for name in names])
     decibels = 1.5 * random.standard_normal((400, 1)) + 0.8 * random.standard_normal((400, len(names)))
     values = np.where(levels, 10.0 ** (decibels / 20.0), -30.0 + decibels)
-    made = linear_bundle(
+    made = (temporal_bundle if temporal else linear_bundle)(
         training_rows(
             names, EXTRACTOR_VERSION, [Stretch(values.astype(np.float32), "drawn")], "drawn at random"
         )

@@ -6,6 +6,8 @@ The bundle is quantised by a processor with VNNI and carried to one without: gol
 from __future__ import annotations
 
 import platform
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +21,12 @@ from models.host import ModelHost
 from models.host_process import WORKER, Worker
 from models.host_tiers import Tier, workers_of
 from models.manifest import golden_inputs
+from models.store import write_bundle
+from models.training.fitting import NetworkKind
 from models.training.processor import safe_weight_bits
 from models.training.quantising import quantised_bundle
 from tests.fakes.linear_bundle import linear_bundle
+from tests.fakes.untrained_bundles import untrained
 
 RULES = ChainRules(deadline_ns=60_000_000_000)
 WITHOUT_VNNI = ("env", "ONEDNN_MAX_CPU_ISA=AVX2", *WORKER)
@@ -60,3 +65,29 @@ def test_8_bit_weights_are_refused_where_they_saturate_and_7_bits_serve(bits: in
             assert settled(other) is TierState.DOWN
             assert "wrong answers" in other.report()[0].reason
             assert not other.infer(rows).first_choice
+
+
+@pytest.mark.parametrize("kind", NetworkKind)
+def test_the_saturating_vector_alone_tells_for_every_kind_of_network(kind: NetworkKind) -> None:
+    """Where usual and faulty rows saturate nothing, and would let the wrong processor serve."""
+    bundle, _ = quantised_bundle(untrained(kind), 8)
+    with ModelHost([on_avx2(bundle)], rules=RULES) as host:
+        assert settled(host) is TierState.DOWN
+        (said,) = host.report()[0].reason.split(";")
+        assert "golden input 6 (saturating)" in said
+
+
+def test_a_processor_without_vnni_does_not_quantise_to_8_bits(tmp_path: Path) -> None:
+    """Its own wrong outputs would be the golden ones, and every such box would serve."""
+    write_bundle(linear_bundle(), tmp_path / "float")
+    command = ("quantise", str(tmp_path / "float"), "--out", str(tmp_path / "int8"), "--weight-bits")
+    for bits, code in (("8", 1), ("7", 0)):
+        ended = subprocess.run(
+            ["env", "ONEDNN_MAX_CPU_ISA=AVX2", sys.executable, "-m", "appliance", *command, bits],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert ended.returncode == code, ended.stderr
+        refusal = [line for line in ended.stderr.splitlines() if "refused: openvino, int8" in line]
+        assert len(refusal) == code
+        assert all("computes other than the file says" in line for line in refusal)
+        assert (tmp_path / "int8").exists() is (code == 0)

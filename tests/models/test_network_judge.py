@@ -15,7 +15,6 @@ from models.bundle import Bundle
 from models.detector import AnomalyScore, BaselineDetector
 from models.errors import InferenceError, ModelStateError, TensorError
 from models.network_judge import NetworkAnswer, NetworkJudge, asked_of
-from models.network_score import NetworkForm
 from models.network_seat import NetworkSeat
 from models.training.rows import Stretch, training_rows
 from tests.fakes.linear_bundle import linear_bundle
@@ -113,12 +112,6 @@ def test_features_it_was_not_made_for_stay_with_the_baseline_and_are_named() -> 
         judge(bundle()).require(NAMES, "trend-0")
 
 
-def test_a_temporal_network_and_what_is_none_are_refused() -> None:
-    manifest = bundle().manifest
-    assert manifest.network is not None
-    spec = replace(manifest.network, form=NetworkForm.PREDICTION)
-    temporal = replace(manifest, network=spec, input_shape=(2, 6), golden=())
-    with pytest.raises(ModelStateError, match="rows before"):
-        NetworkJudge(temporal, nobody)
+def test_what_is_no_network_is_refused() -> None:
     with pytest.raises(ModelStateError, match="no network"):
-        NetworkJudge(replace(manifest, network=None), nobody)
+        NetworkJudge(replace(bundle().manifest, network=None), nobody)

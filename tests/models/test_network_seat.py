@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from dsp.extractor import FeatureVector
 from dsp.samples import Float32Array
 from models.backends.numpy_reference import NumpyReference
 from models.baseline import Baseline
@@ -49,13 +50,7 @@ def learned(seat: NetworkSeat) -> BaselineDetector:
 def ahead(detector: BaselineDetector, seat: NetworkSeat, first: int, n: int) -> list[AnomalyScore | None]:
     """Windows as the analysis takes them: asked for together, then judged one by one."""
     wanted = list(vectors(n, first=first))
-    seat.ask_ahead(
-        [
-            (baseline, vector.values, vector.extractor_version)
-            for vector in wanted
-            for baseline in detector.baselines_for(vector)
-        ]
-    )
+    seat.ask_ahead([(baseline, vector) for vector in wanted for baseline in detector.baselines_for(vector)])
     return [detector.observe(vector) for vector in wanted]
 
 
@@ -127,13 +122,13 @@ def test_one_that_was_made_for_other_features_is_never_asked() -> None:
 def test_a_shadow_is_told_every_window_with_the_score_that_it_was_given() -> None:
     counted = Counted()
     judge = counted.judge()
-    told: list[tuple[Baseline, Float32Array, float]] = []
-    seat = NetworkSeat(lambda: judge, lambda baseline, row, value: told.append((baseline, row, value)))
+    told: list[tuple[Baseline, FeatureVector, float]] = []
+    seat = NetworkSeat(lambda: judge, lambda baseline, window, value: told.append((baseline, window, value)))
     detector = learned(seat)
     assert not told
     found = ahead(detector, seat, 62, 5)
     assert [value for _, _, value in told] == pytest.approx(values(found))
-    assert np.array_equal(told[0][1][0], next(iter(vectors(1, first=62))).values)
+    assert np.array_equal(told[0][1].values, next(iter(vectors(1, first=62))).values)
 
 
 def test_behind_a_network_stands_the_detector_that_was_chosen() -> None:

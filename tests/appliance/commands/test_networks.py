@@ -13,7 +13,7 @@ from appliance.capture_segment import SegmentHead, Stretch, encode_segment
 from appliance.commands.train_rows import captured_rows, folder_rows
 from appliance.errors import Rejected
 from models.store import read_bundle, write_bundle
-from tests.fakes.linear_bundle import linear_bundle
+from tests.fakes.linear_bundle import linear_bundle, temporal_bundle
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +155,13 @@ def test_a_replay_may_be_scored_by_a_bundle(tmp_path: Path, capsys: pytest.Captu
     assert len(by_network) == len(by_baseline) > 20
     assert by_network != by_baseline
     assert np.median(by_network) < 1.0
+    write_bundle(temporal_bundle(folder_rows(tmp_path / "teach", lambda text: None)), tmp_path / "temporal")
+    by_sequence = windows("--bundle", str(tmp_path / "temporal"))
+    assert by_sequence[:5] == by_baseline[:5]  # no score of its own until eight windows were seen
+    assert by_sequence[20:] != by_baseline[20:]
+    assert by_sequence[20:] != by_network[20:]
+    assert len(by_sequence) == len(by_baseline)
+    assert np.median(by_sequence) < 1.0
 
 
 def test_train_quantise_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

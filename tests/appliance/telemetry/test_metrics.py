@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from appliance.counters import Counter, CounterTotal
 from appliance.journal.record import RecordClass
+from appliance.model_shadow import ShadowReport
 from appliance.reconcile.audit_book import AuditTally
 from appliance.reconcile.reconciler import AuditStatus
 from appliance.sinks.capture_courier import CaptureReport
@@ -21,7 +22,7 @@ from appliance.telemetry.audit_samples import audit_samples
 from appliance.telemetry.capture_samples import capture_samples
 from appliance.telemetry.distribution import LATENCY_BOUNDS_S, SCORE_BOUNDS, Meter
 from appliance.telemetry.metrics import COUNTERS, LATENCY_LE_S, METRICS, SCORE_LE, render
-from appliance.telemetry.model_samples import model_samples
+from appliance.telemetry.model_samples import model_samples, shadow_samples
 from appliance.telemetry.uplink_samples import uplink_samples
 from tests.appliance.journal.builders import SECOND_NS
 from tests.appliance.telemetry_reports import NASTY, full_report
@@ -61,6 +62,7 @@ def test_every_metric_arrives_with_type_help_and_its_labels() -> None:
         fallbacks=1,
         first_choice=True,
     )
+    more += shadow_samples("pumps", shadow_report())
     read = families(render(full_report(), TOTALS, more))
     assert set(read) == {name.removesuffix("_total") for name in METRICS}
     for name, info in METRICS.items():
@@ -69,6 +71,37 @@ def test_every_metric_arrives_with_type_help_and_its_labels() -> None:
         assert family.documentation == info.meaning
         for sample in family.samples:
             assert set(sample.labels) - {"le"} == set(info.labels)
+
+
+def shadow_report(windows: int = 40, correlation: float | None = 0.9) -> ShadowReport:
+    return ShadowReport(
+        "1a2b", "pump-autoencoder 2", windows, correlation,
+        both_over=1, only_active_over=2, only_shadow_over=3, mean_active=0.5, mean_shadow=0.6,
+        latency_p50_s=None, latency_p99_s=None, unanswered=4, dropped=5, why_unanswered="unplugged",
+    )  # fmt: skip
+
+
+def test_a_shadow_says_how_far_it_disagrees_and_not_which_bundle_it_is() -> None:
+    read = samples(render(full_report(), TOTALS, shadow_samples("pumps", shadow_report())))
+    found = {
+        (name, *(value for key, value in sorted(labels) if key != "slot")): read[name, labels]
+        for name, labels in read
+        if name.startswith("stethos_shadow")
+    }
+    assert found == {
+        ("stethos_shadow_windows_total",): 40,
+        ("stethos_shadow_over_limit_total", "both"): 1,
+        ("stethos_shadow_over_limit_total", "only active"): 2,
+        ("stethos_shadow_over_limit_total", "only shadow"): 3,
+        ("stethos_shadow_score_mean", "active"): 0.5,
+        ("stethos_shadow_score_mean", "shadow"): 0.6,
+        ("stethos_shadow_correlation",): 0.9,
+        ("stethos_shadow_unanswered_total",): 4,
+        ("stethos_shadow_dropped_total",): 5,
+    }
+    nothing = samples(render(full_report(), TOTALS, shadow_samples("pumps", shadow_report(0, None))))
+    absent = {"stethos_shadow_score_mean", "stethos_shadow_correlation"}
+    assert not absent & {name for name, _ in nothing}
 
 
 def test_values_arrive_as_they_are() -> None:

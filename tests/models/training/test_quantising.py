@@ -9,20 +9,21 @@ import numpy as np
 import pytest
 
 from models.backends.network import BackendOptions
+from models.backends.onnxruntime_backend import OnnxNetwork
 from models.backends.table import backend_named
 from models.bundle import Bundle, verified
 from models.errors import BundleError
+from models.evaluation.int8_gate import Gate
 from models.manifest import Precision, golden_differences, golden_inputs
 from models.network import from_artefact, to_artefact
 from models.network_score import prepare
-from models.training.judging import Quality, calibration_items
-from models.training.onnx_files import to_onnx, to_qdq
+from models.training.judging import Quality
 from models.training.processor import safe_weight_bits
 from models.training.quantiser import quantise
 from models.training.quantising import Verdict, quantised_bundle
 from models.training.record import RECORD_FILE, record_of, rows_of
 from models.training.runtime_files import FLOAT_FILE, INT8_ONNX
-from tests.fakes.linear_bundle import linear_bundle, linear_rows
+from tests.fakes.linear_bundle import linear_bundle
 
 BUNDLE = linear_bundle()
 MADE, VERDICTS = quantised_bundle(BUNDLE, 8)
@@ -103,29 +104,6 @@ def test_golden_vectors_catch_a_network_that_was_changed() -> None:
     assert seen == 3
 
 
-@pytest.mark.parametrize("bits", [7, 8])
-def test_the_saturating_golden_vector_saturates_with_8_bits_and_not_with_7(bits: int) -> None:
-    """Products of unsigned and signed bytes, summed by pairs in 16 bits, as x86 without VNNI does."""
-    import onnx
-
-    spec = BUNDLE.manifest.network
-    assert spec is not None
-    calibration = prepare(spec, calibration_items(linear_rows(), spec, 0, 0, 1000)).inputs
-    content = to_qdq(
-        to_onnx(from_artefact(BUNDLE.files[FLOAT_FILE])), calibration, symmetric=False, weight_bits=bits
-    )
-    constants = {
-        one.name: onnx.numpy_helper.to_array(one) for one in onnx.load_from_string(content).graph.initializer
-    }
-    weights = constants["weights_0_quantized"].astype(int)
-    scale, zero = float(constants["input_scale"]), int(constants["input_zero_point"])
-    which = [vector.why for vector in BUNDLE.manifest.golden].index("saturating")
-    z = prepare(spec, golden_inputs(BUNDLE.manifest)[which : which + 1]).inputs[0]
-    given = np.clip(np.rint(z / scale) + zero, 0, 255).astype(int)
-    pairs = weights[:, 0::2] * given[0::2] + weights[:, 1::2] * given[1::2]
-    assert (np.abs(pairs).max() > 32_767) is np.bool_(bits == 8)
-
-
 def verdict(**changes: object) -> Verdict:
     reference = Quality(0.9, 0.8, {"a": 0.9, "b": 0.8}, 0, 6, 100, 100)
     quality = replace(reference, **changes)  # type: ignore[arg-type]
@@ -174,6 +152,27 @@ def test_a_network_that_int8_cannot_follow_is_refused() -> None:
     refused = {v.entry.backend for v in verdicts if v.refusals()}
     assert {"numpy_reference", "litert"} <= refused
     assert not any(v.refusals() for v in verdicts if v.entry.precision is Precision.FLOAT32)
+
+
+def test_golden_outputs_are_what_the_file_says_and_a_runtime_that_gives_others_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where 8-bit weights were asked for and saturate: wrong outputs must not become the right ones."""
+    sound = MADE.manifest.artefact_for("onnxruntime", Precision.INT8)
+    run = OnnxNetwork.run
+    monkeypatch.setattr(OnnxNetwork, "run", lambda network, batch: 0.9 * run(network, batch))
+    made, verdicts = quantised_bundle(BUNDLE, 8)
+    (wrong,) = (
+        v for v in verdicts if (v.entry.backend, v.entry.precision) == ("onnxruntime", Precision.INT8)
+    )
+    (said,) = wrong.refusals(Gate(mean_auroc=1.0, worst_auroc=1.0, alarm_events=1000))
+    assert "computes other than the file says: golden input" in said
+    assert "--weight-bits 7" in said
+    entry = made.manifest.artefact_for("onnxruntime", Precision.INT8)
+    ratio = entry.limit / sound.limit  # the limit is fitted in the runtime, whatever that gives
+    np.testing.assert_allclose(np.multiply(entry.golden_outputs, ratio), sound.golden_outputs, rtol=1e-5)
+    others = {v.entry.backend for v in verdicts if v.wrong}
+    assert others == {"onnxruntime", "tensorrt"}, "whose file ONNX Runtime runs here"
 
 
 @pytest.mark.parametrize("file", ["rows.npz", RECORD_FILE])
