@@ -93,7 +93,7 @@ class InspectionLine:
         self._rules = InspectionRules(settings.defects_needed, settings.defects_of)
         self.queue = InspectionQueue(settings.queue_frames)
         self.meter = StageMeter()
-        self._something = asyncio.Event()
+        self._something, self._idle = asyncio.Event(), asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"inspection {camera.camera_id}")
         self._number, self._stamp_ns = 0, -APART_NS
         self._saved, self._save_ns = knowledge.learned, -SAVE_AGAIN_NS
@@ -118,6 +118,8 @@ class InspectionLine:
                 async for item in frames:
                     await self._watch.source_delivers(self.camera_id)
                     self.put(item)
+                    if isinstance(item, Frame) and item.patient:
+                        await self._idle.wait()
         except SourceLost as lost:
             await self._lost(lost)
             raise
@@ -146,6 +148,7 @@ class InspectionLine:
         if crowded_out is not None:  # the line heard of newer ones long ago, but it was a part
             self._counters.add(Counter.PARTS_NO_VERDICT, self.camera_id)
         self._something.set()
+        self._idle.clear()
 
     async def run(self) -> None:
         """Inspect parts as they come, for ever. What waits at a stop are parts without a verdict."""
@@ -155,6 +158,7 @@ class InspectionLine:
                 await self._something.wait()
                 self._something.clear()
                 await self.work_off()
+                self._idle.set()
         except asyncio.CancelledError:
             while self.queue.take() is not None:
                 self._counters.add(Counter.PARTS_NO_VERDICT, self.camera_id)

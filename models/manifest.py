@@ -111,6 +111,8 @@ class ModelManifest:
         fields = asdict(self)
         if self.picture is None:  # a reader that knows no pictures must be able to read the others
             del fields["picture"]
+        elif self.picture.texture is None:  # likewise
+            del fields["picture"]["texture"]
         return json.dumps({"format": MANIFEST_FORMAT, **fields}, sort_keys=True, allow_nan=False)
 
     @classmethod

@@ -25,6 +25,7 @@ class Frame:
     taken_ns: int  # monotonic: when it was triggered, or stood whole in its folder
     name: str  # of the file, or the number of the shot
     picture: Picture = field(repr=False)
+    patient: bool = False  # its part went by long ago: it waits for those before it, and pushes none out
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ WHOLE_LOOK_S = 1.0  # a folder whose time did not change is still read so often,
 READ_SHARE = 0.02  # cheap: so much of the time may go into it. It finds files that are written anew in place
 RESTLESS_NS = 100_000_000  # after a change: the folder's time is no finer than a tick of the kernel
 READ_LIMIT_S = 10.0
+BACKLOG_LOOKS = 10  # times as long as a look takes, a backlog is worked on before the next one
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class FolderCamera:
         self._done: dict[str, _Done] = {}  # by name: a file that is written anew is another part
         self._growing: dict[str, _Seen] = {}
         self._found: deque[_Found] = deque()  # outlives a reader that is lost
+        self._backlog: deque[_Found] = deque()  # of before the start: behind those that come now
         self._devices: set[object] = set()  # on which the folder was seen: shares come and go
         self._folder_ns = (0, 0)  # its time, and when it was last read
         self._read_cost_ns = 0
@@ -103,18 +105,22 @@ class FolderCamera:
         """Pictures as they come. Raises SourceLost where the folder or the reader is gone."""
         try:
             while True:
-                self._found.extend(await asyncio.to_thread(self._look))
-                while self._found:
-                    found = self._found[0]
+                for found in await asyncio.to_thread(self._look):
+                    (self._backlog if found.whole_ns is None else self._found).append(found)
+                again_ns = time.monotonic_ns() + max(LOOK_S * 1e9, round(BACKLOG_LOOKS * self._read_cost_ns))
+                while self._found or (self._backlog and time.monotonic_ns() < again_ns):
+                    waiting = self._found or self._backlog
+                    found = waiting[0]
                     item = (
                         self._damaged(found.path, found.trouble)
                         if found.trouble
                         else await self._taken(found)
                     )
                     await asyncio.to_thread(self._finish, found.path)
-                    self._found.popleft()
+                    waiting.popleft()
                     yield item
-                await asyncio.sleep(LOOK_S)
+                if not self._backlog:
+                    await asyncio.sleep(LOOK_S)
         finally:
             await self._reader.close()
 
@@ -212,7 +218,7 @@ class FolderCamera:
                 raise self._lost(LinkState.REFUSED, str(error), error.remedy) from error
             return self._damaged(path, str(error), taken_ns)
         self._counts["pictures"] += 1
-        return Frame(taken_ns, path.name, read.picture)
+        return Frame(taken_ns, path.name, read.picture, patient=found.whole_ns is None)
 
     def _damaged(self, path: Path, reason: str, taken_ns: int | None = None) -> FrameMissed:
         self._counts["damaged"] += 1

@@ -1,7 +1,7 @@
-"""When a camera's picture is wanted: each frame, each so many seconds, or a tag that rises.
+"""When a camera's picture is wanted: each frame, each so many seconds, a tag that rises, one that counts.
 
 Duty: wait for the next part. A tag comes from the OPC UA client as blocks of samples, as all else hears it;
-what the client repeats while nothing changes is no edge.
+what the client repeats while nothing changes is no part.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Protocol
 from dsp.samples import SampleBlock
 
 HIGH = 0.5  # a tag above is on
-MOST_WAITING = 100  # edges; older ones are told as missed
+MOST_WAITING = 100  # parts; older ones are told as missed
+MOST_AT_ONCE = 1000  # parts by which a count may grow: more is another count
 
 
 class Trigger(Protocol):
@@ -23,11 +24,11 @@ class Trigger(Protocol):
 
     fresh: bool  # the picture must arrive after the trigger
 
-    async def wait(self) -> int:
     def begin(self) -> None:
         """The camera is there (again)."""
         ...
 
+    async def wait(self) -> int:
         """Monotonic ns of the next trigger."""
         ...
 
@@ -41,9 +42,9 @@ class EveryFrame:
 
     fresh = False
 
-    async def wait(self) -> int:
     def begin(self) -> None: ...
 
+    async def wait(self) -> int:
         return time.monotonic_ns()
 
     def missed(self) -> int:
@@ -62,10 +63,10 @@ class TimeTrigger:
         self._next_ns: int | None = None
         self._missed = 0
 
-    async def wait(self) -> int:
     def begin(self) -> None:
         self._next_ns = None
 
+    async def wait(self) -> int:
         now_ns = self._monotonic_ns()
         due_ns = now_ns if self._next_ns is None else self._next_ns
         if now_ns > due_ns + self._period_ns:
@@ -83,43 +84,56 @@ class TimeTrigger:
 
 
 class TagTrigger:
-    """The rising edge of a tag; `hear` its blocks."""
+    """Parts that a tag tells: by its rising edge, or, with `counts`, by how far it grew. `hear` its blocks.
+
+    A count that falls has begun anew, or is another: that is one part. It must stay below 2^24, which is as
+    far as a sample tells neighbours apart.
+    """
 
     fresh = True
 
-    def __init__(self, channel_id: str, *, monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
-        self.channel_id = channel_id
+    def __init__(
+        self, channel_id: str, *, counts: bool = False, monotonic_ns: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        self.channel_id, self._counts = channel_id, counts
         self._monotonic_ns = monotonic_ns
-        self._high: bool | None = None  # None: it was not heard yet, and no edge can be told
-        self._edges_ns: deque[int] = deque()
+        self._before: float | None = None  # None: it was not heard yet, and no part can be told
+        self._parts_ns: deque[int] = deque()
         self._something = asyncio.Event()
         self._missed = 0
+
+    def begin(self) -> None:
+        """What came without a camera was a part, too: it is told with the next one."""
 
     def hear(self, block: SampleBlock) -> None:
         """A block of the tag, in the order of its time."""
         if block.channel_id != self.channel_id:
             return
         for value in block.samples.tolist():
-            high = value > HIGH
-            if high and self._high is False:
-    def begin(self) -> None:
-        """What came without a camera was a part, too: it is told with the next one."""
-
-                self._edges_ns.append(self._monotonic_ns())
-                if len(self._edges_ns) > MOST_WAITING:
-                    self._edges_ns.popleft()
+            n = 0 if self._before is None else self._parts_between(self._before, value)
+            self._before = value
+            for _ in range(n):
+                self._parts_ns.append(self._monotonic_ns())
+                if len(self._parts_ns) > MOST_WAITING:
+                    self._parts_ns.popleft()
                     self._missed += 1
+            if n:
                 self._something.set()
-            self._high = high
+
+    def _parts_between(self, before: float, value: float) -> int:
+        if not self._counts:
+            return int(before <= HIGH < value)
+        grown = round(value) - round(before)
+        return grown if 0 <= grown <= MOST_AT_ONCE else 1
 
     async def wait(self) -> int:
-        """The newest edge: a part whose picture nobody asked for in time has gone by."""
-        while not self._edges_ns:
+        """The newest part's time: one whose picture nobody asked for in time has gone by."""
+        while not self._parts_ns:
             self._something.clear()
             await self._something.wait()
-        self._missed += len(self._edges_ns) - 1
-        newest_ns = self._edges_ns[-1]
-        self._edges_ns.clear()
+        self._missed += len(self._parts_ns) - 1
+        newest_ns = self._parts_ns[-1]
+        self._parts_ns.clear()
         return newest_ns
 
     def missed(self) -> int:

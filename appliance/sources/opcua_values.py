@@ -45,8 +45,11 @@ def quality_of(status_code: int) -> Quality:
 
 
 def checked_value(tag: OpcUaTag, value: object) -> float:
-    """The value in the channel's unit. Raises ValueRefusedError for what no such quantity can be."""
-    if isinstance(value, bool) or not isinstance(value, Real):
+    """The value in the channel's unit. Raises ValueRefusedError for what no such quantity can be.
+
+    A Boolean is 0 or 1 of a process value; no speed, load or temperature is one."""
+    truth = isinstance(value, bool) and tag.channel.measurand is not Measurand.PROCESS_VALUE
+    if truth or not isinstance(value, Real):
         raise ValueRefusedError(f"{tag.node} gives {type(value).__name__}, a number is needed")
     si = float(value) * tag.factor
     if not math.isfinite(si):

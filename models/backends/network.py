@@ -182,7 +182,7 @@ class _Pictures:
     def infer(self, batch: Float32Array) -> Float32Array:
         """Results `(n, values)` of a batch of the right shape."""
         outputs = _called(self.network, network_input(self.spec, batch), math.prod(self._map))
-        found = results(self.spec, outputs.reshape(-1, *self._map), self._limit)
+        found = results(self.spec, batch, outputs.reshape(-1, *self._map), self._limit)
         if not np.isfinite(found).all():
             raise InferenceError("the network's output is no number")
         return found

@@ -32,7 +32,11 @@ A small network over pictures of the kind *{record["kind"]}*, {record["parameter
 {_MAKES[record["kind"]]}. It gives a score, a heat map of cells of {record["cell_px"]} x {
         record["cell_px"]
     } pixels
-and the hottest place{", and the kind of defect" if record["kinds"] else ""}.
+and the hottest place{", and the kind of defect" if record["kinds"] else ""}.{
+        " On the kind a linear discriminant of the whole picture's texture has a word, too."
+        if record["texture"]
+        else ""
+    }
 
 ## Data
 

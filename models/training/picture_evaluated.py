@@ -4,8 +4,8 @@ Duty: train, calibrate, find each artefact's limit in its runtime, and judge pic
 label but those of pictures that teach. As `stethos quantise` does, it makes ONNX in float32 and in int8 (QDQ)
 for ONNX Runtime and OpenVINO, and int8 TFLite for LiteRT; what is not installed is left out.
 
-A camera's pictures have one size, these may not: each is mirrored up to the next round size, and what the
-mirror shows is not judged.
+A camera's pictures have one size, these may not: then each is mirrored up to the next round size, and what
+the mirror shows is not judged.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from models.training.onnx_files import resized, to_onnx, to_qdq
 from models.training.picture_fitting import CELL_PX, PictureFitSettings, PictureProgress, fit_pictures
 from models.training.picture_making import PICTURE_EXTRACTOR, spec_of
 from models.training.picture_material import CROP_PX, calibration_crops, fitted_limit
+from models.training.picture_textures import fit_texture
 from models.training.pictures import MarkedPicture, mask_of_boxes
 from models.training.quantiser import quantise
 from models.vision.inspection import UInt8Array
@@ -43,9 +44,10 @@ from models.vision.picture_score import (
     raw_score,
     taken_apart,
 )
+from models.vision.picture_texture import TextureKinds
 
 _EACH_FIFTH = 5
-_STEP_PX = 64  # sizes of pictures are rounded up to this: each is a network of its own to a runtime
+_STEP_PX = 64  # sizes that differ are rounded up to this: each is a network of its own to a runtime
 RUNTIMES = ("onnxruntime", "openvino", "litert")  # the first that is there gives the headline
 Say = Callable[[str], None]
 
@@ -68,7 +70,7 @@ class PictureNetworks:
         until = [one for i, one in enumerate(good) if i % _EACH_FIFTH == _EACH_FIFTH - 1] or list(good)
         network = fit_pictures(teach, (), self.settings, self.progress)
         found: dict[str, dict[str, Judge]] = {}
-        for precision, runtime, run in self._runs(PictureForm.GOOD_PARTS, network, teach, ()):
+        for precision, runtime, run in self._runs(PictureForm.GOOD_PARTS, network, teach, (), None):
             raw = np.array([run.judged(picture)[0] for picture in until], dtype=np.float64)
             found.setdefault(str(precision), {})[runtime] = run.at(fitted_limit(raw)).judged
         return found
@@ -79,7 +81,10 @@ class PictureNetworks:
         names = tuple(sorted({one.kind for one in marked}))
         network = fit_pictures(marked, names, self.settings, self.progress)
         found: dict[str, dict[str, NameKind]] = {}
-        for precision, runtime, run in self._runs(PictureForm.SEGMENTER, network, marked, names):
+        texture = None
+        if len({one.picture.shape for one in marked}) == 1:
+            texture = fit_texture([(one.picture.astype(np.float32), one.kind) for one in marked], names)
+        for precision, runtime, run in self._runs(PictureForm.SEGMENTER, network, marked, names, texture):
             found.setdefault(str(precision), {})[runtime] = run.kind
         return found
 
@@ -89,6 +94,7 @@ class PictureNetworks:
         crops: LayerNetwork,
         teach: Sequence[MarkedPicture],
         kinds: tuple[str, ...],
+        texture: TextureKinds | None,
     ) -> list[tuple[Precision, str, _Run]]:
         """One for each runtime and precision, int8 first, at limit 1."""
         chance = np.random.Generator(np.random.PCG64(self.settings.seed + 1))
@@ -99,13 +105,14 @@ class PictureNetworks:
         seen = network_input(spec, calibration_crops(grounds, size, chance).astype(np.float32))
         int8 = quantise(small, seen)
         qdq = to_qdq(to_onnx(small), seen, symmetric=False, weight_bits=self.weight_bits)
+        step_px = _STEP_PX if len({one.picture.shape for one in teach}) > 1 else 1
         made: list[tuple[Precision, str, _Run]] = []
         for precision in (Precision.INT8, Precision.FLOAT32):
             for runtime in RUNTIMES:
                 if runtime == "litert" and precision is Precision.FLOAT32:
                     continue  # the house writes no float TFLite
                 files = _Files(small, int8, qdq, precision, runtime)
-                run = _Run(files, form, kinds)
+                run = _Run(files, replace(spec, texture=texture), step_px)
                 try:
                     run.judged(np.zeros((size, size), np.uint8))
                 except (BackendUnavailableError, ImportError) as error:
@@ -136,13 +143,13 @@ class _Files:
 class _Run:
     """A network in one runtime, which judges pictures of any size; sizes are rounded up, and kept."""
 
-    def __init__(self, files: _Files, form: PictureForm, kinds: tuple[str, ...], limit: float = 1.0) -> None:
-        self._files, self._form, self._kinds, self._limit = files, form, kinds, limit
+    def __init__(self, files: _Files, spec: PictureSpec, step_px: int, limit: float = 1.0) -> None:
+        self._files, self._spec, self._step_px, self._limit = files, spec, step_px, limit
         self._opened: dict[tuple[int, int], tuple[PictureSpec, InferenceBackend]] = {}
 
     def at(self, limit: float) -> _Run:
         """The same with another limit."""
-        other = _Run(self._files, self._form, self._kinds, limit)
+        other = _Run(self._files, self._spec, self._step_px, limit)
         other._opened = self._opened
         return other
 
@@ -155,10 +162,10 @@ class _Run:
 
     def kind(self, picture: UInt8Array) -> str:
         """The kind that most of the evidence speaks for."""
-        return self._kinds[int(self._result(picture)[0].kind_shares.argmax())]
+        return self._spec.kinds[int(self._result(picture)[0].kind_shares.argmax())]
 
     def _result(self, picture: UInt8Array) -> tuple[PictureResult, PictureSpec]:
-        height, width = (-(-size // _STEP_PX) * _STEP_PX for size in picture.shape)
+        height, width = (-(-size // self._step_px) * self._step_px for size in picture.shape)
         spec, backend = self._backend((height, width))
         values = mirrored(picture.astype(np.float32), (height, width))
         return taken_apart(spec, backend.infer(values[np.newaxis])[0]), spec
@@ -166,7 +173,8 @@ class _Run:
     def _backend(self, size_px: tuple[int, int]) -> tuple[PictureSpec, InferenceBackend]:
         if size_px not in self._opened:
             shape = (*size_px, 1)
-            spec = spec_of(self._form, size_px, 1, replace(self._files.small, input_shape=shape), self._kinds)
+            cells = replace(self._files.small, input_shape=shape).output_shape
+            spec = replace(self._spec, picture_size_px=size_px, map_shape=(cells[0], cells[1]))
             content = self._files.content(shape)
             entry = Artefact(self._files.runtime, "", 0, 1.0, precision=self._files.precision)
             manifest = ModelManifest(

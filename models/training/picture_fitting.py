@@ -77,7 +77,8 @@ def fit_pictures(
     lately: list[float] = []
     for step in range(1, settings.steps + 1):
         seen, cells = crops.batch()
-        evidence = _run(torch, parts, torch.from_numpy(seen.transpose(0, 3, 1, 2).copy()))
+        shown = torch.from_numpy(seen.transpose(0, 3, 1, 2).copy())
+        evidence = _run(torch, parts, shown.contiguous(memory_format=torch.channels_last))
         loss = _loss(torch, evidence, torch.from_numpy(cells), tells_kinds=len(kinds) > 1)
         optimiser.zero_grad()
         loss.backward()
@@ -179,7 +180,7 @@ def _made(torch: Any, evidences: int) -> list[Any]:
         parts.append(torch.nn.BatchNorm2d(outputs))
         channels = outputs
     parts.append(torch.nn.Conv2d(channels, evidences, 1))
-    return parts
+    return [part.to(memory_format=torch.channels_last) for part in parts]  # a third faster on a CPU
 
 
 def _run(torch: Any, parts: list[Any], now: Any) -> Any:

@@ -35,6 +35,7 @@ from models.training.picture_material import (
     material_of,
     to_bytes,
 )
+from models.training.picture_textures import fit_texture
 from models.training.pictures import GOOD, MarkedPicture, TrainingPictures
 from models.training.record import RECORD_FILE
 from models.training.runtime_files import FLOAT_FILE
@@ -113,6 +114,8 @@ def finished_pictures(
     shape = material.good.shape[1:]
     network = replace(crops, input_shape=(*shape, 1))
     spec = spec_of(kind.form, (size_px[0], size_px[1]), shrink, network, kinds)
+    marked = [(one.picture.astype(np.float32), one.kind) for one in learn if one.kind != GOOD]
+    spec = replace(spec, texture=fit_texture(marked, kinds) if kinds else None)
     return _bundle(name, _Made(kind, settings, pictures, network, spec, material))
 
 
@@ -156,8 +159,8 @@ def raw_results(
 ) -> Float32Array:
     """Results `(n, values)` at limit 1, by the reference's arithmetic, one picture at a time."""
     rows = [
-        results(spec, network.run(network_input(spec, one[np.newaxis].astype(np.float32))), 1.0)
-        for one in pictures
+        results(spec, one, network.run(network_input(spec, one)), 1.0)
+        for one in (picture[np.newaxis].astype(np.float32) for picture in pictures)
     ]
     return np.concatenate(rows) if rows else np.empty((0, spec.values), np.float32)
 
@@ -184,6 +187,7 @@ def _bundle(name: str, made: _Made) -> Bundle:
         "faults": list(material.kinds),
         "judged_kinds": list(material.kinds),
         "kinds": list(spec.kinds),
+        "texture": spec.texture is not None,
         "made_up": material.made_up,
         "picture_size_px": list(spec.picture_size_px),
         "cell_px": CELL_PX * spec.shrink,

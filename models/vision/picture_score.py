@@ -27,6 +27,13 @@ import numpy as np
 from dsp.samples import Float32Array, Float64Array
 from models.errors import ManifestError, TensorError
 from models.manifest_fields import an_object, as_integer, as_number, as_text, each, only
+from models.vision.picture_texture import (
+    TextureKinds,
+    check_texture,
+    texture_figures,
+    texture_from_fields,
+    with_texture,
+)
 
 _LEAST_HEAT = 1e-6
 MID_GREY = 128.0
@@ -52,6 +59,7 @@ class PictureSpec:
     spread: float  # grey values; with own light the least
     reach: float  # the network sees at most so many spreads
     top_cells: int
+    texture: TextureKinds | None = None  # a second word on the kind, beside the network's
 
     @property
     def evidences(self) -> int:
@@ -80,10 +88,7 @@ def network_input(spec: PictureSpec, batch: Float32Array) -> Float32Array:
     """
     if batch.ndim != 3:
         raise TensorError(f"batch of shape {batch.shape}; expected (n, height, width)")
-    values = np.asarray(batch, dtype=np.float32)
-    if not np.isfinite(values).all():
-        values = np.where(np.isfinite(values), values, _means(values))
-    return lit(values, spec.own_light, spec.spread, spec.reach)[..., np.newaxis]
+    return lit(_finite(batch), spec.own_light, spec.spread, spec.reach)[..., np.newaxis]
 
 
 def lit(values: Float32Array, own_light: bool, spread: float, reach: float) -> Float32Array:
@@ -96,6 +101,14 @@ def lit(values: Float32Array, own_light: bool, spread: float, reach: float) -> F
         rest = values - np.float32(MID_GREY)
     seen: Float32Array = np.clip(rest / counted, -reach, reach).astype(np.float32)
     return seen
+
+
+def _finite(batch: Float32Array) -> Float32Array:
+    """Grey values `(n, h, w)`, with each picture's mean where they are no number."""
+    values = np.asarray(batch, dtype=np.float32)
+    if np.isfinite(values).all():
+        return values
+    return np.where(np.isfinite(values), values, _means(values))
 
 
 def _means(values: Float32Array) -> Float32Array:
@@ -127,16 +140,22 @@ def within_rim(shape: tuple[int, ...]) -> tuple[slice, slice]:
     return slice(rim, shape[0] - rim), slice(rim, shape[1] - rim)
 
 
-def results(spec: PictureSpec, outputs: Float32Array, limit: float) -> Float32Array:
-    """`(n, spec.values)` of a network's `outputs` `(n, h, w, evidences)`. Raises TensorError."""
+def results(spec: PictureSpec, batch: Float32Array, outputs: Float32Array, limit: float) -> Float32Array:
+    """`(n, spec.values)` of grey values `(n, h, w)` and what a network made of them. Raises TensorError.
+
+    `outputs` are `(n, h, w, evidences)`.
+    """
     wanted = (*spec.map_shape, spec.evidences)
     if outputs.shape[1:] != wanted:
         raise TensorError(f"the network gave {outputs.shape}; expected (n, {wanted})")
     heat = heat_of(outputs)
     found = np.empty((len(outputs), spec.values), np.float32)
-    for row, cells, evidence in zip(found, heat, outputs, strict=True):
+    for row, cells, evidence, picture in zip(found, heat, outputs, batch, strict=True):
         row[0] = raw_score(cells, spec.top_cells) / limit
-        row[1 : 1 + len(spec.kinds)] = kind_shares(cells, evidence)[: len(spec.kinds)]
+        shares = kind_shares(cells, evidence)[: len(spec.kinds)]
+        if spec.texture is not None:
+            shares = with_texture(shares, spec.texture, texture_figures(_finite(picture[np.newaxis])[0]))
+        row[1 : 1 + len(spec.kinds)] = shares
         row[1 + len(spec.kinds) :] = cells.ravel() / limit
     return found
 
@@ -214,12 +233,14 @@ def check(spec: PictureSpec, input_shape: tuple[int, ...], where: str) -> None:
             raise ManifestError(f"{where}.{field} is {value}; expected above 0")
     if spec.top_cells < 1:
         raise ManifestError(f"{where}.top_cells is {spec.top_cells}; expected 1 or more")
+    if spec.texture is not None:
+        check_texture(spec.texture, spec.kinds, f"{where}.texture")
 
 
 def from_fields(raw: Any, where: str) -> PictureSpec:
     """A description from its JSON object. Raises ManifestError that names the field."""
     fields = an_object(raw, where)
-    only(fields, where, set(PictureSpec.__dataclass_fields__), set())
+    only(fields, where, set(PictureSpec.__dataclass_fields__), {"texture"})
     form = as_text(fields["form"], f"{where}.form")
     if form not in list(PictureForm):
         raise ManifestError(f"{where}.form is {form!r}; expected one of {[str(one) for one in PictureForm]}")
@@ -233,6 +254,7 @@ def from_fields(raw: Any, where: str) -> PictureSpec:
         spread=as_number(fields["spread"], f"{where}.spread"),
         reach=as_number(fields["reach"], f"{where}.reach"),
         top_cells=as_integer(fields["top_cells"], f"{where}.top_cells"),
+        texture=texture_from_fields(fields["texture"], f"{where}.texture") if "texture" in fields else None,
     )
 
 

@@ -23,7 +23,7 @@ from appliance.inspection_pictures import PictureKeeper
 from appliance.inspection_verdict import PartResult, PartVerdict, WhyNone
 from appliance.journal.record import RecordKind
 from appliance.publishers.publisher import ValueStatus
-from appliance.sources.camera import FrameMissed, Picture
+from appliance.sources.camera import Frame, FrameMissed, Picture
 from appliance.sources.source import LinkState, SourceLost
 from models.errors import InferenceError
 from models.vision.inspection import Inspection
@@ -144,6 +144,23 @@ async def test_the_oldest_picture_leaves_a_full_queue_counted_as_a_gap_and_in_or
         gaps = await rig.house.journal.gaps(CAMERA, 0, 1 << 62)
         assert [gap.cause for gap in gaps] == ["overload"] * len(gaps)
         assert gaps
+
+
+async def test_a_backlog_pushes_none_of_its_own_out(tmp_path: Path) -> None:
+    parts = DrawnParts(18)
+    async with inspection_rig(tmp_path, LineSettings(10.0, queue_frames=2)) as rig:
+        await rig.teach(parts)
+        for number in range(12):
+            taken_ns = rig.house.clock.monotonic_ns()
+            rig.camera.items.put_nowait(Frame(taken_ns, f"{number}.png", parts.good(), patient=True))
+        tasks = [asyncio.create_task(one()) for one in (rig.line.run, rig.line.feed)]
+        async with asyncio.timeout(20):
+            while len(rig.listener.verdicts) < LEARN + 12:
+                await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert rig.counted(Counter.DROPPED_FRAMES, *RESULTS) == (0, 12, 0, LEARN)
 
 
 async def test_under_overload_pictures_go_first(tmp_path: Path) -> None:

@@ -84,6 +84,23 @@ async def test_what_came_while_the_service_was_down_is_no_older_than_its_turn(tm
     assert [one.taken_ns - 10**12 for one in found] == [0, 80_000_000, 160_000_000]
 
 
+async def test_a_part_that_comes_now_does_not_wait_for_a_backlog(tmp_path: Path) -> None:
+    parts = DrawnParts(9)
+    content = lay(tmp_path, "of-before-000", parts.good()).read_bytes()
+    for number in range(1, 400):
+        (tmp_path / f"of-before-{number:03d}.png").write_bytes(content)
+
+    def comes(_path: str) -> None:
+        if not reader.read:
+            lay(tmp_path, "now", parts.good())
+
+    reader = Reader(comes)
+    found = await items(FolderCamera("press", tmp_path, delete_after=True, reader=reader), 401, lambda: True)
+    assert len({one.name for one in found}) == 401
+    assert 0 < [one.name for one in found].index("now.png") < 300
+    assert [one.name for one in found if isinstance(one, Frame) and not one.patient] == ["now.png"]
+
+
 async def test_a_program_that_sets_the_time_of_its_file_afterwards_makes_one_part(tmp_path: Path) -> None:
     """As copying programs and file servers do; another picture of that name is another part."""
     parts, reader = DrawnParts(3), Reader()

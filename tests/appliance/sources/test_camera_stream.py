@@ -174,3 +174,17 @@ async def test_edges_of_a_tag_are_told_once_and_the_first_value_is_none() -> Non
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.02):
             await trigger.wait()
+
+
+async def test_a_count_tells_each_part_and_what_is_no_step_is_one_part() -> None:
+    trigger = TagTrigger("part-there", counts=True)
+    trigger.hear(tag(65_530.0))
+    for values, missed in (((65_531.0,), 0), ((65_531.0, 65_535.0), 3), ((0.0,), 0), ((1e6,), 0)):
+        trigger.hear(tag(*values))
+        async with asyncio.timeout(5):
+            await trigger.wait()
+        assert trigger.missed() == missed, values
+    trigger.hear(tag(1e6))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await trigger.wait()

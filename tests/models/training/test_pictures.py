@@ -127,6 +127,23 @@ def test_a_manifest_says_whether_it_is_of_pictures() -> None:
         ModelManifest.from_json(json.dumps(fields))
 
 
+def test_only_a_segmenter_of_enough_pictures_carries_a_word_of_their_texture() -> None:
+    of_kinds, of_good = (drawn.float_bundle(kind).manifest for kind in (drawn.SEGMENTER, drawn.GOOD_PARTS))
+    assert of_kinds.picture is not None and of_kinds.picture.texture is not None
+    assert "texture" not in json.loads(of_good.to_json())["picture"]  # older readers know none
+    fields = json.loads(of_kinds.to_json())
+    del fields["picture"]["texture"]  # as older bundles are
+    older = ModelManifest.from_json(json.dumps(fields))
+    assert older == replace(of_kinds, picture=replace(of_kinds.picture, texture=None))
+    fields["picture"]["texture"] = {"weights": [[1.0]], "bias": [0.0]}
+    with pytest.raises(ManifestError, match=r"manifest\.picture\.texture has 1 kinds; the model has 2"):
+        ModelManifest.from_json(json.dumps(fields))
+    few = finished_pictures(
+        drawn.surfaces(bad=8), drawn.SEGMENTER, "few", PictureFitSettings(), drawn.averages
+    ).manifest
+    assert few.picture is not None and few.picture.texture is None
+
+
 def test_a_damaged_file_of_pictures_is_refused() -> None:
     bundle = drawn.float_bundle()
     with pytest.raises(BundleError, match="cannot be read"):

@@ -15,6 +15,7 @@ from models.vision.picture_score import PictureForm, PictureSpec
 GOOD = PictureSpec(PictureForm.GOOD_PARTS, (32, 48), 1, (4, 6), (), True, 8.0, 4.0, 2)
 KINDS = PictureSpec(PictureForm.SEGMENTER, (64, 96), 2, (4, 6), ("crack", "stain"), False, 48.0, 4.0, 3)
 CHANCE = np.random.default_rng(6)
+SEEN = np.full((1, 32, 48), 90.0, np.float32)
 
 
 def test_another_lamp_is_no_defect_where_a_picture_is_its_own_measure() -> None:
@@ -49,7 +50,7 @@ def test_a_result_holds_score_kinds_and_heat_and_is_taken_apart() -> None:
     evidence = np.full((1, 4, 6, 2), -6.0, np.float32)
     evidence[0, 2, 3] = (-1.0, 5.0)
     evidence[0, 2, 4] = (-1.0, 4.0)
-    row = score.results(KINDS, evidence, limit=0.5)[0]
+    row = score.results(KINDS, SEEN, evidence, limit=0.5)[0]
     assert row.shape == (KINDS.values,) == (1 + 2 + 24,)
     found = score.taken_apart(KINDS, row)
     heat = score.heat_of(evidence)[0]
@@ -61,7 +62,7 @@ def test_a_result_holds_score_kinds_and_heat_and_is_taken_apart() -> None:
 
 
 def test_the_figure_of_golden_vectors_changes_with_every_part() -> None:
-    rows = score.results(KINDS, CHANCE.normal(0, 2, (1, 4, 6, 2)).astype(np.float32), 1.0)
+    rows = score.results(KINDS, SEEN, CHANCE.normal(0, 2, (1, 4, 6, 2)).astype(np.float32), 1.0)
     figure = score.figures(KINDS, rows)[0]
     for position in (0, 1, 2, 3, 26):
         changed = rows.copy()
@@ -104,7 +105,7 @@ def test_other_shapes_are_refused() -> None:
     with pytest.raises(TensorError):
         score.network_input(GOOD, np.zeros((32, 48), np.float32))
     with pytest.raises(TensorError):
-        score.results(GOOD, np.zeros((1, 4, 5, 1), np.float32), 1.0)
+        score.results(GOOD, SEEN, np.zeros((1, 4, 5, 1), np.float32), 1.0)
 
 
 def test_a_picture_of_another_size_or_type_is_refused_in_words() -> None:
