@@ -83,8 +83,9 @@ def _worth_line(one: NetworkWorth) -> str:
         for name, (simple, network) in one.figures.items()
     )
     said = f"beats {one.against} here" if one.beats else f"no better than {one.against}"
-    less = "; it abstains in part" if one.abstains else ""
-    return f"{one.dataset:18} {one.variant:14} {figures or 'no figure'}{less}: {said}"
+    if one.abstains:
+        said = f"abstains from a part of what {one.against} judges"
+    return f"{one.dataset:18} {one.variant:14} {figures or 'no figure'}: {said}"
 
 
 def _line(one: NetworkChange) -> str:

@@ -8,7 +8,8 @@ from each group's centre, and the smallest distance is the score. Each column ha
 runtime on the rows that said when to stop, and scores are in limits: 1.0 may be an alarm.
 
 A temporal network takes the rows of a group for one sequence when it learns, and the rows of one call for one
-when it scores: the first eight of these have no score yet.
+when it scores: the first eight of these have no score yet. Where a block of time is left out of learning, up
+to eight of its items bridge the gap.
 """
 
 from __future__ import annotations

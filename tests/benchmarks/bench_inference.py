@@ -2,10 +2,11 @@
 
 The network is `tests/fakes/small_network.py` (128 features, 27,168 parameters). Bare is the runtime called
 directly on inputs that are ready, in this process: what is above it is features to inputs, outputs to scores,
-and for the host the way to a child process and back. p50 and p99 are wall time of each job's least disturbed
-turn, because other load can only add; what ours adds is counted in CPU time of both processes, which other
-load does not touch. The fallback rows are the slowest of several calls in which the first choice dies or
-hangs.
+and for the host the way to a child process and back. The floor of that way is `bare_way`, in turns with the
+rest: 16 bytes to another process and back, one call after the other, and paced, when both processes have
+slept. p50, p99 and fastest are wall time of each job's least disturbed turn, because other load can only add;
+what ours adds is also counted in CPU time of both processes. The fallback rows are the slowest of several
+calls in which the first choice dies or hangs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,7 @@ from models.host import ModelHost
 from models.host_process import Worker
 from models.manifest_entries import Precision
 from models.network_score import prepare
+from tests.benchmarks.bare_way import BareWay
 from tests.fakes import small_network as small
 
 FLOAT, INT8 = Precision.FLOAT32, Precision.INT8
@@ -41,6 +43,8 @@ RUNS = (
     ("litert", INT8),
 )
 TURNS, CALLS = 5, 100
+PACED_CALLS, PACE_S = 20, 0.02
+FALLBACKS, MEMORY_CALLS, PERIODS = 8, 20, 100
 GOAL_US = {1: 60.0, 16: 10.0}  # per call; per item
 NOTHING = small.rows(0, 3)
 CHANNELS, PERIOD_S = 64 * 3, 0.160
@@ -69,7 +73,7 @@ def _latency(runtime: str, precision: Precision) -> Iterator[dict[str, Any]]:
     alone = backend_named(runtime, BackendOptions())
     alone.load(manifest, artefact)
     worker = Worker(runtime, manifest, artefact, max_items=64)
-    with serving(worker) as host:
+    with serving(worker) as host, BareWay() as way:
         for n in (1, 16):
             batch = small.rows(n, 3)
             bare = _bare(alone, prepare(small.SPEC, batch).inputs)
@@ -78,28 +82,48 @@ def _latency(runtime: str, precision: Precision) -> Iterator[dict[str, Any]]:
                 "backend": lambda batch=batch: alone.infer(batch),
                 "bare": bare,
                 "empty": lambda: host.infer(NOTHING),  # the way there and back, without network or arithmetic
+                "floor": way,
             }
             pid = host.report()[0].pid
             assert pid is not None
-            found = _measured(jobs, pid)
-            host_, backend_, bare_ = found["host"], found["backend"], found["bare"]
-            name, unit = f"{runtime} {precision}, batch of {n}", "us of CPU per " + ("call", "item")[n > 1]
+            found = _measured(jobs, pid, way.pid)
+            host_, backend_, bare_, floor_ = (found[job] for job in ("host", "backend", "bare", "floor"))
+            each = ("call", "item")[n > 1]
+            name, unit = f"{runtime} {precision}, batch of {n}", f"us of CPU per {each}"
             yield row(f"{name}, p50", "us", host_.p50, bare_.p50, "bare runtime")
             yield row(f"{name}, p99", "us", host_.p99, bare_.p99, "bare runtime")
             yield row(f"{name}, fastest", "us", host_.fastest, bare_.fastest, "bare runtime")
             if n == 1:
+                yield from _ways(name, found["empty"], floor_)
+            above = ("p50", host_.p50 - bare_.p50), ("fastest", host_.fastest - bare_.fastest)
+            for which, more in above:
                 yield row(
-                    f"{name}, way of an empty batch, fastest",
-                    "us",
-                    found["empty"].fastest,
-                    60.0,
-                    "goal of all",
+                    f"{name}, above bare, {which}", f"us per {each}", more / n, GOAL_US[n], "goal of all"
                 )
             yield row(f"{name}, arithmetic", unit, (backend_.cpu - bare_.cpu) / n, GOAL_US[n], "goal of all")
-            yield row(
-                f"{name}, the child's way", unit, (host_.cpu - backend_.cpu) / n, GOAL_US[n], "goal of all"
-            )
+            more = host_.cpu - backend_.cpu
+            yield row(f"{name}, the child's way", unit, more / n, floor_.cpu / n, "two bare processes")
+        yield from _paced(f"{runtime} {precision}", host, way)
     alone.close()
+
+
+def _ways(name: str, empty: Cost, floor: Cost) -> Iterator[dict[str, Any]]:
+    """An empty batch to the child and back, beside 16 bytes between two bare processes."""
+    for figure in ("p50", "p99", "fastest"):
+        pair = getattr(empty, figure), getattr(floor, figure)
+        yield row(f"{name}, way of an empty batch, {figure}", "us", *pair, "two bare processes")
+    yield row(f"{name}, way of an empty batch, CPU", "us", empty.cpu, floor.cpu, "two bare processes")
+
+
+def _paced(name: str, host: ModelHost, way: BareWay) -> Iterator[dict[str, Any]]:
+    """One batch of 16 now and then, as a box asks: both processes slept, and their core perhaps, too."""
+    batch, pid = small.rows(16, 3), host.report()[0].pid
+    jobs = {"host": lambda: host.infer(batch), "floor": way}
+    found = _measured(jobs, pid, way.pid, PACED_CALLS, PACE_S)
+    for figure in ("p50", "p99", "fastest"):
+        pair = getattr(found["host"], figure), getattr(found["floor"], figure)
+        figure_of = f"{name}, batch of 16 each {PACE_S * 1e3:.0f} ms, {figure}"
+        yield row(figure_of, "us", *pair, "two bare processes")
 
 
 def _bare(backend: InferenceBackend, inputs: Float32Array) -> Callable[[], object]:
@@ -133,21 +157,34 @@ class Cost:
     cpu: float
 
 
-def _measured(jobs: dict[str, Callable[[], object]], child: int | None = None) -> dict[str, Cost]:
-    """What a call of each job costs, turn by turn; CPU time is this thread's and the child's."""
+def _measured(
+    jobs: Mapping[str, Callable[[], object]],
+    child: int | None = None,
+    other: int | None = None,
+    calls: int = 0,
+    pause_s: float = 0.0,
+) -> dict[str, Cost]:
+    """What a call of each job costs, turn by turn; CPU time is this thread's and the child's.
+
+    `other`: the child of the floor. `calls` a turn (0: CALLS), with a pause before each.
+    """
+    calls = calls or CALLS
     walls: dict[str, list[Any]] = {name: [] for name in jobs}
     cpus: dict[str, list[float]] = {name: [] for name in jobs}
     for _ in range(TURNS):
         for name, call in jobs.items():
             for _ in range(3):
                 call()
-            times = np.empty(CALLS)
-            before = _cpu_ns(child)
-            for i in range(CALLS):
+            times = np.empty(calls)
+            theirs = other if name == "floor" else child
+            before = _cpu_ns(theirs)
+            for i in range(calls):
+                if pause_s:
+                    time.sleep(pause_s)
                 start = time.perf_counter_ns()
                 call()
                 times[i] = (time.perf_counter_ns() - start) / 1e3
-            cpus[name].append((_cpu_ns(child) - before) / 1e3 / CALLS)
+            cpus[name].append((_cpu_ns(theirs) - before) / 1e3 / calls)
             walls[name].append(np.percentile(times, (50, 99, 0)).tolist())
     return {name: Cost(*min(walls[name]), min(cpus[name])) for name in jobs}
 
@@ -179,7 +216,7 @@ def _threads() -> Iterator[dict[str, Any]]:
 def _memory(runtime: str) -> dict[str, Any]:
     manifest, artefact = small.package(runtime, INT8)
     with serving(Worker(runtime, manifest, artefact)) as host:
-        for _ in range(20):
+        for _ in range(MEMORY_CALLS):
             host.infer(small.rows(16, 3))
         used = host.report()[0].resident_bytes / 2**20
     here = psutil.Process().memory_info().rss / 2**20
@@ -194,7 +231,7 @@ def _fallback() -> Iterator[dict[str, Any]]:
     for how, sent in (("died", signal.SIGKILL), ("hung", signal.SIGSTOP)):
         slowest, missed = 0.0, 0
         with serving(*workers, rules=rules) as host:
-            for _ in range(8):
+            for _ in range(FALLBACKS):
                 pid = host.report()[0].pid
                 assert pid is not None
                 os.kill(pid, sent)
@@ -205,14 +242,20 @@ def _fallback() -> Iterator[dict[str, Any]]:
                 if sent == signal.SIGSTOP:
                     os.kill(pid, signal.SIGCONT)
                 _until_serving(host)
-        yield row(f"answer when the first choice {how}, slowest of 8", "ms", slowest, deadline_ms, "deadline")
+        yield row(
+            f"answer when the first choice {how}, slowest of {FALLBACKS}",
+            "ms",
+            slowest,
+            deadline_ms,
+            "deadline",
+        )
         assert not missed
 
 
 def _utilisation(runtime: str) -> dict[str, Any]:
     """CPU time of both processes for all channels' windows of one period."""
     manifest, artefact = small.package(runtime, INT8)
-    batch, calls = small.rows(CHANNELS, 3), 100
+    batch, calls = small.rows(CHANNELS, 3), PERIODS
     with serving(Worker(runtime, manifest, artefact, max_items=CHANNELS + 1)) as host:
         pid = host.report()[0].pid
         before = _cpu_ns(pid)

@@ -79,8 +79,11 @@ def test_it_is_printed_by_data_set_and_in_all(capsys: pytest.CaptureFixture[str]
     ]  # fmt: skip
     print_networks(results, "autoencoder")
     said = capsys.readouterr().out
+    assert "pauc 0.9 and 0.95, lgo auroc 0.8 and 0.9: beats rules here" in said
     assert "int8: beats the simple detector on 1 of 2 data sets: stays off." in said
     assert "found 5 and 5, false events 0 and 2, delay b 3 and 1: no better than rules" in said
+    print_networks([*results, run("int8:fused", 4, 0, 3.0, abstained=1)], "temporal")
+    assert "delay b 3 and 3: abstains from a part of what rules judges" in capsys.readouterr().out
     told = json.loads(json.dumps(networks_json(results, "autoencoder")))
     assert [one["beats"] for one in told["worth"]] == [True, True, False, False]
 
