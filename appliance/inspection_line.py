@@ -98,6 +98,7 @@ class InspectionLine:
         self._number, self._stamp_ns = 0, -APART_NS
         self._saved, self._save_ns = knowledge.learned, -SAVE_AGAIN_NS
         self._uncounted = False  # the part that is inspected now
+        self.counted: Callable[[], None] = lambda: None  # who makes counts durable
         self.last: PartVerdict | None = None
 
     @property
@@ -250,6 +251,7 @@ class InspectionLine:
 
     def _count(self, verdict: PartVerdict) -> None:
         self._uncounted = False
+        self.counted()
         add, camera_id = self._counters.add, self.camera_id
         if verdict.result is PartResult.NONE:
             add(Counter.PARTS_NO_VERDICT, camera_id)

@@ -227,6 +227,7 @@ class Appliance:
             self._central.reconcile_counters(self.pipeline.counter_desk)
         for source in self.sources:
             self.pipeline.connect(source)
+        self.inspections.tell_counted(self.pipeline.part_counted)
         self._restore(counters)
 
     @classmethod

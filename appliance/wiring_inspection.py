@@ -154,6 +154,11 @@ class Inspections:
         for camera_id, line in self.lines.items():
             supervisor.add(f"camera {camera_id}", line.feed)
 
+    def tell_counted(self, counted: Callable[[], None]) -> None:
+        """Have it told that a part was counted."""
+        for line in self.lines.values():
+            line.counted = counted
+
     def hear(self, block: SampleBlock) -> None:
         """A process value: it may be a trigger."""
         for trigger in self._triggers:

@@ -54,8 +54,14 @@ class Model:
 
 
 async def test_good_parts_pass_defects_are_found_and_everything_is_counted(tmp_path: Path) -> None:
-    parts = DrawnParts(1)
+    parts, heard = DrawnParts(1), 0
+
+    def counted() -> None:
+        nonlocal heard
+        heard += 1
+
     async with inspection_rig(tmp_path) as rig:
+        rig.line.counted = counted
         learning = await rig.show(*(parts.good() for _ in range(LEARN)))
         assert {one.why for one in learning} == {WhyNone.LEARNING}
         found = await rig.show(parts.good(), parts.scratched(), parts.good(), parts.stained())
@@ -63,6 +69,7 @@ async def test_good_parts_pass_defects_are_found_and_everything_is_counted(tmp_p
         assert found[1].score is not None and found[1].score > 1.0
         assert found[1].position_px is not None
         assert rig.counted(*RESULTS) == (4, 2, LEARN)
+        assert heard == LEARN + 4
         assert [one["what"] for one in await rig.captures()] == ["defect", "defect"]
         assert [told for told in rig.listener.told if told[1] == LEARN + 2] == [
             ("arrived", LEARN + 2), ("defect", LEARN + 2),
