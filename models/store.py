@@ -191,7 +191,7 @@ def _is_replaceable(path: Path) -> bool:
         manifest = ModelManifest.from_json((path / MANIFEST_FILE).read_bytes())
     except (OSError, ManifestError):
         return False
-    listed = {MANIFEST_FILE, *(one.file for one in (*manifest.artefacts, *manifest.files))}
+    listed = {MANIFEST_FILE, *(one.file for one in manifest.artefacts), *(one.file for one in manifest.files)}
     return all(entry.name in listed and stat.S_ISREG(entry.lstat().st_mode) for entry in entries)
 
 
