@@ -135,7 +135,8 @@ class InspectionLine:
         self._number += 1
         # A client tells by the time which values belong together: no two parts have the same.
         self._stamp_ns = max(item.taken_ns, self._stamp_ns + APART_NS)
-        part = Part(self.camera_id, self._number, item.taken_ns, item.name, self._stamp_ns)
+        name = item.name.encode(errors="backslashreplace").decode()  # a file's need not be text
+        part = Part(self.camera_id, self._number, item.taken_ns, name, self._stamp_ns)
         for listener in self._listeners:
             listener.part_arrived(part)
         queued = (
