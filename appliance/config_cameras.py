@@ -6,7 +6,7 @@ Duty: their settings and the rules between them. Without them no picture is look
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +16,39 @@ from appliance.config_base import Settings
 from models.backends.table import BACKENDS
 
 MAX_CAMERAS = 16
+_NODE = r"^(ns=\d+;)?[isgb]=.+$|^nsu=.+;[isgb]=.+$"
+
+
+class VerdictTagsSettings(Settings):
+    """Tags of the line's PLC into which a camera's verdicts are written. Nothing else ever is."""
+
+    source: Annotated[
+        str,
+        Field(min_length=1, description="id of the OPC UA source whose server has them", examples=["plc"]),
+    ]
+    verdict: Annotated[
+        str,
+        Field(
+            pattern=_NODE,
+            description="OPC UA node id of an integer: 0 no verdict, 1 good, 2 defect",
+            examples=["ns=2;s=Press3.Verdict"],
+        ),
+    ]
+    part_number: Annotated[
+        str,
+        Field(
+            pattern=_NODE,
+            description="OPC UA node id of an integer: changes with each part whose verdict is decided",
+            examples=["ns=2;s=Press3.PartNumber"],
+        ),
+    ]
+    score: Annotated[
+        str,
+        Field(
+            pattern=f"^$|{_NODE}",
+            description="OPC UA node id of a Float or Double: 1 is the limit; empty: none",
+        ),
+    ] = ""
 
 
 class CameraBase(Settings):
@@ -91,6 +124,7 @@ class CameraBase(Settings):
             description="pictures of unsure parts that may leave for the object store in a day, MB; 0: none",
         ),
     ] = 20.0
+    verdict_tags: VerdictTagsSettings | None = None
 
 
 class FolderCameraSettings(CameraBase):
@@ -115,9 +149,13 @@ class StreamCameraSettings(CameraBase):
         Field(
             pattern=r"^([a-z0-9][a-z0-9._-]*)?$",
             max_length=64,
-            description="channel of an OPC UA tag: a picture each time it rises to 1; empty: not by tag",
+            description="channel of an OPC UA tag that tells parts, see trigger_by; empty: not by tag",
         ),
     ] = ""
+    trigger_by: Annotated[
+        Literal["edge", "count"],
+        Field(description="edge: a part each time the tag rises to true or 1; count: each time it grew by 1"),
+    ] = "edge"
     silence_s: Annotated[
         float, Field(ge=0.5, le=60, description="no frame for this long means the camera is lost, s")
     ] = 5.0
@@ -164,10 +202,13 @@ def camera_problems(
     *,
     taken_ids: Collection[str],
     tags: Collection[str],
+    plcs: Mapping[str, Collection[str]],
 ) -> Iterator[tuple[str, str, str]]:
-    """Every broken rule as (key, reason, remedy). `taken_ids`: of machines and sources; `tags`: channels."""
+    """Every broken rule as (key, reason, remedy). `taken_ids`: of machines and sources; `tags`: channels;
+    `plcs`: what is read of each OPC UA source, as node ids."""
     seen: dict[str, str] = {}
     folders: dict[Path, str] = {}
+    written: dict[tuple[str, str], str] = {}
     for i, camera in enumerate(cameras):
         key = f"cameras[{i}]"
         if camera.id in taken_ids or camera.id in seen:
@@ -178,6 +219,7 @@ def camera_problems(
             reason = f"{camera.defects_needed} defects among {camera.defects_of} parts cannot be"
             yield f"{key}.defects_needed", reason, "Write defects_of at least as large."
         yield from _model(key, camera)
+        yield from _written(f"{key}.verdict_tags", camera.verdict_tags, plcs, written)
         if isinstance(camera, FolderCameraSettings):
             if not camera.folder.is_dir():
                 yield (
@@ -197,6 +239,9 @@ def camera_problems(
             reason = f'there is no OPC UA tag with the channel "{camera.trigger_channel}"'
             known = f"Tags are: {', '.join(sorted(tags))}." if tags else "Add it under [[sources.tags]]."
             yield f"{key}.trigger_channel", reason, known
+        if camera.trigger_by == "count" and not camera.trigger_channel:
+            reason = '"count" needs a tag that counts'
+            yield f"{key}.trigger_by", reason, "Write trigger_channel, or leave trigger_by out."
         if isinstance(camera, UrlCameraSettings):
             yield from _access(key, camera)
 
@@ -207,6 +252,29 @@ def _model(key: str, camera: CameraBase) -> Iterator[tuple[str, str, str]]:
     for name in camera.runtimes:
         if name not in BACKENDS:
             yield f"{key}.runtimes", f'there is no runtime "{name}"', f"Known are: {', '.join(BACKENDS)}."
+
+
+def _written(
+    key: str,
+    tags: VerdictTagsSettings | None,
+    plcs: Mapping[str, Collection[str]],
+    written: dict[tuple[str, str], str],
+) -> Iterator[tuple[str, str, str]]:
+    if tags is None:
+        return
+    if tags.source not in plcs:
+        known = f"OPC UA sources are: {', '.join(plcs)}." if plcs else 'Add one, with kind = "opcua".'
+        yield f"{key}.source", f'there is no OPC UA source "{tags.source}"', known
+        return
+    for name in ("verdict", "part_number", "score"):
+        if not (node := getattr(tags, name)):
+            continue
+        if node in plcs[tags.source]:
+            reason = f"{node} is read from the same server: what is read is never written"
+            yield f"{key}.{name}", reason, "Give the verdict a tag of its own."
+        elif (before := written.get((tags.source, node))) is not None:
+            yield f"{key}.{name}", f"{node} is already written by {before}", "Give it a tag of its own."
+        written.setdefault((tags.source, node), f"{key}.{name}")
 
 
 def _access(key: str, camera: UrlCameraSettings) -> Iterator[tuple[str, str, str]]:

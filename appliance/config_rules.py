@@ -77,7 +77,8 @@ def findings(settings: ApplianceSettings) -> list[Finding]:
 def _something(settings: ApplianceSettings) -> Iterator[Finding]:
     """There is something to listen to or to look at: machines with what measures them, cameras, or both."""
     sample = "as in image/stethos.sample.toml"
-    if settings.cameras and not settings.assets and not settings.sources:
+    measured = any(isinstance(one, SerialSettings) or one.tags for one in settings.sources)
+    if settings.cameras and not settings.assets and not measured:
         return
     if not (settings.assets or settings.sources):
         reason = "names no machine and no camera: there is nothing to do"
@@ -85,7 +86,7 @@ def _something(settings: ApplianceSettings) -> Iterator[Finding]:
     elif not settings.assets:
         reason = "is missing: what is measured belongs to a machine"
         yield Finding("assets", reason, f"Add an [[assets]] table for each machine, {sample}.")
-    elif not settings.sources:
+    elif not measured:
         reason = "is missing: nothing measures the machines"
         yield Finding("sources", reason, f"Add a [[sources]] table for each sensor and server, {sample}.")
 
@@ -93,7 +94,10 @@ def _something(settings: ApplianceSettings) -> Iterator[Finding]:
 def _cameras(settings: ApplianceSettings) -> Iterator[Finding]:
     taken = {one.id for one in (*settings.assets, *settings.sources)} | {"appliance"}
     tags = [tag.channel for one in settings.sources if isinstance(one, OpcUaSettings) for tag in one.tags]
-    problems = camera_problems(settings.cameras, taken_ids=taken, tags=tags)
+    plcs = {
+        one.id: [tag.node for tag in one.tags] for one in settings.sources if isinstance(one, OpcUaSettings)
+    }
+    problems = camera_problems(settings.cameras, taken_ids=taken, tags=tags, plcs=plcs)
     yield from (Finding(*problem) for problem in problems)
 
 
@@ -270,8 +274,12 @@ def _sources(settings: ApplianceSettings) -> Iterator[Finding]:
         ),
         "One port belongs to one sensor.",
     )
+    written = {camera.verdict_tags.source for camera in settings.cameras if camera.verdict_tags is not None}
     for i, source in each:
         if isinstance(source, OpcUaSettings):
+            if not source.tags and source.id not in written:
+                remedy = f"Add [[sources.tags]], or let a camera write its verdicts to {source.id}."
+                yield Finding(f"sources[{i}].tags", "is missing: nothing is read of this server", remedy)
             yield from _file(f"sources[{i}].password_file", source.password_file)
             if source.password_file is not None and not source.user:
                 yield Finding(f"sources[{i}].user", "is missing", "A password needs the user it belongs to.")

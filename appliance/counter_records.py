@@ -44,6 +44,7 @@ class Counter(StrEnum):
     PARTS_DEFECTIVE = "parts defective"  # of these
     PARTS_NO_VERDICT = "parts no verdict"  # that came by a camera beside these
     DEFECTS = "defects"  # by camera and kind: "press-3/scratch"
+    VERDICTS_NOT_WRITTEN = "verdicts not written"  # to the PLC's tags, in time; of parts, by camera
     DROPPED_FRAMES = "dropped frames"  # pictures that a full queue dropped, or overload
 
 

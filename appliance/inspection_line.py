@@ -98,6 +98,7 @@ class InspectionLine:
         self._number, self._stamp_ns = 0, -APART_NS
         self._saved, self._save_ns = knowledge.learned, -SAVE_AGAIN_NS
         self._uncounted = False  # the part that is inspected now
+        self.counted: Callable[[], None] = lambda: None  # who makes counts durable
         self.last: PartVerdict | None = None
 
     @property
@@ -134,7 +135,8 @@ class InspectionLine:
         self._number += 1
         # A client tells by the time which values belong together: no two parts have the same.
         self._stamp_ns = max(item.taken_ns, self._stamp_ns + APART_NS)
-        part = Part(self.camera_id, self._number, item.taken_ns, item.name, self._stamp_ns)
+        name = item.name.encode(errors="backslashreplace").decode()  # a file's need not be text
+        part = Part(self.camera_id, self._number, item.taken_ns, name, self._stamp_ns)
         for listener in self._listeners:
             listener.part_arrived(part)
         queued = (
@@ -250,6 +252,7 @@ class InspectionLine:
 
     def _count(self, verdict: PartVerdict) -> None:
         self._uncounted = False
+        self.counted()
         add, camera_id = self._counters.add, self.camera_id
         if verdict.result is PartResult.NONE:
             add(Counter.PARTS_NO_VERDICT, camera_id)

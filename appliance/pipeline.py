@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 64  # items per call of an analysis: some 2 s, so that an alarm does not wait for a backlog
 FINISH_WAIT_S = 3.0
+PARTS_COMMIT_S = 1.0  # the most that a power cut takes of the parts that cameras count
 
 
 class Audience(Protocol):
@@ -90,7 +91,7 @@ class Pipeline:
         self.counter_desk = CounterDesk(journal, clock, counters)
         self._watch = watch
         self._audience = audience
-        self._counter_period_s = counter_period_s
+        self._counter_period_s, self._part_counted = counter_period_s, asyncio.Event()
         self._threads = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="analysis")
         for line in lines:
             desk.add_owner(line.asset_id, line.analysis, line.lock)
@@ -182,15 +183,23 @@ class Pipeline:
                 self._journal.submit(record)
 
     async def run_counters(self) -> None:
-        """Make counters durable now and then, and at the end."""
+        """Make counters durable now and then, soon after a part, and at the end."""
         try:
             while True:
-                await asyncio.sleep(self._counter_period_s)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._counter_period_s):
+                        await self._part_counted.wait()
+                        await asyncio.sleep(PARTS_COMMIT_S)  # for the flash: more parts may come
+                self._part_counted.clear()
                 await self.commit_counters()
         finally:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FINISH_WAIT_S):
                     await self.commit_counters()
+
+    def part_counted(self) -> None:
+        """A camera counted a part: unlike hours, parts that a power cut took back would never be missed."""
+        self._part_counted.set()
 
     async def commit_counters(self) -> None:
         """Commit every counter that grew; only then is it shown."""

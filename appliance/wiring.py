@@ -48,7 +48,7 @@ from appliance.wiring_inspection import Inspections
 from appliance.wiring_models import Networks
 from appliance.wiring_object_store import ObjectStoring
 from appliance.wiring_opcua_server import OpcUaPublishing
-from appliance.wiring_sources import SOURCE_BUILDERS, historians
+from appliance.wiring_sources import build_sources, historians, verdict_plcs
 from appliance.wiring_state import open_state
 from appliance.wiring_telemetry import Telemetry
 from appliance.wiring_web import Address, WebDoor
@@ -81,7 +81,7 @@ class Appliance:
         self.journal = journal
         self._auth = auth
         self._tls = tls
-        self.sources = [SOURCE_BUILDERS[type(source)](source) for source in settings.sources]
+        self.sources = build_sources(settings.sources)
         meters = Meters()
         self.desk = AlarmDesk(journal, clock, meters.alarm_commit)
         grace_s = settings.telemetry.clock_untrusted_after_s
@@ -144,6 +144,7 @@ class Appliance:
         self.inspections = Inspections(
             settings.cameras,
             settings.station.state_dir,
+            plcs=verdict_plcs(settings.sources),
             journal=journal,
             clock=clock,
             counters=counters,
@@ -226,6 +227,7 @@ class Appliance:
             self._central.reconcile_counters(self.pipeline.counter_desk)
         for source in self.sources:
             self.pipeline.connect(source)
+        self.inspections.tell_counted(self.pipeline.part_counted)
         self._restore(counters)
 
     @classmethod

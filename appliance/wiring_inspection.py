@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from appliance.inspection_line import InspectionLine, LineListener, LineSettings
 from appliance.inspection_model import PictureModel
 from appliance.inspection_pictures import PictureKeeper
 from appliance.inspection_store import keep_knowledge, knowledge_path, restore_knowledge, set_aside
+from appliance.inspection_tag_session import PlcAddress, VerdictNodes
+from appliance.inspection_tag_writer import TagWriter
 from appliance.inspection_views import InspectionViews
 from appliance.journal.journal import Journal
 from appliance.secret_file import secret_of
@@ -63,15 +65,18 @@ class Inspections:
         watch: SystemWatch,
         captures: Captures | None,
         listeners: tuple[LineListener, ...] = (),
+        plcs: Mapping[str, PlcAddress] | None = None,
         pressed: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`captures` None: no picture is kept. `pressed`: whether the box has too much to do."""
+        """`captures` None: no picture is kept. `plcs`: servers of verdict tags, by source id. `pressed`:
+        whether the box has too much to do."""
         self._journal, self._watch = journal, watch
         self._triggers: list[TagTrigger] = []
         self._models: list[PictureModel] = []
         self._not_started: list[PictureModel] = []
         self.lines: dict[str, InspectionLine] = {}
         self.keepers: dict[str, PictureKeeper] = {}
+        self.writers: dict[str, TagWriter] = {}
         for one in settings:
             model = self._model(one)
             preferred = "" if model is None else one.runtimes[0]
@@ -91,6 +96,16 @@ class Inspections:
                     unsure_budget_bytes=round(one.unsure_budget_mb * 1e6),
                 )
             keeper = self.keepers.get(one.id)
+            if (tags := one.verdict_tags) is not None:
+                self.writers[one.id] = TagWriter(
+                    one.id,
+                    (plcs or {})[tags.source],
+                    VerdictNodes(tags.verdict, tags.part_number, tags.score),
+                    one.latency_budget_ms / 1e3,
+                    clock=clock,
+                    counters=counters,
+                    watch=watch,
+                )
             self.lines[one.id] = InspectionLine(
                 self._camera(one),
                 knowledge,
@@ -98,7 +113,7 @@ class Inspections:
                 clock=clock,
                 counters=counters,
                 watch=watch,
-                listeners=listeners,
+                listeners=(*listeners, *(w for w in (self.writers.get(one.id),) if w is not None)),
                 keep=None if keeper is None else keeper.keep,
                 save=_saving(path),
                 record_gap=journal.record_gap,
@@ -130,12 +145,19 @@ class Inspections:
         supervisor.add("camera alarms", self._settle_alarms)
         if self._models:
             supervisor.add("camera models", self._start_models)
+        for camera_id, writer in self.writers.items():
+            supervisor.add(f"verdict tags {camera_id}", writer.run)
         for camera_id, line in self.lines.items():
             supervisor.add(f"inspection {camera_id}", line.run)
         if self.keepers:
             supervisor.add("kept pictures", self._recall_pictures)
         for camera_id, line in self.lines.items():
             supervisor.add(f"camera {camera_id}", line.feed)
+
+    def tell_counted(self, counted: Callable[[], None]) -> None:
+        """Have it told that a part was counted."""
+        for line in self.lines.values():
+            line.counted = counted
 
     def hear(self, block: SampleBlock) -> None:
         """A process value: it may be a trigger."""
@@ -144,7 +166,8 @@ class Inspections:
 
     def reports(self) -> list[LinkReport]:
         """The cameras as lines of the appliance page."""
-        return [line.camera.report() for line in self.lines.values()]
+        cameras = [line.camera.report() for line in self.lines.values()]
+        return [*cameras, *(writer.report() for writer in self.writers.values())]
 
     def probes(self) -> list[StageProbe]:
         """How long parts take, and what waits."""
@@ -204,7 +227,7 @@ class Inspections:
 
     def _trigger(self, settings: StreamCameraSettings) -> Trigger:
         if settings.trigger_channel:
-            trigger = TagTrigger(settings.trigger_channel)
+            trigger = TagTrigger(settings.trigger_channel, counts=settings.trigger_by == "count")
             self._triggers.append(trigger)
             return trigger
         return TimeTrigger(settings.period_s) if settings.period_s else EveryFrame()
@@ -212,6 +235,8 @@ class Inspections:
     async def _settle_alarms(self) -> None:
         """What was said of cameras that are not configured any more is over."""
         await self._watch.cameras_are(list(self.lines))
+        for camera_id in self.lines.keys() - self.writers.keys():
+            await self._watch.state(False, SystemCondition.VERDICT_NOT_WRITTEN, camera_id, "")
 
     async def _recall_pictures(self) -> None:
         """What earlier starts kept. Raises Retryable."""

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from appliance.config import UNITS, OpcUaSettings, SerialSettings
 from appliance.config_base import Settings
+from appliance.inspection_tag_session import PlcAddress
 from appliance.secret_file import secret_of
 from appliance.sources.opcua_client import OpcUaSource
 from appliance.sources.opcua_values import OpcUaTag
@@ -66,6 +68,22 @@ def _opcua_source(settings: OpcUaSettings) -> OpcUaSource:
         publish_interval_ms=settings.publish_interval_ms,
         silence_s=settings.silence_s,
     )
+
+
+def build_sources(settings: Iterable[SerialSettings | OpcUaSettings]) -> list[Source]:
+    """What is listened to; of a server that is only written to, nothing is."""
+    return [
+        SOURCE_BUILDERS[type(one)](one) for one in settings if isinstance(one, SerialSettings) or one.tags
+    ]
+
+
+def verdict_plcs(settings: Iterable[SerialSettings | OpcUaSettings]) -> dict[str, PlcAddress]:
+    """The servers that cameras may be told to write their verdicts to, by source id."""
+    return {
+        one.id: PlcAddress(one.id, one.url, one.user, partial(secret_of, one.password_file))
+        for one in settings
+        if isinstance(one, OpcUaSettings)
+    }
 
 
 def historians(sources: Iterable[Source]) -> list[OpcUaSource]:

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from models.bundle import MAX_BUNDLE_BYTES, MAX_FILE_BYTES, MAX_FILES, Bundle, verified
-from models.errors import BundleError
+from models.errors import BundleError, ManifestError
+from models.manifest import MANIFEST_FILE, ModelManifest
 
 _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _MAX_DIRECTORY_BYTES = 1 << 16  # of a zip: some hundred bytes for each of MAX_FILES
@@ -159,9 +160,7 @@ def _write_zip(contents: dict[str, bytes], path: Path) -> None:
 
 
 def _write_folder(contents: dict[str, bytes], path: Path) -> None:
-    if path.exists() and (
-        not path.is_dir() or (any(path.iterdir()) and not (path / "manifest.json").is_file())
-    ):
+    if path.exists() and not _is_replaceable(path):
         raise BundleError(f"{path}: holds something that is no bundle; name a folder that is not there")
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
@@ -179,6 +178,21 @@ def _write_folder(contents: dict[str, bytes], path: Path) -> None:
         sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _is_replaceable(path: Path) -> bool:
+    """Whether a folder is empty, or holds a manifest of ours with files that it lists, and nothing else."""
+    if not path.is_dir():
+        return False
+    entries = list(path.iterdir())
+    if not entries:
+        return True
+    try:
+        manifest = ModelManifest.from_json((path / MANIFEST_FILE).read_bytes())
+    except (OSError, ManifestError):
+        return False
+    listed = {MANIFEST_FILE, *(one.file for one in manifest.artefacts), *(one.file for one in manifest.files)}
+    return all(entry.name in listed and stat.S_ISREG(entry.lstat().st_mode) for entry in entries)
 
 
 def _exchange(one: Path, other: Path) -> None:

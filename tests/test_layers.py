@@ -44,7 +44,8 @@ CORE = (
     "appliance.reconcile.hybrid_clock", "appliance.reconcile.alarm_merge",
     "appliance.reconcile.alarm_recovery", "appliance.reconcile.central_alarms",
     "appliance.inspection_verdict", "appliance.inspection_rules", "appliance.inspection_knowledge",
-    "appliance.inspection_queue", "appliance.sources.camera_files", "appliance.png_picture",
+    "appliance.inspection_queue", "appliance.inspection_tags", "appliance.sources.camera_files",
+    "appliance.png_picture",
 )  # fmt: skip
 SHELLS = (
     "firmware_bridge.port", "firmware_bridge.port_reader", "firmware_bridge.simulator",

@@ -34,6 +34,7 @@ class SystemCondition(StrEnum):
     PICTURE_UNUSABLE = "picture unusable"
     INSPECTION_IMPAIRED = "inspection impaired"
     RUN_OF_DEFECTS = "run of defects"
+    VERDICT_NOT_WRITTEN = "verdict not written"
 
 
 _SENTENCES = {
@@ -60,6 +61,7 @@ _SENTENCES = {
     SystemCondition.NETWORK_FALLBACK: "Network {subject} does not answer as chosen: {reason}",
     SystemCondition.PICTURE_UNUSABLE: "Pictures of camera {subject} cannot be judged: {reason}",
     SystemCondition.INSPECTION_IMPAIRED: "Camera {subject} leaves parts without a verdict: {reason}",
+    SystemCondition.VERDICT_NOT_WRITTEN: "Verdicts of camera {subject} do not reach the line: {reason}",
     SystemCondition.RUN_OF_DEFECTS: "Camera {subject} finds defect after defect: {reason}",
 }  # fmt: skip
 
@@ -67,6 +69,7 @@ OF_CAMERAS = (
     SystemCondition.PICTURE_UNUSABLE,
     SystemCondition.INSPECTION_IMPAIRED,
     SystemCondition.RUN_OF_DEFECTS,
+    SystemCondition.VERDICT_NOT_WRITTEN,
 )
 """Those of which there is one per camera."""
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from appliance.capture_segment import decode_segment
 from appliance.errors import Rejected
 from appliance.sources.recording_notes import RecordingNotes, read_notes
@@ -81,7 +83,7 @@ def _rows_of(folder: Path, read: list[_Read], say: Callable[[str], None]) -> Tra
                 f" {rate_hz:g} Hz in {unit!r}, left out"
             )
             continue
-        found = list(_stretches(one, extractor))
+        found = list(_stretches(one, extractor, say))
         if not found:
             say(f"{one.recording.path}: shorter than {extractor.window_samples} samples, left out")
         used += bool(found)
@@ -101,9 +103,12 @@ def _recordings(folder: Path, say: Callable[[str], None], suffix: str = "") -> I
             say(f"{error}, left out")
 
 
-def _stretches(one: _Read, extractor: TrendExtractor) -> Iterator[Stretch]:
+def _stretches(one: _Read, extractor: TrendExtractor, say: Callable[[str], None]) -> Iterator[Stretch]:
     fault = "faulty" if one.notes.healthy is False else ""
     for index, name in enumerate(one.recording.channel_names):
+        if all(np.ptp(segment.samples[:, index]) == 0.0 for segment in one.recording.segments):
+            say(f"{one.recording.path}: channel {name!r} never changes, left out")
+            continue
         for segment in one.recording.segments:
             values = rows_of_channel(extractor, segment.samples[:, index])
             if len(values):

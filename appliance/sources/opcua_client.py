@@ -54,7 +54,7 @@ _REFUSALS = (
 )
 
 
-class _NoPlainPasswordClient(Client):
+class NoPlainPasswordClient(Client):
     """A client that does not send a password which others on the network could read."""
 
     def _add_user_auth(
@@ -159,7 +159,7 @@ class OpcUaSource:
     async def blocks(self) -> AsyncIterator[SourceItem]:
         """Blocks of one connection. Raises SourceLost when the server cannot be reached or falls silent."""
         self._set(LinkState.CONNECTING)
-        client = _NoPlainPasswordClient(self._url, timeout=CONNECT_TIMEOUT_S, auto_reconnect=False)
+        client = NoPlainPasswordClient(self._url, timeout=CONNECT_TIMEOUT_S, auto_reconnect=False)
         client.name = "Stethos"
         client.application_uri = "urn:stethos:appliance"
         client.set_user(self._user)

@@ -168,6 +168,9 @@ METRICS: dict[str, MetricInfo] = {
     "stethos_defects_total": MetricInfo(
         "counter", ("defect",), "defects by camera and kind, as `CAMERA/KIND`; of models that know kinds"
     ),
+    "stethos_verdicts_not_written_total": MetricInfo(
+        "counter", ("camera",), "parts whose outcome did not reach the PLC's tags in time"
+    ),
     "stethos_dropped_frames_total": MetricInfo(
         "counter", ("camera",), "pictures that a full queue dropped, or that were given up under overload"
     ),
@@ -192,6 +195,7 @@ COUNTERS: dict[str, tuple[str, float]] = {
     Counter.PARTS_DEFECTIVE: ("stethos_parts_defective_total", 1.0),
     Counter.PARTS_NO_VERDICT: ("stethos_parts_no_verdict_total", 1.0),
     Counter.DEFECTS: ("stethos_defects_total", 1.0),
+    Counter.VERDICTS_NOT_WRITTEN: ("stethos_verdicts_not_written_total", 1.0),
     Counter.DROPPED_FRAMES: ("stethos_dropped_frames_total", 1.0),
 }
 """The metric of each counter, and what its value is multiplied by."""

@@ -107,10 +107,17 @@ def columns_of(rows: Rows, scales: tuple[FeatureScale, ...], rules: ScaleRules) 
         raise ModelError(
             f"{len(rows)} healthy rows to learn from; {LEAST_ROWS} are needed: record for longer"
         )
-    columns = fit_columns(on_scale(rows.values, scales), rows.sequence, rules)
-    if not columns.used.any():
+    values = on_scale(rows.values, scales)
+    columns = fit_columns(values, rows.sequence, rules)
+    if not columns.used.any() or not _varies(values[:, columns.used]):
         raise ModelError("no feature says anything on these rows: all are constant, missing or ratios")
     return columns
+
+
+def _varies(values: Float64Array) -> bool:
+    """Whether any column does; the floor of a spread hides that none did."""
+    told = np.where(np.isfinite(values), values, np.nan)
+    return bool((np.nanmax(told, axis=0) > np.nanmin(told, axis=0)).any())
 
 
 def training_rows(
@@ -234,7 +241,9 @@ def from_bytes(
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as found:
             arrays = [np.asarray(found[name]) for name in _ARRAYS]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except (
+        Exception
+    ) as error:  # damage raises what it likes: zlib.error, NotImplementedError, MemoryError ...
         raise BundleError(f"{ROWS_FILE} cannot be read: {type(error).__name__} {error}") from error
     for values, labels in (arrays[:2], arrays[2:]):
         if values.ndim != 2 or values.shape[1] != len(names) or labels.shape != values.shape[:1]:

@@ -8,12 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from appliance.config_cameras import FolderCameraSettings, UrlCameraSettings, V4l2CameraSettings
+from appliance.config import OpcUaSettings
+from appliance.config_cameras import (
+    FolderCameraSettings,
+    UrlCameraSettings,
+    V4l2CameraSettings,
+    VerdictTagsSettings,
+)
 from appliance.config_file import load_settings
 from tests.appliance.test_config import GOOD, SAMPLE, one_problem
 
 FOLDER = '\n[[cameras]]\nkind = "folder"\nid = "press-3"\nname = "Press 3"\nfolder = "pictures"\n'
 URL = '\n[[cameras]]\nkind = "network"\nid = "gate"\nname = "Gate"\nurl = "rtsp://10.0.0.5/stream1"\n'
+
+
+TAGS = FOLDER + '[cameras.verdict_tags]\nsource = "plc"\nverdict = "ns=2;s=V3"\npart_number = "ns=2;s=N3"\n'
+PLC = '\n[[sources]]\nkind = "opcua"\nid = "plc"\nurl = "opc.tcp://127.0.0.1:4840/"\n'
 
 
 def test_cameras_are_read_and_a_folder_becomes_absolute(tmp_path: Path) -> None:
@@ -45,6 +55,11 @@ def test_cameras_are_read_and_a_folder_becomes_absolute(tmp_path: Path) -> None:
             URL + 'period_s = 1.0\ntrigger_channel = "pump-speed"\n',
             "cameras[0].trigger_channel", "one trigger", "Keep one",
         ),
+        (URL + 'trigger_by = "count"\n', "cameras[0].trigger_by", "needs a tag", "Write trigger_channel"),
+        (TAGS.replace('"plc"', '"plx"'), "cameras[0].verdict_tags.source", "no OPC UA source", "are: plc"),
+        (TAGS.replace("V3", "Speed"), "cameras[0].verdict_tags.verdict", "never written", "tag of its own"),
+        (TAGS.replace("N3", "V3"), "cameras[0].verdict_tags.part_number", "already written", "of its own"),
+        (TAGS.replace('"ns=2;s=V3"', '"V3"'), "cameras[0].verdict_tags.verdict", "not possible", "integer"),
         (URL + 'user = "me"\npassword_file = "secret"\n', "cameras[0].password_file", "no file", "Create"),
     ],
 )  # fmt: skip
@@ -62,6 +77,10 @@ def test_cameras_need_neither_machine_nor_source(tmp_path: Path) -> None:
     path.write_text(FOLDER)
     settings = load_settings(path)
     assert (len(settings.cameras), settings.assets, settings.sources) == (1, [], [])
+    path.write_text(TAGS + PLC)
+    (plc,) = load_settings(path).sources
+    assert isinstance(plc, OpcUaSettings)
+    assert plc.tags == []
 
 
 MACHINE = '\n[[assets]]\nid = "pump"\nname = "Pump"\n'
@@ -77,6 +96,8 @@ SENSOR = (
         ('[station]\nname = "a"\n', "", "no machine and no camera", "[[cameras]]"),
         (MACHINE, "sources", "nothing measures the machines", "[[sources]]"),
         (SENSOR, "assets", "belongs to a machine", "[[assets]]"),
+        (FOLDER + PLC, "sources[0].tags", "nothing is read", "verdicts to plc"),
+        (TAGS + PLC + MACHINE, "sources", "nothing measures the machines", "[[sources]]"),
         (FOLDER + MACHINE, "sources", "nothing measures the machines", "[[sources]]"),
         (FOLDER + SENSOR, "assets", "belongs to a machine", "[[assets]]"),
     ],
@@ -99,6 +120,8 @@ def test_the_sample_shows_every_setting_of_every_kind_with_its_default() -> None
     models = (FolderCameraSettings, V4l2CameraSettings, UrlCameraSettings)
     known = {name: field for model in models for name, field in model.model_fields.items()}
     assert set(shown) == set(known)
+    assert set(shown["verdict_tags"]) == set(VerdictTagsSettings.model_fields)
+    assert shown["verdict_tags"]["score"] == VerdictTagsSettings.model_fields["score"].default
     for name, field in known.items():
         if not field.is_required() and field.default is not None:
             assert shown[name] == field.default, name

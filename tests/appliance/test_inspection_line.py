@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import threading
 from pathlib import Path
 
@@ -54,8 +55,14 @@ class Model:
 
 
 async def test_good_parts_pass_defects_are_found_and_everything_is_counted(tmp_path: Path) -> None:
-    parts = DrawnParts(1)
+    parts, heard = DrawnParts(1), 0
+
+    def counted() -> None:
+        nonlocal heard
+        heard += 1
+
     async with inspection_rig(tmp_path) as rig:
+        rig.line.counted = counted
         learning = await rig.show(*(parts.good() for _ in range(LEARN)))
         assert {one.why for one in learning} == {WhyNone.LEARNING}
         found = await rig.show(parts.good(), parts.scratched(), parts.good(), parts.stained())
@@ -63,6 +70,7 @@ async def test_good_parts_pass_defects_are_found_and_everything_is_counted(tmp_p
         assert found[1].score is not None and found[1].score > 1.0
         assert found[1].position_px is not None
         assert rig.counted(*RESULTS) == (4, 2, LEARN)
+        assert heard == LEARN + 4
         assert [one["what"] for one in await rig.captures()] == ["defect", "defect"]
         assert [told for told in rig.listener.told if told[1] == LEARN + 2] == [
             ("arrived", LEARN + 2), ("defect", LEARN + 2),
@@ -269,6 +277,16 @@ async def test_a_kept_picture_is_the_part_s_to_the_pixel_and_damage_is_told(tmp_
         assert CAMERA in rig.house.condition("appliance.data-lost.captures")
         (after,) = await stored_captures(rig.house.journal)
         assert after.size_bytes == 0
+
+
+async def test_a_file_name_that_is_no_text_costs_no_picture(tmp_path: Path) -> None:
+    parts = DrawnParts(19)
+    async with inspection_rig(tmp_path) as rig:
+        await rig.teach(parts)
+        name = os.fsdecode(b"caf\xe9.png")  # as Python tells a name that is not UTF-8
+        rig.line.put(Frame(rig.house.clock.monotonic_ns(), name, parts.scratched()))
+        await rig.line.work_off()
+        assert [one["file"] for one in await rig.captures()] == ["caf\\udce9.png"]
 
 
 async def test_so_many_pictures_an_hour_are_kept_and_the_rest_counted(tmp_path: Path) -> None:

@@ -80,6 +80,19 @@ async def test_counters_are_shown_once_they_are_durable(tmp_path: Path) -> None:
         assert totals["samples", "motor-1.x"] > samples
 
 
+async def test_parts_are_durable_soon_whatever_the_period(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        counting = asyncio.create_task(one.pipeline.run_counters())  # each hour
+        for parts in (1.0, 2.0):
+            one.counters.add(Counter.PARTS_INSPECTED, "press")
+            one.pipeline.part_counted()
+            async with asyncio.timeout(20):
+                while [total.value for total in one.counters.committed()] != [parts]:
+                    await asyncio.sleep(0.02)
+        counting.cancel()
+        await asyncio.gather(counting, return_exceptions=True)
+
+
 async def test_nobody_sees_an_alarm_before_the_journal_has_it(tmp_path: Path) -> None:
     async with house(tmp_path) as one:
         seen: list[tuple[StoredTransition, int]] = []

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from appliance.alarms.system import SystemCondition
-from appliance.config_cameras import FolderCameraSettings, UrlCameraSettings
+from appliance.config_cameras import FolderCameraSettings, UrlCameraSettings, VerdictTagsSettings
 from appliance.inspection_store import knowledge_path
+from appliance.inspection_tag_session import PlcAddress
 from appliance.inspection_verdict import PartResult
 from appliance.sources.source import LinkState
 from appliance.wiring_inspection import AnyCamera, Inspections
@@ -22,15 +23,16 @@ from tests.appliance.capture_rig import CaptureRig, capture_rig
 from tests.fakes import picture_bundles as drawn
 from tests.fakes.drawn_parts import DrawnParts, lay
 from tests.fakes.mjpeg_camera import mjpeg_camera
+from tests.fakes.verdict_plc import NUMBER, SCORE, VERDICT, verdict_plc
 
 pytest.importorskip("cv2", reason="cameras need the extra `vision`")
 PATIENCE_S = 40.0
 
 
-def built(house: CaptureRig, folder: Path, *settings: AnyCamera) -> Inspections:
+def built(house: CaptureRig, folder: Path, *settings: AnyCamera, plc_url: str = "") -> Inspections:
     return Inspections(
         settings, folder, journal=house.journal, clock=house.clock, counters=house.counters,
-        watch=house.watch, captures=None,
+        watch=house.watch, captures=None, plcs={"plc": PlcAddress("plc", plc_url)},
     )  # fmt: skip
 
 
@@ -39,6 +41,7 @@ async def running(inspections: Inspections) -> AsyncIterator[None]:
     await inspections._start_models()
     lines = inspections.lines.values()
     tasks = [asyncio.create_task(run()) for line in lines for run in (line.feed, line.run)]
+    tasks += [asyncio.create_task(writer.run()) for writer in inspections.writers.values()]
     try:
         yield
     finally:
@@ -86,6 +89,30 @@ async def test_a_folder_with_a_model_and_without(tmp_path: Path) -> None:
         again.restore([stored.transition.alarm for stored in house.alarms.standing()])
         assert again.lines["b"]._rules._told[SystemCondition.PICTURE_UNUSABLE]
         again.close()
+
+
+async def test_a_part_s_verdict_stands_in_the_plc_s_tags(tmp_path: Path) -> None:
+    pictures, parts = tmp_path / "pictures", DrawnParts(5)
+    pictures.mkdir()
+    camera = FolderCameraSettings(
+        kind="folder", id="press", name="Press", folder=pictures, learn_pictures=12, delete_after=True,
+        latency_budget_ms=30_000.0,
+        verdict_tags=VerdictTagsSettings(source="plc", verdict=VERDICT, part_number=NUMBER, score=SCORE),
+    )  # fmt: skip
+    async with verdict_plc() as plc, capture_rig(tmp_path / "house") as house:
+        inspections = built(house, tmp_path, camera, plc_url=plc.url)
+        async with running(inspections):
+            reports = inspections.reports
+            await until(lambda: [one.state for one in reports()] == [LinkState.CONNECTED] * 2)
+            for number in range(13):
+                lay(pictures, f"{number:02d}", parts.good())
+            await until(lambda: plc.writes[-1].get(NUMBER) == 13)
+            assert (await plc.value(VERDICT), plc.writes[-1][SCORE] < 1.0) == (1, True)
+            lay(pictures, "13", parts.scratched())
+            await until(lambda: plc.writes[-1].get(NUMBER) == 14)
+            assert (await plc.value(VERDICT), plc.writes[-1][SCORE] > 1.0) == (2, True)
+        assert await plc.value(VERDICT) == 0
+        assert {node for write in plc.writes for node in write} == {VERDICT, NUMBER, SCORE}
 
 
 async def test_a_tag_triggers_a_picture(tmp_path: Path) -> None:

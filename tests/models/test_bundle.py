@@ -58,6 +58,11 @@ def test_nothing_but_a_bundle_is_overwritten(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no bundle"):
         write_bundle(small_bundle(), precious)
     assert (precious / "diary.txt").read_text() == "dear diary"
+    for name, content in (("manifest.json", '{"name": "a web site"}'), ("manifest.json", None)):
+        (precious / name).write_text(small_bundle().manifest.to_json() if content is None else content)
+        with pytest.raises(BundleError, match="no bundle"):  # a manifest beside it makes no bundle of a diary
+            write_bundle(small_bundle(), precious)
+        assert (precious / "diary.txt").read_text() == "dear diary"
     (tmp_path / "x.zip").mkdir()
     with pytest.raises(BundleError, match="is a folder"):
         write_bundle(small_bundle(), tmp_path / "x.zip")

@@ -108,6 +108,18 @@ def test_a_folder_becomes_rows(tmp_path: Path) -> None:
         folder_rows(tmp_path / "old" / "nothing", said.append)
 
 
+def test_a_sensor_that_gives_nothing_teaches_nothing(tmp_path: Path) -> None:
+    """A channel that never changes would make the usual spread smaller than it is."""
+    record(tmp_path / "good.npz", 2048.0, 20.0, 1)
+    samples = np.random.default_rng(2).standard_normal((40_960, 2)).astype(np.float32)
+    samples[:, 1] = 0.25
+    np.savez(tmp_path / "loose.npz", x=samples, fs=2048.0, channels=np.array(["x", "y"]))
+    said: list[str] = []
+    rows = folder_rows(tmp_path, said.append)
+    assert len(np.unique(rows.healthy.sequence)) == 3
+    assert [one for one in said if "loose.npz" in one and "'y'" in one and "never changes" in one]
+
+
 def capture(path: Path, trigger: dict[str, object], seed: int) -> None:
     samples = np.random.default_rng(seed).standard_normal((40_960, 2)).astype(np.float32)
     head = SegmentHead(

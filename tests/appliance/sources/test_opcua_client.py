@@ -15,7 +15,6 @@ import pytest
 from asyncua import Client, Server, ua
 from asyncua.common.subscription import DataChangeEvent, Subscription
 
-from appliance.sources.camera_trigger import TagTrigger
 from appliance.sources.opcua_client import OpcUaSource
 from appliance.sources.opcua_values import (
     OpcUaTag,
@@ -119,34 +118,6 @@ async def test_values_arrive_in_si_with_their_quality(plant: Plant) -> None:
     assert next(block.quality for block in blocks if block.samples[0] == 30.0) is Quality.UNCERTAIN
     assert all(later.start_ns > earlier.start_ns for earlier, later in itertools.pairwise(blocks))
     assert [block.sequence for block in blocks] == list(range(1, len(blocks) + 1))
-    await reader.stop()
-
-
-async def test_a_boolean_tag_and_a_count_tell_parts(plant: Plant) -> None:
-    objects = plant.server.nodes.objects
-    pulse = await objects.add_variable(ua.NodeId("Pulse", 2), "Pulse", False)
-    parts = await objects.add_variable(ua.NodeId("Parts", 2), "Parts", 65_533, ua.VariantType.UInt16)
-    there = Channel("m.pulse", "m", Measurand.PROCESS_VALUE, "1", 0.0, math.inf)
-    count = Channel("m.parts", "m", Measurand.PROCESS_VALUE, "1", 0.0, math.inf)
-    tags = (OpcUaTag("ns=2;s=Pulse", there, 1.0), OpcUaTag("ns=2;s=Parts", count, 1.0))
-    reader = Reader(OpcUaSource("plc", plant.url, tags, publish_interval_ms=50, silence_s=2.0))
-    await reader.until(lambda: bool(reader.values(there)) and bool(reader.values(count)))
-    assert (reader.values(there), reader.values(count)) == ([0.0], [65_533.0])
-    for value, number in ((True, 65_534), (False, 65_535), (True, 0)):
-        await pulse.write_value(value)
-        await parts.write_value(number, ua.VariantType.UInt16)
-        await reader.until(lambda value=value: reader.values(there)[-1] == float(value))
-        await reader.until(lambda number=number: reader.values(count)[-1] == number)
-    edge, counted = TagTrigger("m.pulse"), TagTrigger("m.parts", counts=True)
-    for item in reader.items:
-        if isinstance(item, SampleBlock):
-            edge.hear(item)
-            counted.hear(item)
-    for trigger, missed in ((edge, 1), (counted, 2)):
-        async with asyncio.timeout(5):
-            await trigger.wait()
-        assert trigger.missed() == missed
-    assert reader.source.report().counts["refused"] == 0
     await reader.stop()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 
 import numpy as np
@@ -89,6 +90,16 @@ def test_rows_are_read_back() -> None:
     assert linear_rows(5).sha256 != rows.sha256
 
 
+def flipped() -> bytes:
+    """Damage within what is packed, which the unpacker finds before any checksum."""
+    packed = io.BytesIO()
+    np.savez_compressed(packed, healthy=np.arange(4096.0))
+    content = bytearray(packed.getvalue())
+    start = 30 + sum(struct.unpack_from("<HH", content, 26))
+    content[start : start + 8] = b"\xff" * 8
+    return bytes(content)
+
+
 def damaged() -> dict[str, bytes]:
     rows = linear_rows()
     content = to_bytes(rows)
@@ -101,7 +112,7 @@ def damaged() -> dict[str, bytes]:
     np.savez(narrow, healthy=np.zeros((3, 2)), healthy_of=np.zeros(3), faulty=np.zeros((0, 2)), faulty_of=[])
     return {
         "empty": b"", "cut": content[:100], "no array": other.getvalue(), "pickled": pickled.getvalue(),
-        "narrow": narrow.getvalue(),
+        "narrow": narrow.getvalue(), "flipped": flipped(),
     }  # fmt: skip
 
 
@@ -120,6 +131,9 @@ def test_too_few_or_constant_rows_are_refused() -> None:
 
     with pytest.raises(ModelError, match="50 healthy rows"):
         columns_of(few.healthy, scales, ScaleRules())
+    still = Rows(np.full((200, 2), -40.0, np.float32), np.zeros(200, np.int64))
+    with pytest.raises(ModelError, match="all are constant"):
+        columns_of(still, scales, ScaleRules(floor=0.1))  # a floor makes no spread where nothing ever varied
     silent = Rows(np.full((200, 2), np.nan, np.float32), np.zeros(200, np.int64))
     with pytest.raises(ModelError, match="no feature says anything"):
         columns_of(silent, scales, ScaleRules())

@@ -18,6 +18,7 @@ export const healthTexts = {
       central: "Sending to the centre",
       webhook: "Webhook",
       "opcua server": "OPC UA values",
+      inspection: "Inspecting a part",
     } as Record<string, string>,
     columns: {
       stage: "Stage",
