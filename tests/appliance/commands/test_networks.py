@@ -181,6 +181,8 @@ def test_train_quantise_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str
         (["--data", "/nowhere", "--kind", "temporal"], "no such folder"),
         (["--simulate", "--kind", "temporal", "--epochs", "0"], "above 0"),
         (["--simulate", "--kind", "temporal", "--seconds", "nan"], "above 0"),
+        (["--simulate", "--kind", "temporal", "--machines", "0"], "--machines must be above 0"),
+        (["--simulate", "--kind", "temporal", "--baseline-seconds", "nan"], "--baseline-seconds 0 or more"),
         (["--simulate", "--kind", "temporal", "--prune", "1"], "--prune"),
         (["--simulate", "--kind", "temporal", "--parameters", "60000"], "--parameters"),
         (["--captures", "/nowhere", "--kind", "temporal"], "no such folder"),
