@@ -1,13 +1,14 @@
 # make demo   one appliance with a simulated machine behind it: the main job, told as a story; CENTRAL=1 adds all ways out
 # make demo-model  trains the demo's network anew on the simulated machine (torch needed)
 # make test   everything that can fail, run: linters, types, unit, real-data and end-to-end tests
+# make test-training  the tests that train networks: installs torch for the CPU beside the locked packages; minutes
 # make bench  figures beside those of the alternative, interleaved; make bench ONLY=name
 # make soak   300 machine-weeks of healthy running in virtual time, false alarms counted: hours; may be stopped and resumed
 # make drill  the outage drill with 200 seeds, power cuts and all else: hours; ARGS="--faults a,b+c" for some of it
 # make damaged-models  hundreds of damaged models per runtime: refused, given away by golden vectors, or harmless; minutes
 # make deb    the Debian package in build/; make deb-check tests it in a clean Debian root (as root)
 # make screenshot  the README's picture anew, from the story in the browser
-.PHONY: setup setup-test demo demo-model test lint bench soak drill damaged-models lock screenshot deb deb-check help
+.PHONY: setup setup-test demo demo-model test test-training lint bench soak drill damaged-models lock screenshot deb deb-check help
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -40,6 +41,10 @@ test: setup-test lint
 	@tools/npm.sh run --silent test
 	@.venv/bin/pytest -q -n 2 -m "not end_to_end and not package"
 	@.venv/bin/pytest -q -m end_to_end
+
+# torch is in no lock file: it goes into a virtual environment of its own, below .cache.
+test-training: setup
+	@training="$$(tools/training_venv.sh)" && "$$training" -m pytest -q -m training tests/models tests/appliance $(ARGS)
 
 bench: setup
 	@.venv/bin/python -m tests.benchmarks $(ONLY)

@@ -21,6 +21,14 @@ def data_dir() -> Path:
     return folder
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip aloud what trains, where torch is missing: no lock file holds it."""
+    if item.get_closest_marker("training"):
+        pytest.importorskip(
+            "torch", reason="training needs torch, which no lock file holds: make test-training"
+        )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Drop machine code that is older than a file it may have been made of.
 

@@ -12,8 +12,10 @@ import asyncio
 import contextlib
 import fcntl
 import json
+import shlex
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -206,6 +208,8 @@ class Demo:
             self._tell({"type": "part", "name": child.name, **ready, "pid": child.pid}, "")
         config = self._folder / "stethos.toml"
         config.write_text(demo_config(places))
+        if places.backends:
+            self._story.switches = _switches(config)
         return config
 
     async def _start_peers(self) -> Peers:
@@ -324,6 +328,15 @@ class Demo:
         elif words:
             style = "bold red" if words.startswith("ALARM") else ""
             self._console.print(f"{elapsed_s:6.1f} s  {words}", style=style, markup=False, soft_wrap=True)
+
+
+def _switches(config: Path) -> tuple[str, ...]:
+    """Commands with which a person says, and switches, who scores; this program by the name it was given."""
+    called = Path(sys.argv[0])
+    program = shlex.quote(sys.argv[0]) if called.name == "stethos" else "stethos"
+    where = shlex.quote(str(config))
+    wanted = ("status", "use statistical", "use network")
+    return tuple(f"{program} models {what} --config {where}" for what in wanted)
 
 
 def _program(text: str) -> Path | None:

@@ -28,6 +28,7 @@ class DemoStory:
     """Where the story stands."""
 
     url: str
+    switches: tuple[str, ...] = ()  # commands that say, and choose, who scores; none without a network
     fault_begun: bool = False
     alarm_named: bool = False
     told_parts: set[int] = field(default_factory=set)
@@ -62,6 +63,8 @@ class DemoStory:
         steps = [Step(dict(line), str(line["text"]))]
         if not self.fault_begun:
             self.fault_begun = True
+            if self.switches:
+                steps.append(self._switch())
             steps.append(
                 Step(
                     {"type": "fault_started", "fault": FAULT, "growth_s": GROWTH_S},
@@ -70,6 +73,15 @@ class DemoStory:
                 )
             )
         return steps
+
+    def _switch(self) -> Step:
+        commands = "".join(f"\n{INDENT}  {command}" for command in self.switches)
+        words = "the int8 network scores from now on, the statistical detector stands behind it. In another"
+        return Step(
+            {"type": "switch", "commands": list(self.switches)},
+            f"{words}\n{INDENT}terminal, say who scores and switch while it runs ('Scored by' on the page):"
+            + commands,
+        )
 
     def _alarm(self, line: Mapping[str, Any], pid: int) -> list[Step]:
         what, text = line["what"], line["text"]

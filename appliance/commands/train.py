@@ -8,6 +8,7 @@ service.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from models.training.rows import TrainingRows
 from models.training.simulated_rows import simulated_rows
 
 SIMULATED_S = 240.0
+SIMULATED_MACHINES = 2
 SIMULATED_RATE_HZ = 25_600.0  # the demo's sensor
 
 
@@ -72,6 +74,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--seconds", type=float, default=SIMULATED_S, help="simulated running of each machine (%(default)g)"
     )
     parser.add_argument(
+        "--machines", type=int, default=SIMULATED_MACHINES, help="that are simulated (%(default)s)"
+    )
+    parser.add_argument(
+        "--baseline-seconds",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="what is simulated is what boxes see whose baselines learn for so long (0: for all of it)",
+    )
+    parser.add_argument(
         "--parameters", type=int, default=MAX_PARAMETERS, metavar="N", help="at most (%(default)s)"
     )
     parser.add_argument(
@@ -93,6 +105,9 @@ def run(options: argparse.Namespace) -> int:
         print(
             "stethos train: --epochs, --steps, --seconds must be above 0, --seed 0 or more", file=sys.stderr
         )
+        return EXIT_CONFIGURATION
+    if options.machines < 1 or not 0 <= options.baseline_seconds < math.inf:
+        print("stethos train: --machines must be above 0, --baseline-seconds 0 or more", file=sys.stderr)
         return EXIT_CONFIGURATION
     if not 0 <= options.prune < 1 or not 1 <= options.parameters <= MAX_PARAMETERS:
         print(
@@ -198,8 +213,10 @@ def _written(bundle: Bundle, out: Path) -> int:
 
 def _rows(options: argparse.Namespace, console: Console) -> TrainingRows:
     if options.simulate:
-        console.print(f"simulating {options.seconds:g} s of two machines")
-        return simulated_rows(options.seconds, options.seed, SIMULATED_RATE_HZ)
+        console.print(f"simulating {options.seconds:g} s of {options.machines} machines")
+        return simulated_rows(
+            options.seconds, options.seed, SIMULATED_RATE_HZ, options.machines, options.baseline_seconds
+        )
     folder, read = (
         (options.data, folder_rows) if options.captures is None else (options.captures, captured_rows)
     )

@@ -62,6 +62,7 @@ class Stretch:
     values: Float32Array  # (n, n_features)
     channel: str  # whose usual levels they are compared with
     fault: str = ""  # "" healthy
+    baseline: int = 0  # of a healthy one: so many first rows are all that its channel's baseline learns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,7 +127,9 @@ def training_rows(
     """Rows of stretches, each channel moved so that its healthy median is the median of all channels.
 
     A network then knows how levels vary together, not which channel is the louder one; live rows are moved by
-    what the channel's own baseline learned. Raises ModelError without healthy rows.
+    what the channel's own baseline learned. One that learns for a short time misses the median of all running
+    by as much as the machine wanders: where a stretch says from how many `baseline` rows a box learns, its
+    channel is moved by these alone, and they do not teach. Raises ModelError without healthy rows.
     """
     scales = scales_of(names)
     healthy = [one for one in stretches if not one.fault and len(one.values)]
@@ -136,7 +139,9 @@ def training_rows(
     levels = np.array([scale is FeatureScale.LEVEL for scale in scales])
     steps = {}
     for channel in {one.channel for one in healthy}:
-        own = np.concatenate([on_scale(one.values, scales) for one in healthy if one.channel == channel])
+        own = np.concatenate([
+            on_scale(one.values[: one.baseline or None], scales) for one in healthy if one.channel == channel
+        ])  # fmt: skip
         steps[channel] = np.nan_to_num(overall - _medians(own))
     faults = tuple(sorted({one.fault for one in stretches if one.fault}))
 
@@ -144,7 +149,10 @@ def training_rows(
         own = [one for one in stretches if one.fault == fault and len(one.values)]
         still = np.zeros(len(names))
         return [
-            (moved(one.values.astype(np.float64), steps.get(one.channel, still), levels), first + i)
+            (
+                moved(one.values[one.baseline :].astype(np.float64), steps.get(one.channel, still), levels),
+                first + i,
+            )
             for i, one in enumerate(own)
         ]
 

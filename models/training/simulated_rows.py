@@ -6,6 +6,9 @@ for tests: a network that was trained on it knows the simulator, and no machine.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 
 from dsp.extractor import EXTRACTOR_VERSION, TrendExtractor
@@ -20,28 +23,43 @@ FAULT_SHARE = 0.2  # of the healthy time, for each fault: its first signs, to a 
 GROWN = 0.2
 
 
-def simulated_rows(healthy_s: float, seed: int, sample_rate_hz: float, machines: int = 2) -> TrainingRows:
+def simulated_rows(
+    healthy_s: float, seed: int, sample_rate_hz: float, machines: int = 2, baseline_s: float = 0.0
+) -> TrainingRows:
     """Rows of several machines of one make, `healthy_s` of running each, half-overlapping windows.
 
+    `baseline_s`: the rows are those of boxes whose baselines learned for so long before (0: from all of it).
     Equal arguments give equal rows. Raises ModelError where the time is too short to learn from.
     """
-    healthy_s = float(healthy_s)
+    healthy_s, begin_s = float(healthy_s), float(baseline_s)
     extractor = TrendExtractor(sample_rate_hz, trend_window_samples(sample_rate_hz), "m/s2")
     stretches = []
     for number in range(machines):
         machine_seed = seed * 100 + number
         healthy = SimulatedMachine(machine_seed)
-        stretches += _stretches(extractor, healthy, healthy_s, f"{number}", "")
+        until_s = begin_s + healthy_s
+        baseline = windows_in(begin_s, extractor) if begin_s else 0
+        stretches += [
+            replace(one, baseline=baseline)
+            for one in _stretches(extractor, healthy, until_s, f"{number}", "")
+        ]
         for fault in FaultKind:
             machine = SimulatedMachine(machine_seed)
             fault_s = FAULT_SHARE * healthy_s
-            machine.start_fault(fault, healthy_s, fault_s / GROWN)
-            stretches += _stretches(extractor, machine, fault_s, f"{number}", str(fault), healthy_s)
+            machine.start_fault(fault, until_s, fault_s / GROWN)
+            stretches += _stretches(extractor, machine, fault_s, f"{number}", str(fault), until_s)
+    learned = f" after baselines of {begin_s:g} s" if begin_s else ""
     origin = (
-        f"{machines} simulated machines, {healthy_s:g} s of healthy running each, seed {seed},"
+        f"{machines} simulated machines, {healthy_s:g} s of healthy running each{learned}, seed {seed},"
         f" {sample_rate_hz:g} Hz; faults to {GROWN:.0%} of their full growth"
     )
     return training_rows(extractor.names, EXTRACTOR_VERSION, stretches, origin)
+
+
+def windows_in(seconds: float, extractor: TrendExtractor) -> int:
+    """Half-overlapping windows that so much running has, one at least."""
+    hop_s = extractor.window_samples / 2 / extractor.sample_rate_hz
+    return max(1, math.floor(seconds / hop_s) - 1)
 
 
 def rows_of_channel(extractor: TrendExtractor, samples: Float32Array) -> Float32Array:

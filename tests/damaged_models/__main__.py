@@ -1,9 +1,9 @@
 """`make damaged-models`: hundreds of damaged models per runtime, and what became of them.
 
 "largest unseen" is the largest change of a score, relative to it or to the limit, that passed the golden
-vectors. Fails where a damaged model passed its golden vectors and gives wrong scores (off by more than 10 %),
-where an error escaped a backend, and where the model host, given a model that killed or hung the sweep's
-child, did not answer rightly all the same.
+vectors; of pictures the score is judged, not the map of where. Fails where a damaged model passed its golden
+vectors and gives wrong scores (off by more than 10 %), where an error escaped a backend, and where the model
+host, given a model that killed or hung the sweep's child, did not answer rightly all the same.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     for name in chosen.only or CASES:
         manifest, artefact = CASES[name]()
         damages = [Damage(kind, data) for kind, data in damaged(artefact, chosen.damages, chosen.seed)]
-        judged = sweep(manifest, damages, probes(), right_scores(name))
+        judged = sweep(manifest, damages, probes(name), right_scores(name))
         count = Counter(one.verdict for one in judged)
         for one in judged:
             if one.verdict in FORBIDDEN:

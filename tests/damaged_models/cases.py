@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -16,8 +17,8 @@ from models.host import PASS_THROUGH, ModelHost
 from models.host_process import Worker
 from models.manifest import ModelManifest
 from models.manifest_entries import Precision
-from tests.damaged_models.sweep import WRONG, manifest_for
-from tests.fakes import small_network
+from tests.damaged_models.sweep import WRONG, manifest_for, verdicts_of
+from tests.fakes import picture_bundles, small_network
 
 Package = tuple[ModelManifest, bytes]
 _SECOND_NS = 1_000_000_000
@@ -27,6 +28,17 @@ def _case(backend: str, precision: Precision) -> Callable[[], Package]:
     return lambda: small_network.package(backend, precision)
 
 
+def _picture_case(backend: str, precision: Precision) -> Callable[[], Package]:
+    """A network over pictures of 64 x 96, by `stethos quantise` and with its golden vectors."""
+
+    def package() -> Package:
+        bundle = picture_bundles.drawn_bundle()
+        entry = bundle.manifest.artefact_for(backend, precision)
+        return replace(bundle.manifest, artefacts=(entry,)), bundle.files[entry.file]
+
+    return package
+
+
 CASES: dict[str, Callable[[], Package]] = {
     "onnxruntime-int8": _case("onnxruntime", Precision.INT8),
     "onnxruntime-float32": _case("onnxruntime", Precision.FLOAT32),
@@ -34,11 +46,20 @@ CASES: dict[str, Callable[[], Package]] = {
     "openvino-float32": _case("openvino", Precision.FLOAT32),
     "litert-int8": _case("litert", Precision.INT8),
     "numpy_reference-int8": _case("numpy_reference", Precision.INT8),
+    "pictures-onnxruntime-int8": _picture_case("onnxruntime", Precision.INT8),
+    "pictures-onnxruntime-float32": _picture_case("onnxruntime", Precision.FLOAT32),
+    "pictures-openvino-int8": _picture_case("openvino", Precision.INT8),
+    "pictures-litert-int8": _picture_case("litert", Precision.INT8),
+    "pictures-numpy_reference-int8": _picture_case("numpy_reference", Precision.INT8),
 }
 
 
-def probes() -> Float32Array:
-    """Rows that no golden vector is made of."""
+@cache
+def probes(name: str) -> Float32Array:
+    """Rows, or pictures, that no golden vector is made of."""
+    if name.startswith("pictures"):
+        seen = picture_bundles.surfaces(seed=9, good=10, bad=10).pictures
+        return np.stack([one.picture for one in seen]).astype(np.float32)
     faults = [small_network.rows(40, 80 + i, fault) for i, fault in enumerate((0.0, 0.3, 1.0, 3.0, 8.0))]
     return np.concatenate(faults)
 
@@ -49,7 +70,7 @@ def right_scores(name: str) -> Float32Array:
     manifest, artefact = CASES[name]()
     backend = backend_named(manifest.artefacts[0].backend, BackendOptions())
     backend.load(manifest, artefact)
-    found = backend.infer(probes())
+    found = backend.infer(probes(name))
     backend.close()
     return found
 
@@ -70,11 +91,11 @@ def host_survives(name: str, artefact: bytes) -> bool:
     with ModelHost(workers, rules=rules) as host:
         until = time.monotonic() + 60
         while _is_open(host) and time.monotonic() < until:
-            answer = host.infer(probes())
+            answer = host.infer(probes(name))
             if answer.backend != PASS_THROUGH and not _are_right(answer.scores, right):
                 return False
             time.sleep(0.02)
-        return not _is_open(host) and _are_right(host.infer(probes()).scores, right)
+        return not _is_open(host) and _are_right(host.infer(probes(name)).scores, right)
 
 
 def _is_open(host: ModelHost) -> bool:
@@ -85,4 +106,5 @@ def _is_open(host: ModelHost) -> bool:
 
 
 def _are_right(scores: Float32Array, right: Float32Array) -> bool:
+    scores, right = verdicts_of(scores), verdicts_of(right)
     return bool(np.all(np.abs(scores - right) <= WRONG * np.maximum(right, 1.0)))

@@ -76,8 +76,13 @@ def judged(
     verdict, reason, found = _judged(manifest, artefact, probes)
     if found is None:
         return verdict, reason, 0.0
-    off = float(np.max(np.abs(found - right) / np.maximum(right, 1.0)))
+    off = float(np.max(np.abs(verdicts_of(found) - verdicts_of(right)) / np.maximum(verdicts_of(right), 1.0)))
     return (Verdict.SAME if off <= WRONG else Verdict.SILENT), f"scores off by up to {off:.3g}", off
+
+
+def verdicts_of(found: Float32Array) -> Float32Array:
+    """`(n,)` scores of what a backend gives: of pictures the first value, before the map of where."""
+    return found if found.ndim == 1 else found[:, 0]
 
 
 def _judged(

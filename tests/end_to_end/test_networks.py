@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from appliance.demo_config import DEMO_MODEL, MACHINE_ID, demo_backends, demo_co
 from models.bundle import Bundle
 from models.store import read_bundle, write_bundle
 from tests.end_to_end.api_client import points
+from tests.end_to_end.demo_run import DemoRun
 from tests.end_to_end.rig import AXES, WATCHED, Rig
 from tests.end_to_end.told_process import ROOT, until
 
@@ -183,3 +185,34 @@ def test_a_damaged_bundle_does_not_keep_the_service_from_starting(rig: Rig) -> N
     assert "the statistical detector answers" in said["text"]
     more_scores(rig)
     assert scored_by(rig) == STATISTICAL
+
+
+def test_the_demo_prints_the_commands_that_switch_it_while_it_runs(tmp_path: Path) -> None:
+    demo = DemoRun(tmp_path, "--no-restart")
+    try:
+        told = demo.wait_for("switch", LEARNED_S)
+        status, statistical, network = (shlex.split(command) for command in told["commands"])
+
+        def run(command: list[str]) -> dict[str, Any]:
+            assert command[0] == "stethos"
+            ended = subprocess.run(
+                [sys.executable, "-m", "appliance", *command[1:], "--json"],
+                cwd=ROOT, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert ended.returncode == 0, ended.stderr
+            found: dict[str, Any] = json.loads(ended.stdout)
+            return found
+
+        def slot() -> dict[str, Any]:
+            return run(status)["slots"][0]["service"] or {}
+
+        until(lambda: slot()["answered_windows"].get(FIRST, 0) >= 6, "the network scores")
+        assert run(statistical)["taken_up"]
+        until(lambda: slot()["answers"] == f"the {STATISTICAL}", "the detector answers")
+        assert slot()["processes"] == {}
+        before = slot()["answered_windows"][FIRST]
+        assert run(network)["taken_up"]
+        until(lambda: slot()["answered_windows"][FIRST] >= before + 3, "the network scores again")
+    finally:
+        code, left = demo.end()
+    assert (code, left) == (0, {})

@@ -13,7 +13,7 @@ import numpy as np
 
 from models.bundle import Bundle
 from models.network import PICTURE_CONVOLUTION, Layer, LayerNetwork
-from models.training.picture_fitting import PictureFitSettings
+from models.training.picture_fitting import PLAN, PictureFitSettings
 from models.training.picture_making import PictureKind, finished_pictures
 from models.training.pictures import MarkedPicture, TrainingPictures
 from models.training.quantising import quantised_bundle
@@ -75,6 +75,31 @@ def averages(learn: Sequence[MarkedPicture], kinds: tuple[str, ...]) -> LayerNet
             convolution(end[:, np.newaxis, np.newaxis], np.full(len(end), -4, np.float32), 1, relu=False),
         ),
     )
+
+
+def drawn_weights(learn: Sequence[MarkedPicture], kinds: tuple[str, ...]) -> LayerNetwork:
+    """The layers that are trained, with weights from a seed: its files are weights, as of a real one."""
+    chance = np.random.default_rng(6)
+    layers, channels = [], 1
+    for outputs, stride, dilation in (*PLAN, (max(len(kinds), 1), 1, 1)):
+        size = 3 if len(layers) < len(PLAN) else 1
+        spread = np.sqrt(2.0 / (size * size * channels))
+        weights = chance.normal(0, spread, (outputs, size, size, channels)).astype(np.float32)
+        layers.append(
+            Layer(
+                PICTURE_CONVOLUTION, weights, np.zeros(outputs, np.float32),
+                relu=len(layers) < len(PLAN), stride=stride, dilation=dilation,
+            )
+        )  # fmt: skip
+        channels = outputs
+    return LayerNetwork((64, 64, 1), tuple(layers))
+
+
+@cache
+def drawn_bundle() -> Bundle:
+    """Of a network with drawn weights, for every runtime that is installed. It finds nothing."""
+    made = finished_pictures(surfaces(), GOOD_PARTS, "drawn", PictureFitSettings(), drawn_weights)
+    return quantised_bundle(made, 8)[0]
 
 
 @cache

@@ -17,7 +17,7 @@ def test_no_damage_gives_wrong_scores_unseen_and_no_error_escapes(name: str) -> 
     manifest, artefact = CASES[name]()
     damages = [Damage(kind, data) for kind, data in damaged(artefact, N_DAMAGES, seed=4)]
     assert {damage.kind for damage in damages} == set(KINDS)
-    found = sweep(manifest, [Damage("none", artefact), *damages], probes(), right_scores(name))
+    found = sweep(manifest, [Damage("none", artefact), *damages], probes(name), right_scores(name))
     assert found[0].verdict is Verdict.SAME, f"the sound model: {found[0].reason}"
     assert found[0].off < 1e-5
     verdicts = {one.verdict for one in found}
@@ -30,7 +30,7 @@ def test_the_host_answers_rightly_beside_a_damaged_first_choice(name: str) -> No
     """The first damage that the parser lets through, and the first that it refuses."""
     manifest, artefact = CASES[name]()
     damages = [Damage(kind, data) for kind, data in damaged(artefact, N_DAMAGES, seed=4)]
-    judged = sweep(manifest, damages, probes(), right_scores(name))
+    judged = sweep(manifest, damages, probes(name), right_scores(name))
     for verdict in (Verdict.GOLDEN, Verdict.REFUSED):
         first = next(one.damage for one in judged if one.verdict is verdict)
         assert host_survives(name, first.artefact), f"{verdict}: {first.kind}"

@@ -31,6 +31,15 @@ def test_fault_begins_once_and_only_after_the_baseline_is_learned() -> None:
     assert not any(step.begin_fault for step in story.follow(learning(100, complete=True), 8))
 
 
+def test_with_a_network_the_commands_that_switch_it_come_once_before_the_fault() -> None:
+    story = DemoStory("http://x/", ("stethos models use statistical --config /x",))
+    done = story.follow(learning(100, complete=True), 7)
+    assert [step.line["type"] for step in done] == ["learning", "switch", "fault_started"]
+    assert done[1].line["commands"] == ["stethos models use statistical --config /x"]
+    assert "\n            stethos models use statistical --config /x" in done[1].words
+    assert len(story.follow(learning(100, complete=True), 8)) == 1
+
+
 def test_hint_comes_with_the_first_named_alarm() -> None:
     story = DemoStory("http://x/")
     assert [step.line["type"] for step in story.follow(alarm("raised", fault=None), 7)] == ["alarm"]

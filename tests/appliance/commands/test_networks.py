@@ -176,8 +176,8 @@ def test_a_replay_may_be_scored_by_a_bundle(tmp_path: Path, capsys: pytest.Captu
     assert np.median(by_sequence) < 1.0
 
 
+@pytest.mark.training
 def test_train_quantise_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("torch", reason="training needs torch, which no lock file holds")
     for i in range(3):
         record(tmp_path / f"{i}.npz", 2048.0, 40.0, i)
     out = tmp_path / "model"
@@ -193,6 +193,8 @@ def test_train_quantise_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str
         (["--data", "/nowhere", "--kind", "temporal"], "no such folder"),
         (["--simulate", "--kind", "temporal", "--epochs", "0"], "above 0"),
         (["--simulate", "--kind", "temporal", "--seconds", "nan"], "above 0"),
+        (["--simulate", "--kind", "temporal", "--machines", "0"], "--machines must be above 0"),
+        (["--simulate", "--kind", "temporal", "--baseline-seconds", "nan"], "--baseline-seconds 0 or more"),
         (["--simulate", "--kind", "temporal", "--prune", "1"], "--prune"),
         (["--simulate", "--kind", "temporal", "--parameters", "60000"], "--parameters"),
         (["--captures", "/nowhere", "--kind", "temporal"], "no such folder"),

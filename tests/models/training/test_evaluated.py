@@ -194,11 +194,11 @@ def test_the_protocol_shows_them_only_where_they_are_asked_for() -> None:
     assert list(variants(RowRules(), True, None, made))[:4] == ["rules", "int8", "float32", "int8:fused"]
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("kind", list(NetworkKind))
 def test_a_trained_one_tells_faults_from_healthy_rows(
     kind: NetworkKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("torch", reason="training needs torch, which no lock file holds")
     monkeypatch.setattr("models.training.evaluated.EPOCHS", 8)
     table = Networks(kind, ScaleRules()).detectors()
     areas = {}

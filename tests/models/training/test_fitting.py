@@ -37,14 +37,6 @@ SETTINGS = FitSettings(seed=3, most_epochs=8)
 kinds = pytest.mark.parametrize("kind", list(NetworkKind))
 
 
-@pytest.fixture(autouse=True)
-def _torch(request: pytest.FixtureRequest) -> None:
-    if "without_torch" not in request.node.name:
-        pytest.importorskip(
-            "torch", reason="training needs torch, which no lock file holds: see pyproject.toml"
-        )
-
-
 @cache
 def trained(kind: NetworkKind) -> Bundle:
     return train(linear_rows(), kind, f"linear-{kind}", SETTINGS)
@@ -74,6 +66,7 @@ def deviations(n: int = 120) -> Float32Array:
 
 
 @kinds
+@pytest.mark.training
 def test_the_same_seed_gives_the_same_bundle_and_another_one_another(kind: NetworkKind) -> None:
     short = [FitSettings(seed=seed, most_epochs=2) for seed in (3, 3, 4)]
     first, same, other = (train(linear_rows(), kind, "x", settings).identity for settings in short)
@@ -82,6 +75,7 @@ def test_the_same_seed_gives_the_same_bundle_and_another_one_another(kind: Netwo
 
 
 @kinds
+@pytest.mark.training
 def test_a_trained_network_tells_faults_from_healthy_running(kind: NetworkKind) -> None:
     bundle = verified(trained(kind).contents())
     record = json.loads(bundle.files[RECORD_FILE])
@@ -93,6 +87,7 @@ def test_a_trained_network_tells_faults_from_healthy_running(kind: NetworkKind) 
     assert "Limits of use" in bundle.model_card
 
 
+@pytest.mark.training
 def test_the_network_that_is_kept_is_the_one_that_torch_had() -> None:
     """The loss that torch found of the rows that say stop, found again by the reference's arithmetic."""
     rows = deviations(200)
@@ -107,6 +102,7 @@ def test_the_network_that_is_kept_is_the_one_that_torch_had() -> None:
     assert loss == pytest.approx(temporal.losses[temporal.epochs - 1][1], rel=1e-5)
 
 
+@pytest.mark.training
 def test_it_stops_early_and_keeps_the_best() -> None:
     rows = deviations()
     told: list[int] = []
@@ -123,6 +119,7 @@ def test_it_stops_early_and_keeps_the_best() -> None:
 
 
 @kinds
+@pytest.mark.training
 def test_a_student_keeps_to_its_parameters(kind: NetworkKind) -> None:
     learn, until, _ = parts(kind)
     fitted = fit(kind, learn, until, FitSettings(most_epochs=1, most_parameters=900))
@@ -133,6 +130,7 @@ def test_a_student_keeps_to_its_parameters(kind: NetworkKind) -> None:
 
 
 @kinds
+@pytest.mark.training
 def test_cut_weights_are_zero_and_stay_zero(kind: NetworkKind) -> None:
     """Through the epochs after the cut, and those that learn int8."""
     learn, until, _ = parts(kind)
@@ -151,6 +149,7 @@ def test_cut_weights_are_zero_and_stay_zero(kind: NetworkKind) -> None:
 
 
 @kinds
+@pytest.mark.training
 def test_a_student_follows_its_teacher_better_than_without(kind: NetworkKind) -> None:
     learn, until, held = parts(kind)
     master = fit(kind, learn, until, FitSettings(seed=5, most_epochs=25))
@@ -169,6 +168,7 @@ def test_a_student_follows_its_teacher_better_than_without(kind: NetworkKind) ->
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.training
 def test_learning_int8_leaves_no_larger_a_gap_than_quantising_afterwards(seed: int) -> None:
     """Equal epochs: in one the last twelve compute as int8 does."""
     learn, until, held = parts(NetworkKind.AUTOENCODER)
@@ -187,6 +187,7 @@ def test_learning_int8_leaves_no_larger_a_gap_than_quantising_afterwards(seed: i
 
 
 @pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.training
 def test_a_one_class_network_tells_falls_as_it_tells_rises(seed: int) -> None:
     """With made-up rows that rise alone, these areas were 0.40 to 0.53."""
     learn, until, held = parts(NetworkKind.ONE_CLASS)
@@ -221,6 +222,7 @@ def parts(kind: NetworkKind) -> list[Float32Array]:
     return [drawn(400), drawn(150), drawn(400)]
 
 
+@pytest.mark.training
 def test_a_bundle_says_how_it_was_made() -> None:
     rows = linear_rows()
     teacher = trained(NetworkKind.AUTOENCODER)
@@ -236,6 +238,7 @@ def test_a_bundle_says_how_it_was_made() -> None:
         train(rows, NetworkKind.ONE_CLASS, "student", settings, teacher=teacher)
 
 
+@pytest.mark.training
 def test_a_teacher_of_other_features_is_refused_and_one_of_other_units_is_understood() -> None:
     teacher = trained(NetworkKind.AUTOENCODER)
     spec = teacher.manifest.network
@@ -254,6 +257,7 @@ def test_a_teacher_of_other_features_is_refused_and_one_of_other_units_is_unders
 
 
 @kinds
+@pytest.mark.training
 def test_what_was_trained_can_be_quantised(kind: NetworkKind) -> None:
     """Whether the gate takes it, a training this short does not say; that int8 follows float32, it does."""
     made, verdicts = quantised_bundle(trained(kind), 8)

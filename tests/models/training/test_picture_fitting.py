@@ -17,14 +17,6 @@ from tests.fakes import picture_bundles as drawn
 QUICK = PictureFitSettings(steps=70, batch=4, crop_px=64)
 
 
-@pytest.fixture(autouse=True)
-def _torch(request: pytest.FixtureRequest) -> None:
-    if "without_torch" not in request.node.name:
-        pytest.importorskip(
-            "torch", reason="training needs torch, which no lock file holds: see pyproject.toml"
-        )
-
-
 def test_without_torch_crops_are_drawn_with_the_kind_of_each_cell() -> None:
     pictures = drawn.surfaces(good=4, bad=4)
     good = Crops(pictures.of(""), (), QUICK)
@@ -54,6 +46,7 @@ def test_without_torch_training_says_what_is_missing(monkeypatch: pytest.MonkeyP
         fit_pictures(drawn.surfaces().of(""), (), QUICK)
 
 
+@pytest.mark.training
 def test_good_parts_teach_to_find_defects_that_were_never_shown() -> None:
     bundle = train_pictures(drawn.surfaces(), PictureKind.GOOD_PARTS, "quick", QUICK)
     quality = json.loads(bundle.files["training.json"])["quality"]
@@ -63,6 +56,7 @@ def test_good_parts_teach_to_find_defects_that_were_never_shown() -> None:
     assert again.identity == bundle.identity
 
 
+@pytest.mark.training
 def test_marked_defects_teach_their_kinds_and_places() -> None:
     pictures = drawn.surfaces()
     settings = PictureFitSettings(steps=120, batch=4, crop_px=64)
@@ -86,6 +80,7 @@ def test_marked_defects_teach_their_kinds_and_places() -> None:
     assert hits >= len(judged) - 1
 
 
+@pytest.mark.training
 def test_the_folded_network_computes_what_torch_computed() -> None:
     """Batch normalisation folded into weights, padding as TensorFlow's SAME: checked against torch itself."""
     import torch

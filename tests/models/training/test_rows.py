@@ -184,6 +184,31 @@ def test_the_simulated_machine_gives_rows_of_the_product_s_features() -> None:
     assert simulated_rows(10.0, 1, 3200.0, machines=1).sha256 == rows.sha256
 
 
+def test_a_channel_is_moved_by_what_a_short_baseline_would_learn_and_that_does_not_teach() -> None:
+    random = np.random.default_rng(5)
+    names = ("band_10_20_hz_db", "band_20_30_hz_db")
+    wander = np.concatenate([np.full(20, 1.5), np.zeros(180)])  # at first it ran with more load
+    values = (-30.0 + wander[:, None] + 0.1 * random.standard_normal((200, 2))).astype(np.float32)
+    fault = (values[-20:] + 4.0).astype(np.float32)
+    stretches = [Stretch(values, "x", baseline=20), Stretch(fault, "x", "worn")]
+    rows = training_rows(names, "trend-1", stretches, "made up")
+    assert len(rows.healthy) == 180
+    centre = np.median(values, axis=0)
+    np.testing.assert_allclose(np.median(rows.healthy.values, axis=0), centre - 1.5, atol=0.1)
+    np.testing.assert_allclose(np.median(rows.faulty.values, axis=0), centre + 2.5, atol=0.2)
+    whole = training_rows(names, "trend-1", [Stretch(values, "x")], "made up")
+    assert len(whole.healthy) == 200
+    np.testing.assert_allclose(np.median(whole.healthy.values, axis=0), centre, atol=0.1)
+
+
+def test_simulated_boxes_learn_their_baselines_before_the_rows_that_teach() -> None:
+    rows = simulated_rows(10.0, 1, 3200.0, machines=1, baseline_s=5.0)
+    assert "10 s of healthy running each after baselines of 5 s" in rows.origin
+    usual = simulated_rows(10.0, 1, 3200.0, machines=1)
+    assert abs(len(rows.healthy) - len(usual.healthy)) <= 2 * 3  # a window more or less, of three axes
+    assert rows.sha256 != usual.sha256
+
+
 def test_displaced_rows_move_either_way_in_up_to_half_of_the_columns() -> None:
     chance = np.random.Generator(np.random.PCG64(2))
     still = np.zeros((400, 20), np.float32)
