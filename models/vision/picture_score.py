@@ -11,8 +11,8 @@ cell's heat is what calling it sound would cost,
     heat = log(1 + sum over kinds of exp(evidence)),
 
 above 0 and without an upper end. A picture's raw score is the mean heat of its `top_cells` hottest cells; its
-score is that divided by the limit, which was fitted on the very artefact that runs. Of its kind the texture of
-the whole picture may have a word beside the evidence (`picture_texture`).
+score is that divided by the limit, which was fitted on the very artefact that runs. Of its kind the texture
+of the whole picture may have a word beside the evidence (`picture_texture`).
 """
 
 from __future__ import annotations
