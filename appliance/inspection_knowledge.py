@@ -55,6 +55,8 @@ class CameraKnowledge:
         self._reference: ReferenceDifference | None = None
         self._figures: list[PictureFigures] = []
         self._learner: ReferenceLearner | None = None
+        self._learner_size_px = (0, 0)  # height, width
+        self.begun_anew = 0  # how often a picture of another size ended the learning
         self.forgotten = ""  # why what was learned before cannot be used: nobody asked for learning anew
 
     @property
@@ -78,13 +80,13 @@ class CameraKnowledge:
         if not quality.usable:
             return Look(None, unusable=quality.text)
         inspection, trouble = self._inspected(picture)
-        learned = False
+        learned, other_size = False, ""
         if not self.learned and not (inspection is not None and inspection.is_defect):
-            learned = self._learn(seen, figures)
+            learned, other_size = self._learn(seen, figures)
         if inspection is not None or trouble:
             return Look(inspection, trouble=trouble, learned=learned)
         n, needed = self.progress
-        learning = f"{n} of {needed} pictures of good parts are learned"
+        learning = other_size or f"{n} of {needed} pictures of good parts are learned"
         return Look(None, learning=learning, trouble=self.forgotten, learned=learned)
 
     def _inspected(self, picture: UInt8Array) -> tuple[Inspection | None, str]:
@@ -102,20 +104,25 @@ class CameraKnowledge:
             return found, trouble
         return None, trouble
 
-    def _learn(self, seen: UInt8Array, figures: PictureFigures) -> bool:
+    def _learn(self, seen: UInt8Array, figures: PictureFigures) -> tuple[bool, str]:
+        """Whether this picture ended the learning; or why it began it anew."""
+        size_px = (seen.shape[0], seen.shape[1])
         try:
             if self._learner is None:
-                self._learner = ReferenceLearner((seen.shape[0], seen.shape[1]))
+                self._learner, self._learner_size_px = ReferenceLearner(size_px), size_px
             self._learner.observe(seen)
         except PictureError:  # of another size than those before: the camera was changed, begin anew
+            (height, width), (h, w) = self._learner_size_px, size_px
             self._learner, self._figures = None, []
-            return False
+            self.begun_anew += 1
+            reason = f"it has {w} x {h} pixels, those before had {width} x {height}: learning begins anew"
+            return False, reason
         self._figures.append(figures)
         if len(self._figures) < self._needed:
-            return False
+            return False, ""
         self._quality, self._reference = learned_quality(self._figures), self._learner.finish()
         self._figures, self._learner = [], None
-        return True
+        return True, ""
 
     def state(self) -> dict[str, Any]:
         """What was learned, as arrays for `restore`; empty before."""

@@ -70,8 +70,7 @@ class InspectionRules:
         judged = verdict.result is not PartResult.NONE
         if judged:
             defect = verdict.result is PartResult.DEFECT
-            if defect:
-                self._kinds.append(verdict.kind or "")
+            self._kinds.append(verdict.kind or "" if defect else "")  # of the same parts as the defects
             self._defects.observe(defect, not defect)
         bad_picture = verdict.why is WhyNone.PICTURE
         if judged or bad_picture:

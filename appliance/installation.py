@@ -58,6 +58,11 @@ def files_remedy() -> str:
     return "install the extra: stethos[files]" if installation() is None else "apt install stethos-files"
 
 
+def vision_remedy() -> str:
+    """What to do where OpenCV is missing, the extra `vision`."""
+    return "install the extra: stethos[vision]" if installation() is None else "apt install stethos-vision"
+
+
 def this_processor() -> tuple[ProcessorLevel, ...]:
     """The levels of the processor that runs this, the greatest last."""
     try:

@@ -24,12 +24,13 @@ from appliance.inspection_line import InspectionLine, LineListener, LineSettings
 from appliance.inspection_pictures import PictureKeeper
 from appliance.journal.capture_record import Capture
 from appliance.journal.journal import Journal
-from appliance.journal.retention import Budgets
+from appliance.journal.retention import Budgets, ClassBudget
 from appliance.sources.camera import Camera, Frame, FrameMissed
 from appliance.system_watch import SystemWatch
 
 MOST_PICTURES = 100_000
 WAITING_BYTES = 64 << 20
+KEPT_BYTES = 1 << 40  # and of any age: pictures of a folder may be of years
 
 
 class InspectionReplay:
@@ -59,8 +60,8 @@ class InspectionReplay:
         return self._counter_desk.counters.committed()
 
     async def captures(self) -> list[Capture]:
-        """The pictures that were kept, in order."""
-        return (await stored_captures(self._journal))[::-1]
+        """The pictures that were kept, in order; without those for which the disk had no room."""
+        return [one for one in (await stored_captures(self._journal))[::-1] if one.parts[0].file]
 
     def picture(self, capture: Capture) -> bytes:
         """The file (PNG) of a kept picture. Blocking."""
@@ -78,7 +79,8 @@ async def inspection_replay(
     """From picture to counter, kept picture and alarm; `told` gets each step of an alarm."""
     clock = ReplayClock(0)
     with tempfile.TemporaryDirectory(prefix="stethos-inspect-") as folder:
-        journal = await Journal.open(Path(folder) / "journal", Budgets(reserve_transitions=500), clock)
+        budgets = Budgets(capture=ClassBudget(KEPT_BYTES, None, False), reserve_transitions=500)
+        journal = await Journal.open(Path(folder) / "journal", budgets, clock)
         try:
             alarms = AlarmDesk(journal, clock)
             alarms.listen(told)

@@ -20,6 +20,7 @@ from typing import Any
 from appliance.alarm_records import StoredTransition
 from appliance.commands import EXIT_CONFIGURATION, EXIT_FAILED, EXIT_OK
 from appliance.commands.export_trends import iso_utc
+from appliance.counters import Counter, CounterTotal
 from appliance.inspection_knowledge import LEAST_LEARN_PICTURES, CameraKnowledge
 from appliance.inspection_line import LineSettings
 from appliance.inspection_model import PictureModel
@@ -36,6 +37,10 @@ from models.errors import ModelError
 
 CAMERA_ID = "folder"
 MODEL_START_S, MODEL_DEADLINE_S = 60.0, 10.0
+_SAID = (
+    Counter.PARTS_INSPECTED, Counter.PARTS_DEFECTIVE, Counter.DEFECTS, Counter.PARTS_NO_VERDICT,
+    *(one for one in Counter if not one.startswith(("parts ", "defects"))),
+)  # fmt: skip
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -115,6 +120,7 @@ class _Timeline:
 
     as_json: bool
     everything: bool
+    keeps: bool = False  # kept pictures become files
     say: Callable[[str], None] = print
     verdicts: list[PartVerdict] = field(default_factory=list)
 
@@ -152,11 +158,21 @@ class _Timeline:
 
     def summary(self, counters: dict[str, float], knowledge: CameraKnowledge) -> None:
         if self.as_json:
-            self._line("summary", counters=counters, learned=knowledge.learned)
+            self._line(
+                "summary", counters=counters, learned=knowledge.learned, begun_anew=knowledge.begun_anew
+            )
             return
         n, needed = knowledge.progress
         self.say(f"learned from {n} of {needed} pictures" + ("" if knowledge.learned else ": not enough"))
-        self.say(", ".join(f"{name} {value:g}" for name, value in counters.items()) or "no pictures")
+        if knowledge.begun_anew:
+            self.say(
+                f"learning began anew {knowledge.begun_anew} times, since pictures had different sizes: "
+                "a camera's have one"
+            )
+        told = {"pictures kept" if name == "captures" else name: value for name, value in counters.items()}
+        self.say(", ".join(f"{name} {value:g}" for name, value in told.items()) or "no pictures")
+        if "captures" in counters and not self.keeps:
+            self.say("to have them as files: --keep FOLDER")
 
     def _line(self, type_of_line: str, **what: Any) -> None:
         self.say(json.dumps({"type": type_of_line, **what}))
@@ -170,7 +186,7 @@ def _second(time_ns: int) -> str:
 async def _inspect(
     files: list[Path], options: argparse.Namespace, knowledge: CameraKnowledge, settings: LineSettings
 ) -> None:
-    timeline = _Timeline(options.json, options.all)
+    timeline = _Timeline(options.json, options.all, options.keep is not None)
     reader = PictureReader()
     camera = FolderCamera(CAMERA_ID, options.folder)
     try:
@@ -180,9 +196,7 @@ async def _inspect(
                 await asyncio.sleep(0)  # alarms are told by a task of their own
             if options.keep is not None:
                 await _keep(replay, options.keep, timeline)
-            counted = {f"{one.counter} {one.subject}".removesuffix(f" {CAMERA_ID}"): one.value
-                       for one in await replay.counters()}  # fmt: skip
-            timeline.summary(counted, knowledge)
+            timeline.summary(_counted(await replay.counters()), knowledge)
     finally:
         await reader.close()
 
@@ -204,6 +218,14 @@ async def _keep(replay: InspectionReplay, folder: Path, timeline: _Timeline) -> 
         path = folder / f"{capture.capture_id}.png"
         await asyncio.to_thread(path.write_bytes, await asyncio.to_thread(replay.picture, capture))
         timeline.picture(path, capture.triggers[0])
+
+
+def _counted(totals: list[CounterTotal]) -> dict[str, float]:
+    """By name, what matters most first: "defects scratch" of those by kind."""
+    known = sorted(totals, key=lambda one: (_SAID.index(one.counter), one.subject))
+    return {
+        f"{one.counter} {one.subject.removeprefix(CAMERA_ID).lstrip('/')}".strip(): one.value for one in known
+    }
 
 
 def _files(folder: Path) -> list[Path]:

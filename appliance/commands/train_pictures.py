@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from appliance.errors import Rejected
+from appliance.installation import vision_remedy
 from appliance.sources.camera_files import SUFFIXES, file_trouble
 from models.training.drawn_defects import BoolArray
 from models.training.pictures import GOOD, MarkedPicture, TrainingPictures, mask_of_boxes
@@ -30,7 +31,7 @@ def grey_picture(name: str, content: bytes) -> UInt8Array:
     try:
         import cv2
     except ImportError as error:
-        raise Rejected(f"pictures need OpenCV ({error}): install the extra [vision]") from error
+        raise Rejected(f"pictures need OpenCV ({error}): {vision_remedy()}") from error
     if trouble := file_trouble(content):
         raise Rejected(f"{name}: {trouble}")
     try:

@@ -19,11 +19,11 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from appliance.installation import vision_remedy
 from appliance.sources.camera_files import MOST_FILE_BYTES, MOST_PIXELS, file_trouble
 
 MOST_MEMORY_BYTES = 4 << 30
-INSTALL = "Install the extra: pip install 'stethos[vision]'."
-LOOK_CAMERA = "Check the camera's power, cable and address."
+LOOK_CAMERA = "Check the camera's power, cable and address, and user and password of a network camera."
 
 
 class _Refused(Exception):  # noqa: N818
@@ -103,7 +103,8 @@ def main() -> int:
     try:
         import cv2
     except ImportError as error:
-        _answer(answers, {"error": f"OpenCV cannot be loaded ({error})", "remedy": INSTALL, "lost": True})
+        missing = f"OpenCV cannot be loaded ({error})"
+        _answer(answers, {"error": missing, "remedy": vision_remedy(), "lost": True})
         return 1
     cv2.setNumThreads(1)
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))

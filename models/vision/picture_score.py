@@ -11,7 +11,8 @@ cell's heat is what calling it sound would cost,
     heat = log(1 + sum over kinds of exp(evidence)),
 
 above 0 and without an upper end. A picture's raw score is the mean heat of its `top_cells` hottest cells; its
-score is that divided by the limit, which was fitted on the very artefact that runs.
+score is that divided by the limit, which was fitted on the very artefact that runs. Of its kind the texture
+of the whole picture may have a word beside the evidence (`picture_texture`).
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class PictureResult:
     """One picture's result, taken apart."""
 
     score: float  # 1.0 = limit
-    kind_shares: Float32Array  # (kinds,) of the hottest cells' evidence; they add up to 1
+    kind_shares: Float32Array  # (kinds,) of the evidence, with the texture's word; they add up to 1
     heat: Float32Array  # (h, w); 1.0 = limit
 
 

@@ -89,6 +89,7 @@ async def test_parts_are_durable_soon_whatever_the_period(tmp_path: Path) -> Non
             async with asyncio.timeout(20):
                 while [total.value for total in one.counters.committed()] != [parts]:
                     await asyncio.sleep(0.02)
+        assert not counting.done()
         counting.cancel()
         await asyncio.gather(counting, return_exceptions=True)
 

@@ -19,7 +19,9 @@ import pytest
 from appliance.installation import LEVEL, this_processor
 from appliance.processor_level import LEVELS
 from tests.end_to_end.rig import free_port
+from tests.fakes.drawn_parts import DrawnParts, lay
 from tests.image.package_root import ROOT, PackageRoot, package
+from tools.deb.tree import EXTRAS
 
 pytestmark = [pytest.mark.package, pytest.mark.timeout(300)]
 SHIPPED = [level.name for level in LEVELS if level.machine == os.uname().machine]
@@ -132,6 +134,29 @@ def test_a_recording_is_replayed(installed: PackageRoot, tone: Path) -> None:
     assert "apt install stethos-files" in refused.stderr
 
 
+def test_pictures_are_inspected_with_the_package_for_cameras(installed: PackageRoot, tmp_path: Path) -> None:
+    """The first package names the one that decodes them."""
+    belt, parts = tmp_path / "belt", DrawnParts(3)
+    belt.mkdir()
+    for number in range(14):
+        path = lay(belt, f"{number:02d}", parts.good() if number < 13 else parts.scratched())
+        os.utime(path, (1_790_000_000 + number,) * 2)
+    command = ("stethos", "inspect", "--learn", "12", "--json", str(belt))
+    refused = installed.run(*command, user="root:root")
+    assert refused.returncode == 1
+    assert "apt install stethos-vision" in refused.stderr
+    root = PackageRoot(tmp_path / "both")
+    root.install(package())
+    root.install(package("stethos-vision"))
+    assert root.chroot("dpkg", "--verify", "stethos-vision") == ""
+    before = root.listing()
+    done = root.run(*command, user="root:root")
+    assert done.returncode == 0, done.stderr
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert told[-1]["counters"]["parts defective"] == 1
+    assert root.listing() == before
+
+
 def test_recordings_of_all_kinds_with_the_second_package(tone: Path, tmp_path: Path) -> None:
     """Written, read again, drawn."""
     root = PackageRoot(tmp_path / "both")
@@ -240,7 +265,7 @@ def test_the_same_sources_make_the_same_package(tmp_path: Path) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    for package_name in ("stethos", "stethos-files"):
+    for package_name in ("stethos", *EXTRAS):
         (second,) = tmp_path.glob(f"{package_name}_*.deb")
         assert sha256(second) == sha256(package(package_name)), package_name
 

@@ -1,4 +1,4 @@
-"""`make deb`: stethos_*.deb and stethos-files_*.deb in build/, the same to the byte for the same sources.
+"""`make deb`: stethos_*.deb and those of its extras in build/, the same to the byte for the same sources.
 
     python -m tools.deb [--out DIR]
 
@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tools.deb.depends import depends
-from tools.deb.tree import HOME, ROOT, BuildError, fill, fill_files, run
+from tools.deb.tree import EXTRAS, HOME, ROOT, BuildError, fill, fill_extra, run
 
 IMAGE = ROOT / "image"
 DOCUMENTS = ("README.md", "CHANGELOG.md", "docs", "image/stethos.sample.toml", "image/README.md")
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def build(out: Path) -> Iterator[Path]:
-    """Both packages, one after the other, in the folder `out`. Raises BuildError."""
+    """All packages, one after the other, in the folder `out`. Raises BuildError."""
     if shutil.which("dpkg-deb") is None:
         raise BuildError("dpkg-deb is not here: Debian packages are built on Debian")
     os.umask(0o022)
@@ -53,7 +53,7 @@ def build(out: Path) -> Iterator[Path]:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     architecture = run("dpkg", "--print-architecture").strip()
     out.mkdir(parents=True, exist_ok=True)
-    for package in ("stethos", "stethos-files"):
+    for package in ("stethos", *EXTRAS):
         with tempfile.TemporaryDirectory(prefix="deb-", dir=out) as temporary:
             tree = Path(temporary) / "tree"
             opt = tree / HOME.relative_to("/")
@@ -61,7 +61,7 @@ def build(out: Path) -> Iterator[Path]:
                 fill(opt, epoch)
                 add_system_files(tree)
             else:
-                fill_files(opt)
+                fill_extra(opt, package)
             add_control(tree, package, version, architecture)
             settle(tree, int(epoch))
             built = out / f"{package}_{version}_{architecture}.deb"

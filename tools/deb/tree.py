@@ -21,7 +21,12 @@ from appliance.processor_level import LEVELS
 ROOT = Path(__file__).resolve().parents[2]
 HOME = Path("/opt/stethos")
 RUNTIME_LOCK = ROOT / "requirements" / "runtime.lock"
-FILES_LOCK = ROOT / "requirements" / "files.lock"  # the same and what the extra `files` adds
+# Packages beside the first: the folder that the launcher looks into as well, and the lock that holds what the
+# runtime's does and what the extra adds.
+EXTRAS = {
+    "stethos-files": ("files", ROOT / "requirements" / "files.lock"),
+    "stethos-vision": ("vision", ROOT / "requirements" / "vision.lock"),
+}
 PACKAGES = ("dsp", "firmware_bridge", "models", "web", "appliance")
 # No wheel for Linux. Its C part is left out (CC=false): it would differ from compiler to compiler, and what
 # it saves is 0.3 % of a core per sensor.
@@ -72,16 +77,17 @@ def fill(opt: Path, epoch: str) -> None:
     _add_kernels(opt)
 
 
-def fill_files(opt: Path) -> None:
-    """What the extra `files` adds, in a folder of its own that the launcher looks into as well."""
-    lib = opt / "files"
+def fill_extra(opt: Path, package: str) -> None:
+    """What an extra adds, in a folder of its own."""
+    folder, lock = EXTRAS[package]
+    lib = opt / folder
     service = dict(_entries(RUNTIME_LOCK.read_text(encoding="utf-8")))
     more = {
         name: entry
-        for name, entry in _entries(FILES_LOCK.read_text(encoding="utf-8"))
+        for name, entry in _entries(lock.read_text(encoding="utf-8"))
         if name.split("==")[0] not in {one.split("==")[0] for one in service}
     }
-    _say("installing the locked wheels for recordings")
+    _say(f"installing the locked wheels of {package}")
     _install("".join(more.values()), lib)
     _prune(lib)
     _compile(lib)

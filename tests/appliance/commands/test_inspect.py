@@ -73,7 +73,22 @@ def test_in_words_only_what_matters_is_printed(tmp_path: Path, capsys: pytest.Ca
     assert "part 15: defect" in text
     assert "part 3:" not in text
     assert "learned from 12 of 12 pictures" in text
-    assert "parts defective 1" in text
+    assert "parts inspected 3, parts defective 1, parts no verdict 12, pictures kept 1" in text
+    assert "--keep FOLDER" in text
+
+
+def test_pictures_of_different_sizes_are_told_and_teach_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(6):
+        lay(tmp_path, f"{number}", DrawnParts(1, (120, 160 + 10 * (number % 2))).good())
+    assert main(["inspect", str(tmp_path), "--learn", "12"]) == 0
+    text = capsys.readouterr().out
+    assert "learned from 0 of 12 pictures: not enough" in text
+    assert "learning began anew 3 times, since pictures had different sizes" in text
+    assert main(["inspect", str(tmp_path), "--learn", "12", "--json"]) == 0
+    reasons = [one["reason"] for one in lines(capsys) if one["type"] == "part"]
+    assert "it has 170 x 120 pixels, those before had 160 x 120: learning begins anew" in reasons
 
 
 def test_what_a_camera_has_learned_is_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -194,5 +194,6 @@ def test_labels_are_not_read_before_decisions_are_written(protocol: TaskProtocol
         "slow_tag": table(tank(), {"windows": []}, step_s=3600.0),
     }[task := next(iter(protocol.tasks))]
     found, _ = results(protocol, task, [unit])
+    assert found
     for variant in found:
         unit.sealed.decision(variant)  # raises where there is none
