@@ -137,14 +137,14 @@ class InspectionLine:
         self._stamp_ns = max(item.taken_ns, self._stamp_ns + APART_NS)
         name = item.name.encode(errors="backslashreplace").decode()  # a file's need not be text
         part = Part(self.camera_id, self._number, item.taken_ns, name, self._stamp_ns)
-        for listener in self._listeners:
-            listener.part_arrived(part)
         queued = (
             QueuedPart(part, item.picture)
             if isinstance(item, Frame)
             else QueuedPart(part, None, WhyNone.MISSING, item.reason)
         )
-        dropped, crowded_out = self.queue.put(queued)
+        dropped, crowded_out = self.queue.put(queued)  # first: whoever fails to hear of it, it is a part
+        for listener in self._listeners:
+            listener.part_arrived(part)
         if dropped is not None:
             self._give_up(dropped.part)
         if crowded_out is not None:  # the line heard of newer ones long ago, but it was a part

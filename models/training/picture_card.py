@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.training.judging import Quality
+from models.training.picture_material import ENOUGH_PICTURES
 
 _MAKES = {
     "vision-good-parts": "learned from pictures of good parts alone, into which defects were drawn",
@@ -47,11 +48,7 @@ and the hottest place{", and the kind of defect" if record["kinds"] else ""}.{
 ## Figures
 
 On {quality.healthy_items} good pictures that did neither, and {quality.faulty_items} {what}. Float32, the
-reference; what int8 changes is printed by `stethos quantise`. Limit: 1.5 times the largest excess of good
-pictures over the usual: of so few, expect one good part in {
-        record["limit_pictures"] + 1
-    } or fewer to be called
-defective.
+reference; what int8 changes is printed by `stethos quantise`. Limit: {_limit_rule(record["limit_pictures"])}.
 
 | | |
 |---|---|
@@ -72,3 +69,13 @@ defective.
     }
 - Too dark, too bright, or blurred pictures are to be refused before they reach it.
 """
+
+
+def _limit_rule(n: int) -> str:
+    """What the limit is of n good pictures, in words."""
+    if n < ENOUGH_PICTURES:
+        return (
+            f"1.5 times the largest excess of {n} good pictures over the usual, because so few say little of"
+            f" how far good parts go: {ENOUGH_PICTURES} that did not teach would give a nearer one"
+        )
+    return f"the largest of {n} good pictures: expect one good part in {n + 1} to be called defective"

@@ -26,7 +26,8 @@ from models.vision.picture_score import mirrored, shrunk
 
 PICTURES_FILE = "pictures.npz"
 CALIBRATION_CROPS, CROP_PX = 200, 96
-LIMIT_MARGIN = 1.5  # as of every other learned limit: of the largest excess over the usual
+ENOUGH_PICTURES = 19  # of n good pictures that did not teach, the next lies above them all once in n + 1
+LIMIT_MARGIN = 1.5  # of the largest excess, where fewer say little of how far good parts go
 MADE_UP = "made-up defects"
 _MOST_BYTES = 40 << 20  # of pictures in a bundle
 _PARTS = ("limit", "good", "bad", "bad_kind", "crops")
@@ -63,11 +64,17 @@ class PictureMaterial:
 
 
 def fitted_limit(raw: Float64Array) -> float:
-    """The limit of good pictures' raw scores: 1.5 times the largest excess over the usual."""
+    """The limit of good pictures' raw scores `(n,)`: the largest of them, where they are enough to tell.
+
+    Then one good part in n + 1 is expected above it, however scores are distributed (all of n + 1 parts are
+    equally likely to be the largest). Of fewer, 1.5 times the largest excess over the usual. Never below 1.5
+    times the usual. Raises ModelError without a score.
+    """
     if not len(raw) or not np.isfinite(raw).all():
         raise ModelError("no good picture has a score: the limit cannot be found")
     usual, largest = float(np.median(raw)), float(raw.max())
-    return usual + LIMIT_MARGIN * max(largest - usual, 0.5 * usual, 1e-6)
+    margin = 1.0 if len(raw) >= ENOUGH_PICTURES else LIMIT_MARGIN
+    return usual + margin * max(largest - usual, 0.5 * usual, 1e-6)
 
 
 def material_of(pictures: TrainingPictures, shrink: int, crop_px: int, seed: int) -> PictureMaterial:

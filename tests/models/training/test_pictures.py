@@ -154,10 +154,18 @@ def test_a_damaged_file_of_pictures_is_refused() -> None:
         quantised_bundle(Bundle(replace(bundle.manifest, files=kept), files), 8)
 
 
-def test_the_limit_lies_above_every_good_picture() -> None:
+def test_the_limit_lies_above_few_good_pictures_and_at_the_largest_of_many() -> None:
     raw = np.array([1.0, 1.1, 0.9, 1.4])
     assert fitted_limit(raw) == pytest.approx(1.05 + 1.5 * 0.525)
     assert fitted_limit(np.array([1.0, 1.0, 3.0])) == pytest.approx(1.0 + 1.5 * 2.0)
+    chance = np.random.Generator(np.random.PCG64(4))
+    called = 0
+    for _ in range(2_000):  # scores of no tame distribution: one good part in 31 lies above
+        *taught, following = np.exp(2.0 * chance.standard_normal(31))
+        limit = fitted_limit(np.array(taught))
+        assert limit == pytest.approx(max(taught))
+        called += following > limit
+    assert 2_000 / 31 * 0.7 < called < 2_000 / 31 * 1.3
     with pytest.raises(ModelError):
         fitted_limit(np.zeros(0))
 
