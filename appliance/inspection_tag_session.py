@@ -134,6 +134,9 @@ class TagSession:
                     await client.disconnect()
         finally:
             client.disconnect_socket()
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():  # the library keeps that to itself while it disconnects
+            raise asyncio.CancelledError
 
 
 class WriteRefusedError(Retryable):

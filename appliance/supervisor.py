@@ -153,8 +153,7 @@ class Supervisor:
             try:
                 await member.run()
             except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if task is None or task.cancelling() or self._stop.is_set():
+                if self._asked_to_end():
                     self._set(member, state=TaskState.STOPPED, reason="shut down")
                     raise
                 # Nobody asked for it: something that the task awaited was cancelled beneath it.
@@ -179,6 +178,9 @@ class Supervisor:
             else:
                 self._set(member, state=TaskState.FINISHED)
                 return
+            if self._asked_to_end():  # and something below has kept that to itself
+                self._set(member, state=TaskState.STOPPED, reason="shut down")
+                raise asyncio.CancelledError
             if self._monotonic_s() - began_s >= STABLE_S:
                 failures, told = 0, ""
             delay_s = self._backoff.delay_s(failures, self._chance())
@@ -191,6 +193,10 @@ class Supervisor:
                 next_try_s=delay_s,
             )
             await self._sleep(delay_s)
+
+    def _asked_to_end(self) -> bool:
+        task = asyncio.current_task()
+        return task is None or task.cancelling() > 0 or self._stop.is_set()
 
     def _set(
         self,

@@ -12,7 +12,7 @@ import pytest
 from appliance.clock import SystemClock
 from appliance.counters import Counter
 from appliance.errors import Retryable
-from appliance.inspection_tag_session import PlcAddress, VerdictNodes
+from appliance.inspection_tag_session import PlcAddress, TagSession, VerdictNodes
 from appliance.inspection_tag_writer import TagWriter
 from appliance.inspection_tags import LOST_OF, MOST_WAITING, WITHDRAWN, TagOutbox, TagWrite
 from appliance.inspection_verdict import Part, PartResult, PartVerdict, WhyNone, none
@@ -174,6 +174,20 @@ async def test_tags_that_cannot_hold_it_are_named(tmp_path: Path, nodes: Verdict
     async with verdict_plc() as plc, writing(tmp_path, plc.url, nodes) as rig:
         await until(lambda: said in rig.alarm)
         assert plc.writes == []
+
+
+async def test_an_end_while_the_link_is_being_closed_is_an_end() -> None:
+    """The library waits for tasks of its own then, and keeps the cancellation of ours to itself."""
+    async with verdict_plc() as plc:
+        for turns in range(8):
+            session = TagSession(PlcAddress("plc", plc.url), NODES)
+            await session.open()
+            closing = asyncio.create_task(session.close())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            closing.cancel()
+            await asyncio.wait([closing], timeout=PATIENCE_S)
+            assert closing.cancelled()
 
 
 async def test_tags_that_we_may_not_write_are_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -236,3 +237,23 @@ async def test_a_cancellation_that_nobody_asked_for_is_a_failure_and_not_the_end
     await asyncio.wait_for(boss.run_all(), 5)
     assert attempts == 2
     assert boss.reports()[0].restarts == 1
+
+
+async def test_a_task_that_keeps_its_cancellation_to_itself_ends_all_the_same() -> None:
+    """As libraries do that cancel a task of their own and wait for it while ours is being cancelled."""
+    time, attempts = FakeTime(), 0
+    boss = supervisor(time)
+
+    async def source() -> None:
+        nonlocal attempts
+        attempts += 1
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        raise SourceLost("sensor", LinkState.LOST, "closed", "")
+
+    boss.add("sensor", source)
+    async with asyncio.timeout(5):
+        await boss.run_all(started=lambda: asyncio.get_running_loop().call_soon(boss.stop))
+    assert attempts == 1
+    assert boss.reports()[0].state is TaskState.STOPPED
+    assert time.sleeps == []
