@@ -207,13 +207,19 @@ def test_the_demo_prints_the_commands_that_switch_it_while_it_runs(tmp_path: Pat
         def slot() -> dict[str, Any]:
             return run(status)["slots"][0]["service"] or {}
 
-        until(lambda: slot()["answered_windows"].get(FIRST, 0) >= 6, "the network scores")
+        def by_network() -> int:
+            """Whichever of its runtimes answered: the demo's deadline is short for a loaded test machine."""
+            answered = slot()["answered_windows"]
+            return sum(answered.get(runtime, 0) for runtime in demo_backends())
+
+        # each look is a process that takes seconds from the demo
+        until(lambda: by_network() >= 6, "the network scores", 120.0, 2.0)
         assert run(statistical)["taken_up"]
         until(lambda: slot()["answers"] == f"the {STATISTICAL}", "the detector answers")
         assert slot()["processes"] == {}
-        before = slot()["answered_windows"][FIRST]
+        before = by_network()
         assert run(network)["taken_up"]
-        until(lambda: slot()["answered_windows"][FIRST] >= before + 3, "the network scores again")
+        until(lambda: by_network() >= before + 3, "the network scores again", 120.0, 2.0)
     finally:
         code, left = demo.end()
     assert (code, left) == (0, {})
