@@ -1,7 +1,8 @@
 """Parts a minute from the file to the counter, and what a look at one picture costs; all on one core.
 
 Peer of the whole way: a bare loop of OpenCV that reads each file, takes the difference from a mean
-picture and counts, with no process of its own, no queue, no verdict to a line and no record. Peers of the
+picture and counts, with no process of its own, no queue, no verdict to a line and no record; 40 files lie
+there at once. From a whole file to its verdict: parts that come one by one. Peers of the
 steps: what OpenCV's users write for them (variance of the Laplacian; difference, box filter, maximum). In
 turns.
 """
@@ -32,6 +33,7 @@ from tests.fakes.drawn_parts import DrawnParts, Picture
 SIZE_PX = (480, 640)
 TURNS = 5
 PARTS = 40  # a turn
+APART_S = 0.05  # between parts that come one by one
 
 
 def run() -> list[dict[str, Any]]:
@@ -44,10 +46,11 @@ def run() -> list[dict[str, Any]]:
         steps = _steps(good)
     rate, peer_rate = statistics.median(ours), statistics.median(peer)
     latencies_ms.sort()
+    p50, p99 = latencies_ms[len(latencies_ms) // 2], latencies_ms[len(latencies_ms) * 99 // 100]
     rows = [
         _row("parts a minute, JPEG 640x480 to counter", "1/min", rate, peer_rate, "bare OpenCV loop"),
-        _row("picture found to verdict, p50", "ms", latencies_ms[len(latencies_ms) // 2]),
-        _row("picture found to verdict, p99", "ms", latencies_ms[len(latencies_ms) * 99 // 100]),
+        _row("whole file to verdict, p50", "ms", p50, 100.0, "budget"),
+        _row("whole file to verdict, p99", "ms", p99, 100.0, "budget"),
     ]
     for figure, name, peer_name in (
         ("picture quality, 640x480", "quality", "cv2 Laplacian variance"),
@@ -77,14 +80,20 @@ async def _belts(
                 before = sum(rig.counted(Counter.PARTS_INSPECTED, Counter.PARTS_NO_VERDICT))
                 begin_s = time.perf_counter()
                 for _ in encoded:
-                    item = await anext(frames)
+                    rig.line.put(await anext(frames))
+                    await rig.line.work_off()
+                taken_s = time.perf_counter() - begin_s
+                counted = sum(rig.counted(Counter.PARTS_INSPECTED, Counter.PARTS_NO_VERDICT)) - before
+                assert counted == len(encoded)
+                for content in encoded:  # one by one: nobody waits behind another
+                    coming = asyncio.ensure_future(anext(frames))
+                    await asyncio.sleep(APART_S)
+                    _lay(pictures, [content])
+                    item = await coming
                     rig.line.put(item)
                     await rig.line.work_off()
                     if turn:
                         latencies_ms.append((time.monotonic_ns() - item.taken_ns) / 1e6)
-                taken_s = time.perf_counter() - begin_s
-                counted = sum(rig.counted(Counter.PARTS_INSPECTED, Counter.PARTS_NO_VERDICT)) - before
-                assert counted == len(encoded)
                 await rig.house.stored()
                 peer_s = _bare(folder, encoded, good)
                 if turn:  # the first one warms up
