@@ -142,15 +142,16 @@ class InspectionLine:
             if isinstance(item, Frame)
             else QueuedPart(part, None, WhyNone.MISSING, item.reason)
         )
-        dropped, crowded_out = self.queue.put(queued)  # first: whoever fails to hear of it, it is a part
-        for listener in self._listeners:
-            listener.part_arrived(part)
-        if dropped is not None:
-            self._give_up(dropped.part)
+        # First: whoever fails to hear of it, it is a part.
+        dropped, crowded_out = self.queue.put(queued)
         if crowded_out is not None:  # the line heard of newer ones long ago, but it was a part
             self._counters.add(Counter.PARTS_NO_VERDICT, self.camera_id)
         self._something.set()
         self._idle.clear()
+        if dropped is not None:
+            self._give_up(dropped.part)
+        for listener in self._listeners:
+            listener.part_arrived(part)
 
     async def run(self) -> None:
         """Inspect parts as they come, for ever. What waits at a stop are parts without a verdict."""

@@ -7,7 +7,6 @@ server its state and the types of these tags; writes these tags alone. Decides n
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,7 +18,7 @@ from appliance.errors import Retryable
 from appliance.inspection_tags import TagWrite
 from appliance.sources.opcua_client import NoPlainPasswordClient
 
-CONNECT_TIMEOUT_S, CLOSE_TIMEOUT_S = 8.0, 1.0
+CONNECT_TIMEOUT_S = 8.0
 ANSWER_TIMEOUT_S = 2.0  # a server that takes longer has lost the link
 SERVER_STATE = "i=2259"  # Server_ServerStatus_State
 FOREIGN = (OSError, TimeoutError, ua.uaerrors.UaError, asyncio.IncompleteReadError, ValueError)
@@ -55,7 +54,7 @@ class TagSession:
 
     def __init__(self, address: PlcAddress, nodes: VerdictNodes) -> None:
         self._address, self._nodes = address, nodes
-        self._client: Client | None = None
+        self._client: NoPlainPasswordClient | None = None
         self._types: dict[str, ua.VariantType] = {}
 
     async def open(self) -> None:
@@ -124,19 +123,10 @@ class TagSession:
             raise Retryable(_words(error)) from error
 
     async def close(self) -> None:
-        """End it, whatever state it is in."""
+        """End it, whatever state it is in. Raises CancelledError as `NoPlainPasswordClient.end` does."""
         client, self._client = self._client, None
-        if client is None:
-            return
-        try:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                    await client.disconnect()
-        finally:
-            client.disconnect_socket()
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():  # the library keeps that to itself while it disconnects
-            raise asyncio.CancelledError
+        if client is not None:
+            await client.end()
 
 
 class WriteRefusedError(Retryable):

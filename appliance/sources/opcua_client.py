@@ -66,6 +66,22 @@ class NoPlainPasswordClient(Client):
             raise PermissionError("the server asks for the password in plain text")
         super()._add_user_auth(params, username, password)
 
+    async def end(self) -> None:
+        """End the session, whatever state it is in.
+
+        Raises CancelledError where this task was told to end meanwhile: the library, which cancels tasks of
+        its own then, keeps that to itself.
+        """
+        try:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await self.disconnect()
+        finally:
+            self.disconnect_socket()
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
+
 
 class OpcUaSource:
     """An OPC UA server's tags as a Source; counts and the last error survive reconnections."""
@@ -179,12 +195,7 @@ class OpcUaSource:
             raise self._lost(error) from error
         finally:
             self._client = None
-            try:
-                with contextlib.suppress(Exception):
-                    async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                        await client.disconnect()
-            finally:
-                client.disconnect_socket()
+            await client.end()
 
     async def _open(self, client: Client) -> Subscription:
         async with asyncio.timeout(2 * CONNECT_TIMEOUT_S):

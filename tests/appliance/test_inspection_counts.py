@@ -12,7 +12,7 @@ from appliance import inspection_queue
 from appliance.counters import Counter
 from appliance.inspection_knowledge import CameraKnowledge
 from appliance.inspection_line import LineSettings
-from appliance.inspection_verdict import PartVerdict
+from appliance.inspection_verdict import Part, PartVerdict
 from appliance.sources.camera import Frame, FrameMissed
 from tests.appliance.inspection_rig import LEARN, inspection_rig
 from tests.appliance.test_inspection_line import RESULTS, Model
@@ -103,3 +103,25 @@ async def test_a_part_is_counted_once_even_when_its_inspection_is_cut_short(tmp_
         assert rig.counted(*RESULTS) == (0, 0, 4)
         await rig.show(parts.good())
         assert rig.counted(*RESULTS) == (1, 0, 4)
+
+
+async def test_a_part_of_which_nobody_could_be_told_is_inspected_all_the_same(tmp_path: Path) -> None:
+    parts = DrawnParts(7)
+
+    def broken(part: Part) -> None:
+        raise RuntimeError("a fault of ours")
+
+    async with inspection_rig(tmp_path, LineSettings(10.0), lambda: CameraKnowledge(LEARN)) as rig:
+        await rig.show(*(parts.good() for _ in range(LEARN)))
+        before = rig.counted(*RESULTS)
+        told, rig.listener.part_arrived = rig.listener.part_arrived, broken  # type: ignore[method-assign]
+        with pytest.raises(RuntimeError):
+            rig.arrive(parts.good())
+        rig.listener.part_arrived = told  # type: ignore[method-assign]
+        running = asyncio.create_task(rig.line.run())
+        async with asyncio.timeout(20):
+            while rig.counted(*RESULTS) == before:
+                await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert sum(rig.counted(*RESULTS)) == sum(before) + 1
