@@ -288,7 +288,7 @@ class OpcUaSettings(Settings):
             ge=1, le=300, description="neither data nor keep-alive for this long means the server is lost, s"
         ),
     ] = 5.0
-    tags: Annotated[list[TagSettings], Field(max_length=200)] = []  # noqa: RUF012 - pydantic copies it
+    tags: Annotated[list[TagSettings], Field(max_length=200)] = Field(default_factory=list)
 
 
 SourceSettings = Annotated[SerialSettings | OpcUaSettings, Field(discriminator="kind")]

@@ -75,7 +75,10 @@ class SlotStore:
         try:
             return _state_from(raw)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise BundleError(f"{path}: is damaged ({type(error).__name__}: {error})") from error
+            raise BundleError(
+                f"{path}: is damaged ({type(error).__name__}: {error}): move it away; until something is"
+                " chosen anew, each slot runs the bundle of its configuration"
+            ) from error
 
     def bundle(self, identity: str) -> Bundle:
         """A bundle that is kept here, verified anew."""

@@ -97,7 +97,7 @@ def test_a_bundle_under_another_s_name_is_refused(store: SlotStore) -> None:
 def test_a_damaged_store_says_so(store: SlotStore, content: bytes) -> None:
     store.use("pumps", "network")
     (store.folder / FILE).write_bytes(content)
-    with pytest.raises(BundleError, match=r"slots\.json"):
+    with pytest.raises(BundleError, match=r"slots\.json: .*: move it away"):
         store.read()
 
 
