@@ -12,6 +12,7 @@ import pytest
 
 from appliance.alarms.system import SystemCondition
 from appliance.config_cameras import FolderCameraSettings, UrlCameraSettings, VerdictTagsSettings
+from appliance.inspection_line import InspectionLine
 from appliance.inspection_store import knowledge_path
 from appliance.inspection_tag_session import PlcAddress
 from appliance.inspection_verdict import PartResult
@@ -21,7 +22,7 @@ from dsp.samples import Quality, SampleBlock, TimeQuality
 from models.store import write_bundle
 from tests.appliance.capture_rig import CaptureRig, capture_rig
 from tests.fakes import picture_bundles as drawn
-from tests.fakes.drawn_parts import DrawnParts, lay
+from tests.fakes.drawn_parts import DrawnParts, Picture, lay
 from tests.fakes.mjpeg_camera import mjpeg_camera
 from tests.fakes.verdict_plc import NUMBER, SCORE, VERDICT, verdict_plc
 
@@ -57,6 +58,14 @@ async def until(condition: object) -> None:
             await asyncio.sleep(0.02)
 
 
+async def shown(line: InspectionLine, folder: Path, *pictures: Picture) -> None:
+    """One part after the other: of many at once, the oldest would lose their pictures."""
+    for picture in pictures:
+        number = 1 if line.last is None else line.last.part.number + 1
+        lay(folder, f"{number:02d}", picture)
+        await until(lambda number=number: line.last is not None and line.last.part.number == number)
+
+
 async def test_a_folder_with_a_model_and_without(tmp_path: Path) -> None:
     write_bundle(drawn.int8_bundle(), tmp_path / "press.zip")
     chance = np.random.default_rng(3)
@@ -72,12 +81,10 @@ async def test_a_folder_with_a_model_and_without(tmp_path: Path) -> None:
         model, (line, other) = inspections._models[0], inspections.lines.values()
         async with running(inspections):
             assert await asyncio.to_thread(model.serves, 60.0)
-            lay(tmp_path / "a", "bad", drawn.with_spot(drawn.surface(chance), 60, 50, 30)[0])
-            await until(lambda: line.last is not None)
+            await shown(line, tmp_path / "a", drawn.with_spot(drawn.surface(chance), 60, 50, 30)[0])
             assert line.last is not None and line.last.result is PartResult.DEFECT, line.last
             parts = DrawnParts(5)
-            for number in range(12):
-                lay(tmp_path / "b", f"{number:02d}", parts.good())
+            await shown(other, tmp_path / "b", *(parts.good() for _ in range(12)))
             await until(lambda: other.knowledge.learned and knowledge_path(tmp_path, "b").is_file())
             assert [report.state for report in inspections.reports()] == [LinkState.CONNECTED] * 2
             views = {view.camera_id: view for view in inspections.views.cameras()}
@@ -104,8 +111,7 @@ async def test_a_part_s_verdict_stands_in_the_plc_s_tags(tmp_path: Path) -> None
         async with running(inspections):
             reports = inspections.reports
             await until(lambda: [one.state for one in reports()] == [LinkState.CONNECTED] * 2)
-            for number in range(13):
-                lay(pictures, f"{number:02d}", parts.good())
+            await shown(inspections.lines["press"], pictures, *(parts.good() for _ in range(13)))
             await until(lambda: plc.writes[-1].get(NUMBER) == 13)
             assert (await plc.value(VERDICT), plc.writes[-1][SCORE] < 1.0) == (1, True)
             lay(pictures, "13", parts.scratched())
