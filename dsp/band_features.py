@@ -31,6 +31,7 @@ UPPER_SHARE_OF_RATE = 0.45
 # Fewer bins than this and a level is mostly chance; it also keeps the Hann window's main lobe at 0 Hz out.
 MIN_BINS_PER_BAND = 3
 MIN_BANDS = 12
+FINE_PARTS = 4  # of a level band, at most
 MIN_WINDOW_SAMPLES = 64
 # Levels below this share of the window's whole power are rounding of the float32 transform, not vibration.
 LEVEL_FLOOR_SHARE = 1e-12
@@ -73,6 +74,20 @@ def level_bands(sample_rate_hz: float, window_samples: int) -> tuple[Band, ...]:
         if len(edges) > MIN_BANDS:
             break
     return tuple(Band(lower, upper) for lower, upper in pairwise(edges))
+
+
+def fine_bands(band: Band, step_hz: float) -> tuple[Band, ...]:
+    """A band cut into as many of equal ratio, up to four, as leave each three lines of `step_hz` wide.
+
+    Inner edges are rounded as their names state them; the outer ones are the band's own.
+    """
+    ratio = band.upper_hz / band.lower_hz
+    for parts in range(FINE_PARTS, 1, -1):
+        inner = [float(_edge_text(band.lower_hz * ratio ** (i / parts))) for i in range(1, parts)]
+        cut = tuple(Band(*pair) for pair in pairwise((band.lower_hz, *inner, band.upper_hz)))
+        if all(one.upper_hz - one.lower_hz >= MIN_BINS_PER_BAND * step_hz for one in cut):
+            return cut
+    return (band,)
 
 
 def high_band(sample_rate_hz: float) -> Band:

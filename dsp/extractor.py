@@ -12,11 +12,11 @@ ratio, or is in the unknown unit of a channel whose recording does not state it.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy import fft
 
 from dsp import kernels
 from dsp.band_features import (
@@ -31,7 +31,7 @@ from dsp.errors import DspError
 from dsp.framing import WindowBatch
 from dsp.samples import Float32Array, Float64Array, Quality
 from dsp.severity import velocity_rms_mm_s, velocity_statable
-from dsp.time_features import time_features
+from dsp.window_spectrum import window_spectra
 
 EXTRACTOR_VERSION = "trend-1"
 
@@ -89,6 +89,22 @@ class FeatureExtractor(Protocol):
     def extract(self, windows: WindowBatch) -> list[FeatureVector]: ...
 
 
+class WindowFeatures(FeatureExtractor, Protocol):
+    """One that is built for windows of one length and nominal rate."""
+
+    version: str
+    sample_rate_hz: float
+    window_samples: int
+
+
+def require_windows(window_samples: int, unit: str) -> None:
+    """Raises DspError for a unit that no features are made of, or an odd window length."""
+    if unit not in _SUFFIXES:
+        raise DspError(f"unit is {unit!r}; features are made of {' or '.join(map(repr, _SUFFIXES))}")
+    if window_samples % 2:
+        raise DspError(f"window_samples is {window_samples}; an even number is needed")
+
+
 def unit_of(feature_name: str) -> str:
     """Unit that a feature's name states: "m/s2", "mm/s", "dB" (re 1 unit of the channel) or "1"."""
     for suffix, unit in _UNITS_BY_SUFFIX:
@@ -122,18 +138,15 @@ class TrendExtractor:
     """
 
     names: tuple[str, ...]
+    version = EXTRACTOR_VERSION
 
     def __init__(self, sample_rate_hz: float, window_samples: int, unit: str) -> None:
-        if unit not in _SUFFIXES:
-            raise DspError(f"unit is {unit!r}; features are made of {' or '.join(map(repr, _SUFFIXES))}")
-        if window_samples % 2:
-            raise DspError(f"window_samples is {window_samples}; an even number is needed")
+        require_windows(window_samples, unit)
         self.sample_rate_hz = float(sample_rate_hz)
         self.window_samples = window_samples
         self.unit = unit
         self.bands: tuple[Band, ...] = level_bands(sample_rate_hz, window_samples)
         self.high_band: Band = high_band(sample_rate_hz)
-        self._at_once = max(1, _SAMPLES_AT_ONCE // window_samples)
         suffix = _SUFFIXES[unit]
         self.names = (
             f"rms{suffix}",
@@ -161,55 +174,14 @@ class TrendExtractor:
         of -200 dB and NaN for ratios. Bands are summed at the true rate of each window. Raises DspError for
         windows of another length, or a rate more than 6 % from the one this extractor was built for.
         """
-        n_windows = len(windows.channel_ids)
-        if windows.samples.shape != (n_windows, self.window_samples):
-            raise DspError(
-                f"windows of shape {windows.samples.shape}; ({n_windows}, {self.window_samples}) is needed"
-            )
-        rates_hz = np.array(windows.sample_rate_hz, np.float64)
-        off = ~(np.abs(rates_hz / self.sample_rate_hz - 1.0) <= _RATE_TOLERANCE)
-        if off.any():
-            worst = int(np.argmax(off))
-            raise DspError(
-                f"channel {windows.channel_ids[worst]!r} has a rate of {rates_hz[worst]} Hz; this extractor "
-                f"was built for {self.sample_rate_hz} Hz"
-            )
-        samples = kernels.float32_rows(windows.samples)
-        vectors: list[FeatureVector] = []
-        one_rate = n_windows > 0 and np.ptp(rates_hz) <= _SAME_RATE * self.sample_rate_hz
-        at_once = self._at_once if one_rate else 1
-        for start in range(0, n_windows, at_once):
-            part = slice(start, start + at_once)
-            for i, values in enumerate(self._features(samples[part], rates_hz[part]), start):
-                vectors.append(
-                    FeatureVector(
-                        channel_id=windows.channel_ids[i],
-                        start_ns=windows.start_ns[i],
-                        duration_s=self.window_samples / windows.sample_rate_hz[i],
-                        names=self.names,
-                        values=values,
-                        operating_state=windows.operating_states[i],
-                        quality=windows.qualities[i],
-                        extractor_version=EXTRACTOR_VERSION,
-                    )
-                )
-        return vectors
+        return vectors_of(self, windows, self._features)
 
     def _features(self, samples: Float32Array, rates_hz: Float64Array) -> Float32Array:
         """Values `(n_windows, n_features)` in the order of `names`."""
         n_windows, n = samples.shape
         step_hz = float(rates_hz.mean()) / n
-        shape = time_features(samples)
-        # Rows are scaled to +-1 so that neither tiny nor huge values leave float32's range in the transform.
-        usable = np.isfinite(shape.peak) & (shape.peak > 0.0)
-        scale = np.where(usable, shape.peak, 1.0)
-        rows = np.empty((n_windows, n), np.float32)
-        kernels.centred(samples, np.where(usable, shape.mean, 0.0), 1.0 / scale, rows)
-        rows[~usable] = 0.0
-        spectra = fft.rfft(rows, axis=1, workers=1)
-        # One-sided mean square per bin: 2 |H|^2 / (n sum w^2), with sum w^2 = 3 n / 8 for the Hann window.
-        power = np.empty(spectra.shape)
-        kernels.hann_power(spectra, scale**2 * (16.0 / (3.0 * n * n)), power)
+        found = window_spectra(samples)
+        shape, spectra, power = found.shape, found.spectra, found.power
         levels = level_db(band_powers(power, self.bands, step_hz), shape.rms**2)
         in_high_band = band_powers(power, (self.high_band,), step_hz)[:, 0]
         velocity = np.full(n_windows, np.nan)
@@ -234,3 +206,46 @@ class TrendExtractor:
             over="ignore"
         ):  # samples at the end of float32 have a peak-to-peak beyond it: infinity
             return values.astype(np.float32)
+
+
+def vectors_of(
+    extractor: WindowFeatures,
+    windows: WindowBatch,
+    features: Callable[[Float32Array, Float64Array], Float32Array],
+) -> list[FeatureVector]:
+    """One vector per window of the batch; `features` gives values `(n_windows, n_features)` of samples
+    `(n_windows, n_samples)` at true rates `(n_windows,)`, which differ by next to nothing within a call.
+
+    Raises DspError for windows of another length, or a rate more than 6 % from the nominal one.
+    """
+    n_windows, window_samples = len(windows.channel_ids), extractor.window_samples
+    if windows.samples.shape != (n_windows, window_samples):
+        raise DspError(f"windows of shape {windows.samples.shape}; ({n_windows}, {window_samples}) is needed")
+    rates_hz = np.array(windows.sample_rate_hz, np.float64)
+    off = ~(np.abs(rates_hz / extractor.sample_rate_hz - 1.0) <= _RATE_TOLERANCE)
+    if off.any():
+        worst = int(np.argmax(off))
+        raise DspError(
+            f"channel {windows.channel_ids[worst]!r} has a rate of {rates_hz[worst]} Hz; this extractor "
+            f"was built for {extractor.sample_rate_hz} Hz"
+        )
+    samples = kernels.float32_rows(windows.samples)
+    vectors: list[FeatureVector] = []
+    one_rate = n_windows > 0 and np.ptp(rates_hz) <= _SAME_RATE * extractor.sample_rate_hz
+    at_once = max(1, _SAMPLES_AT_ONCE // window_samples) if one_rate else 1
+    for start in range(0, n_windows, at_once):
+        part = slice(start, start + at_once)
+        for i, values in enumerate(features(samples[part], rates_hz[part]), start):
+            vectors.append(
+                FeatureVector(
+                    channel_id=windows.channel_ids[i],
+                    start_ns=windows.start_ns[i],
+                    duration_s=window_samples / windows.sample_rate_hz[i],
+                    names=extractor.names,
+                    values=values,
+                    operating_state=windows.operating_states[i],
+                    quality=windows.qualities[i],
+                    extractor_version=extractor.version,
+                )
+            )
+    return vectors

@@ -36,6 +36,12 @@ def scale_of(feature_name: str) -> FeatureScale:
     return FeatureScale.UNUSED
 
 
+def band_edges_hz(feature_name: str) -> tuple[float, float] | None:
+    """Lower and upper edge of a band level's band; None for any other feature."""
+    match = _BAND_LEVEL.fullmatch(feature_name)
+    return None if match is None else (float(match[1]), float(match[2]))
+
+
 def words_of(feature_name: str) -> str:
     """A feature in a technician's words: "band 2-2.5 kHz", "velocity 10-1000 Hz", "overall level"."""
     if match := _BAND_LEVEL.fullmatch(feature_name) or _BAND_RMS.fullmatch(feature_name):

@@ -26,6 +26,7 @@ from models.training.fitting import MAX_PARAMETERS, FitSettings, NetworkKind
 from models.training.making import train
 from models.training.picture_fitting import PictureFitSettings
 from models.training.picture_making import PictureKind, train_pictures
+from models.training.row_inputs import RowInput
 from models.training.rows import TrainingRows
 from models.training.simulated_rows import simulated_rows
 
@@ -61,6 +62,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     source.add_argument("--simulate", action="store_true", help="the simulated machine of the demo")
     kinds = [str(kind) for kind in (*NetworkKind, *PictureKind)]
     parser.add_argument("--kind", choices=kinds, required=True)
+    parser.add_argument(
+        "--input",
+        choices=[str(one) for one in RowInput],
+        help="what a row is of a window: the features that baselines learn from (the default), or its log"
+        " spectrum, each of their bands cut into up to four",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="a folder, or a .zip file")
     parser.add_argument("--name", metavar="NAME", help="the model's name; the kind without")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and noise (0)")
@@ -117,6 +124,12 @@ def run(options: argparse.Namespace) -> int:
         )
         return EXIT_CONFIGURATION
     if options.kind in list(PictureKind):
+        if options.input is not None:
+            print(
+                "stethos train: --input is of waveforms; the vision kinds learn from pictures",
+                file=sys.stderr,
+            )
+            return EXIT_CONFIGURATION
         return _train_pictures(options, PictureKind(options.kind), console)
     return _train_rows(options, NetworkKind(options.kind), console)
 
@@ -212,14 +225,20 @@ def _written(bundle: Bundle, out: Path) -> int:
 
 
 def _rows(options: argparse.Namespace, console: Console) -> TrainingRows:
+    made_of = RowInput(options.input or RowInput.FEATURES)
     if options.simulate:
         console.print(f"simulating {options.seconds:g} s of {options.machines} machines")
         return simulated_rows(
-            options.seconds, options.seed, SIMULATED_RATE_HZ, options.machines, options.baseline_seconds
+            options.seconds,
+            options.seed,
+            SIMULATED_RATE_HZ,
+            options.machines,
+            options.baseline_seconds,
+            made_of,
         )
     folder, read = (
         (options.data, folder_rows) if options.captures is None else (options.captures, captured_rows)
     )
     if not folder.is_dir():
         raise Rejected(f"{folder}: there is no such folder")
-    return read(folder, lambda text: console.print(text, style="yellow", markup=False))
+    return read(folder, lambda text: console.print(text, style="yellow", markup=False), made_of)

@@ -19,9 +19,9 @@ from appliance.errors import Rejected
 from appliance.sources.recording_notes import RecordingNotes, read_notes
 from appliance.sources.recordings import Recording, RecordingError, read_recording
 from dsp.errors import DspError
-from dsp.extractor import EXTRACTOR_VERSION, TrendExtractor
 from dsp.framing import trend_window_samples
-from models.training.rows import Stretch, TrainingRows, training_rows
+from models.training.row_inputs import RowExtractor, RowInput, extractor_of, rows_made_by
+from models.training.rows import Stretch, TrainingRows
 from models.training.simulated_rows import rows_of_channel
 
 NOTES = frozenset({".toml", ".json", ".md", ".txt", ".html"})
@@ -40,12 +40,16 @@ class _Read:
         return round(self.recording.sample_rate_hz), self.recording.unit
 
 
-def folder_rows(folder: Path, say: Callable[[str], None]) -> TrainingRows:
+def folder_rows(
+    folder: Path, say: Callable[[str], None], made_of: RowInput = RowInput.FEATURES
+) -> TrainingRows:
     """Rows of every recording under a folder. Raises Rejected where none can be used."""
-    return _rows_of(folder, list(_recordings(folder, say)), say)
+    return _rows_of(folder, list(_recordings(folder, say)), say, made_of)
 
 
-def captured_rows(folder: Path, say: Callable[[str], None]) -> TrainingRows:
+def captured_rows(
+    folder: Path, say: Callable[[str], None], made_of: RowInput = RowInput.FEATURES
+) -> TrainingRows:
     """Rows of the captures (`.stcap`) under a folder. Raises Rejected where none can be used.
 
     What people asked for is healthy, what an alarm triggered is faulty; a sidecar that says so goes before.
@@ -56,7 +60,7 @@ def captured_rows(folder: Path, say: Callable[[str], None]) -> TrainingRows:
         else one
         for one in _recordings(folder, say, CAPTURE)
     ]
-    return _rows_of(folder, read, say)
+    return _rows_of(folder, read, say, made_of)
 
 
 def _asked_for(path: Path) -> bool:
@@ -65,14 +69,14 @@ def _asked_for(path: Path) -> bool:
     return bool(triggers) and all("alarm_id" not in trigger for trigger in triggers)
 
 
-def _rows_of(folder: Path, read: list[_Read], say: Callable[[str], None]) -> TrainingRows:
+def _rows_of(folder: Path, read: list[_Read], say: Callable[[str], None], made_of: RowInput) -> TrainingRows:
     if not read:
         raise Rejected(f"{folder}: there is no recording that can be read")
     kinds = Counter(one.kind for one in read if one.notes.healthy is not False)
     if not kinds:
         raise Rejected(f"{folder}: no recording is healthy; a network learns from healthy running only")
     (rate_hz, unit), _ = kinds.most_common(1)[0]
-    extractor = TrendExtractor(float(rate_hz), trend_window_samples(rate_hz), unit)
+    extractor = extractor_of(made_of, float(rate_hz), trend_window_samples(rate_hz), unit)
     stretches: list[Stretch] = []
     used = 0
     for one in read:
@@ -89,7 +93,7 @@ def _rows_of(folder: Path, read: list[_Read], say: Callable[[str], None]) -> Tra
         used += bool(found)
         stretches += found
     origin = f"{used} recordings of a folder, {rate_hz:g} Hz, unit {unit!r}"
-    return training_rows(extractor.names, EXTRACTOR_VERSION, stretches, origin)
+    return rows_made_by(extractor, stretches, origin)
 
 
 def _recordings(folder: Path, say: Callable[[str], None], suffix: str = "") -> Iterator[_Read]:
@@ -103,7 +107,7 @@ def _recordings(folder: Path, say: Callable[[str], None], suffix: str = "") -> I
             say(f"{error}, left out")
 
 
-def _stretches(one: _Read, extractor: TrendExtractor, say: Callable[[str], None]) -> Iterator[Stretch]:
+def _stretches(one: _Read, extractor: RowExtractor, say: Callable[[str], None]) -> Iterator[Stretch]:
     fault = "faulty" if one.notes.healthy is False else ""
     for index, name in enumerate(one.recording.channel_names):
         if all(np.ptp(segment.samples[:, index]) == 0.0 for segment in one.recording.segments):

@@ -25,6 +25,7 @@ from models.baseline import FeatureScale, on_scale
 from models.detectors.columns import Columns, ScaleRules, fit_columns
 from models.errors import BundleError, ModelError
 from models.feature_words import scale_of
+from models.nested_bands import summed_db
 from models.network_score import moved
 
 ROWS_FILE = "rows.npz"
@@ -122,7 +123,11 @@ def _varies(values: Float64Array) -> bool:
 
 
 def training_rows(
-    names: tuple[str, ...], extractor_version: str, stretches: Sequence[Stretch], origin: str
+    names: tuple[str, ...],
+    extractor_version: str,
+    stretches: Sequence[Stretch],
+    origin: str,
+    parents: tuple[int, ...] | None = None,
 ) -> TrainingRows:
     """Rows of stretches, each channel moved so that its healthy median is the median of all channels.
 
@@ -130,19 +135,27 @@ def training_rows(
     what the channel's own baseline learned. One that learns for a short time misses the median of all running
     by as much as the machine wanders: where a stretch says from how many `baseline` rows a box learns, its
     channel is moved by these alone, and they do not teach. Raises ModelError without healthy rows.
+
+    `parents`, of rows that are fine bands: the place of the level band that each lies in. A baseline knows
+    the levels of these alone, so fine bands are moved by what those lack, here as on a box.
     """
     scales = scales_of(names)
     healthy = [one for one in stretches if not one.fault and len(one.values)]
     if not healthy:
         raise ModelError("there are no healthy rows: at least one healthy recording is needed")
-    overall = _medians(np.concatenate([on_scale(one.values, scales) for one in healthy]))
+
+    def usual(parts: Sequence[Float32Array]) -> Float64Array:
+        values = np.concatenate([on_scale(part, scales) for part in parts])
+        if parents is None:
+            return _medians(values)
+        return _medians(summed_db(values, parents, max(parents) + 1))[list(parents)]
+
+    overall = usual([one.values for one in healthy])
     levels = np.array([scale is FeatureScale.LEVEL for scale in scales])
     steps = {}
     for channel in {one.channel for one in healthy}:
-        own = np.concatenate([
-            on_scale(one.values[: one.baseline or None], scales) for one in healthy if one.channel == channel
-        ])  # fmt: skip
-        steps[channel] = np.nan_to_num(overall - _medians(own))
+        own = usual([one.values[: one.baseline or None] for one in healthy if one.channel == channel])
+        steps[channel] = np.nan_to_num(overall - own)
     faults = tuple(sorted({one.fault for one in stretches if one.fault}))
 
     def rows_of(fault: str, first: int) -> list[tuple[Float64Array, int]]:

@@ -11,20 +11,25 @@ from dataclasses import replace
 
 import numpy as np
 
-from dsp.extractor import EXTRACTOR_VERSION, TrendExtractor
 from dsp.framing import WindowBatch, trend_window_samples
 from dsp.samples import Float32Array, Quality
 from firmware_bridge.bearing_impacts import FaultKind
 from firmware_bridge.simulated_machine import SimulatedMachine, VibrationStream
-from models.training.rows import Stretch, TrainingRows, training_rows
+from models.training.row_inputs import RowExtractor, RowInput, extractor_of, rows_made_by
+from models.training.rows import Stretch, TrainingRows
 
 AXES = ("x", "y", "z")
 FAULT_SHARE = 0.2  # of the healthy time, for each fault: its first signs, to a fifth of its full growth
 GROWN = 0.2
 
 
-def simulated_rows(
-    healthy_s: float, seed: int, sample_rate_hz: float, machines: int = 2, baseline_s: float = 0.0
+def simulated_rows(  # noqa: PLR0917
+    healthy_s: float,
+    seed: int,
+    sample_rate_hz: float,
+    machines: int = 2,
+    baseline_s: float = 0.0,
+    made_of: RowInput = RowInput.FEATURES,
 ) -> TrainingRows:
     """Rows of several machines of one make, `healthy_s` of running each, half-overlapping windows.
 
@@ -32,7 +37,7 @@ def simulated_rows(
     Equal arguments give equal rows. Raises ModelError where the time is too short to learn from.
     """
     healthy_s, begin_s = float(healthy_s), float(baseline_s)
-    extractor = TrendExtractor(sample_rate_hz, trend_window_samples(sample_rate_hz), "m/s2")
+    extractor = extractor_of(made_of, sample_rate_hz, trend_window_samples(sample_rate_hz), "m/s2")
     stretches = []
     for number in range(machines):
         machine_seed = seed * 100 + number
@@ -53,16 +58,16 @@ def simulated_rows(
         f"{machines} simulated machines, {healthy_s:g} s of healthy running each{learned}, seed {seed},"
         f" {sample_rate_hz:g} Hz; faults to {GROWN:.0%} of their full growth"
     )
-    return training_rows(extractor.names, EXTRACTOR_VERSION, stretches, origin)
+    return rows_made_by(extractor, stretches, origin)
 
 
-def windows_in(seconds: float, extractor: TrendExtractor) -> int:
+def windows_in(seconds: float, extractor: RowExtractor) -> int:
     """Half-overlapping windows that so much running has, one at least."""
     hop_s = extractor.window_samples / 2 / extractor.sample_rate_hz
     return max(1, math.floor(seconds / hop_s) - 1)
 
 
-def rows_of_channel(extractor: TrendExtractor, samples: Float32Array) -> Float32Array:
+def rows_of_channel(extractor: RowExtractor, samples: Float32Array) -> Float32Array:
     """`(n, n_features)` features of half-overlapping windows of one channel's `samples` `(n_samples,)`."""
     length = extractor.window_samples
     starts = range(0, len(samples) - length + 1, length // 2)
@@ -82,7 +87,7 @@ def rows_of_channel(extractor: TrendExtractor, samples: Float32Array) -> Float32
 
 
 def _stretches(  # noqa: PLR0917
-    extractor: TrendExtractor,
+    extractor: RowExtractor,
     machine: SimulatedMachine,
     seconds: float,
     name: str,

@@ -12,7 +12,11 @@ from appliance.__main__ import main
 from appliance.capture_segment import SegmentHead, Stretch, encode_segment
 from appliance.commands.train_rows import captured_rows, folder_rows
 from appliance.errors import Rejected
+from dsp.framing import trend_window_samples
+from dsp.log_spectrum import LogSpectrumExtractor
 from models.store import read_bundle, write_bundle
+from models.training.fitting import NetworkKind
+from models.training.row_inputs import RowInput
 from tests.fakes.linear_bundle import linear_bundle, temporal_bundle
 
 
@@ -141,6 +145,9 @@ def test_captures_teach_where_people_asked_for_them_and_judge_where_an_alarm_did
     (tmp_path / "worn.0.stcap.toml").write_text("[recording]\nhealthy = false\n")
     record(tmp_path / "no-capture.npz", 2048.0, 20.0, 5)
     rows = captured_rows(tmp_path, lambda text: None)
+    spectra = captured_rows(tmp_path, lambda text: None, RowInput.LOG_SPECTRUM)
+    assert spectra.extractor_version == "log-spectrum-1"
+    assert [len(part) for part in (spectra.healthy, spectra.faulty)] == [len(rows.healthy), len(rows.faulty)]
     assert len(np.unique(rows.healthy.sequence)) == 3 * 2
     assert len(np.unique(rows.faulty.sequence)) == 3 * 2
     assert len(rows.healthy) > 60
@@ -187,9 +194,27 @@ def test_train_quantise_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main(["bundle", "verify", str(out)]) == 0
 
 
+@pytest.mark.training
+def test_train_on_log_spectra(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for i in range(3):
+        record(tmp_path / f"{i}.npz", 2048.0, 40.0, i)
+    for kind in NetworkKind:
+        out = tmp_path / kind
+        options = ["--kind", kind, "--input", "log-spectrum", "--epochs", "3", "--out", str(out)]
+        assert main(["train", "--data", str(tmp_path), *options]) == 0
+        assert "extractor `log-spectrum-1`" in capsys.readouterr().out
+        bundle = read_bundle(out)
+        rate_hz = 2048.0
+        names = LogSpectrumExtractor(rate_hz, trend_window_samples(rate_hz), "1").names
+        assert (bundle.manifest.feature_names, bundle.manifest.extractor_version) == (names, "log-spectrum-1")
+        assert main(["bundle", "verify", str(out)]) == 0
+        assert main(["quantise", str(out)]) in (0, 1)  # a network of three epochs may fail the gate
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--data", "/nowhere", "--kind", "vision-segmenter", "--input", "features"], "learn from pictures"),
         (["--data", "/nowhere", "--kind", "temporal"], "no such folder"),
         (["--simulate", "--kind", "temporal", "--epochs", "0"], "above 0"),
         (["--simulate", "--kind", "temporal", "--seconds", "nan"], "above 0"),

@@ -9,11 +9,13 @@ import zipfile
 import numpy as np
 import pytest
 
+from dsp.log_spectrum import LOG_SPECTRUM_VERSION
 from models.baseline import FeatureScale, on_scale
 from models.errors import BundleError, ModelError
 from models.network_score import NetworkForm, moved
 from models.training.judging import calibration_items, fitted_limit, judged_items
 from models.training.making import output_spread
+from models.training.row_inputs import RowInput
 from models.training.rows import (
     SEQUENCES_PER_FAULT,
     Rows,
@@ -199,6 +201,34 @@ def test_a_channel_is_moved_by_what_a_short_baseline_would_learn_and_that_does_n
     whole = training_rows(names, "trend-1", [Stretch(values, "x")], "made up")
     assert len(whole.healthy) == 200
     np.testing.assert_allclose(np.median(whole.healthy.values, axis=0), centre, atol=0.1)
+
+
+def test_fine_bands_are_moved_by_their_level_bands_alone() -> None:
+    """A box's baseline knows no more of them: within a band, channels stay as different as they are."""
+    random = np.random.default_rng(6)
+    names = ("band_10_20_hz_db", "band_20_30_hz_db", "band_30_40_hz_db")
+    usual = np.array([[-30.0, -30.0, -50.0], [-14.0, -24.0, -40.0]])  # the second is the louder one
+    stretches = [
+        Stretch((centre + 0.1 * random.standard_normal((120, 3))).astype(np.float32), f"{i}")
+        for i, centre in enumerate(usual)
+    ]
+    rows = training_rows(names, "log-spectrum-1", stretches, "made up", parents=(0, 0, 1))
+    one, other = (np.median(part, axis=0) for part in rows.healthy.each())
+    level = [10.0 * np.log10((10.0 ** (centre[:2] / 10.0)).sum()) for centre in (one, other)]
+    assert level[0] == pytest.approx(level[1], abs=0.1)
+    assert one[2] == pytest.approx(other[2], abs=0.1)
+    assert one[0] - one[1] == pytest.approx(0.0, abs=0.1)
+    assert other[0] - other[1] == pytest.approx(10.0, abs=0.1)
+
+
+def test_the_simulated_machine_gives_rows_of_its_log_spectrum_too() -> None:
+    rows = simulated_rows(10.0, 1, 3200.0, machines=1, made_of=RowInput.LOG_SPECTRUM)
+    plain = simulated_rows(10.0, 1, 3200.0, machines=1)
+    assert rows.extractor_version == LOG_SPECTRUM_VERSION
+    assert len(rows.feature_names) == 43
+    assert not set(rows.feature_names) & {"rms_mps2", "velocity_rms_mm_s"}
+    assert np.array_equal(rows.healthy.sequence, plain.healthy.sequence)
+    assert np.isfinite(rows.healthy.values).all()
 
 
 def test_simulated_boxes_learn_their_baselines_before_the_rows_that_teach() -> None:
