@@ -77,6 +77,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "for runtimes other than the reference) and tens of minutes",
     )
     parser.add_argument(
+        "--input",
+        choices=("features", "log-spectrum"),
+        help="what the network reads of a window: what the product's detector reads (the default), or its log"
+        " spectrum as `stethos train --input` makes it",
+    )
+    parser.add_argument(
         "--vision",
         action="store_true",
         help="also train networks over pictures on what each task may learn, and show int8 and float32 by "
@@ -97,23 +103,24 @@ def run(args: argparse.Namespace) -> int:
         if args.plot is not None:
             _make_folder(args.plot)
         protocols: list[TaskProtocol] = list(PROTOCOLS)
-        if args.network is not None:
-            protocols = _with_network(args.network, protocols)
+        if args.network is not None or args.input is not None:
+            protocols = _with_network(args.network, args.input == "log-spectrum", protocols)
         if args.vision:
             protocols = _with_vision(args.vision_steps, protocols)
         found = evaluate(entries, args.data, pictures=args.plot is not None, protocols=protocols)
     except Rejected as error:
         print(error, file=sys.stderr)
         return 2
+    asked = f"{args.network} on log spectra" if args.input == "log-spectrum" else args.network
     if args.json:
-        print(json.dumps(as_json(found.results, found.settings_hash, args.network), indent=1))
+        print(json.dumps(as_json(found.results, found.settings_hash, asked), indent=1))
         for remark in found.remarks:
             print(f"remark: {remark}", file=sys.stderr)
         if args.network is None:
             print(f"networks: {NOT_ASKED}.", file=sys.stderr)
     else:
         print_results(found.results, found.remarks, found.settings_hash, found.seed)
-        print_networks(found.results, args.network)
+        print_networks(found.results, asked)
     if args.plot is not None:
         try:
             for picture in draw_results(found.results, args.plot):
@@ -124,17 +131,23 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _with_network(kind: str, protocols: Sequence[TaskProtocol]) -> list[TaskProtocol]:
+def _with_network(
+    kind: str | None, log_spectrum: bool, protocols: Sequence[TaskProtocol]
+) -> list[TaskProtocol]:
     """The protocols, with networks of this kind where it is judged. Raises Rejected without torch."""
     from models.training.evaluated import Networks
     from models.training.fitting import NetworkKind
 
+    if kind is None:
+        raise Rejected("--input says what a network reads: name one with --network")
     _torch_or_refused("--network")
     made = NetworkKind(kind)
 
     def networks(beside: str) -> MadeNetworks:
         return MadeNetworks(
-            lambda scale: Networks(made, scale, SEED, beside).detectors(), max(0, made.steps - 1)
+            lambda scale: Networks(made, scale, SEED, beside).detectors(),
+            max(0, made.steps - 1),
+            log_spectrum,
         )
 
     judged: dict[type, TaskProtocol] = {

@@ -53,7 +53,7 @@ def print_networks(results: Sequence[TaskResult], asked: str | None) -> None:
     if not changes:
         print(
             f"networks: no task of this folder was judged by a network ({asked} serves `one_class`,"
-            " `one_class_by_speed` and `run_to_failure`)."
+            " `one_class_by_speed` and `run_to_failure`; tags and pictures have no windows for it)."
         )
         return
     print(f"networks: {asked}, beside the simple detector, whose figure stands first:")

@@ -7,19 +7,27 @@ Judges no alarm and reads no label.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from dsp.samples import Float32Array, Float64Array
-from models.baseline import Baseline
+from dsp.framing import WindowBatch
+from dsp.log_spectrum import log_spectrum_extractor
+from dsp.samples import Float32Array, Float64Array, Quality
+from models.baseline import Baseline, BaselineRules, fit
 from models.cumulative_sum import CumulativeSum, CumulativeSumRules
 from models.detectors.one_class import OneClassDetector
 from models.errors import TooFewRowsError
 from models.evaluation.onset_labels import EARLY, Onsets
+from models.evaluation.protocol import Waveforms
 from models.evaluation.ranking import auroc
+from models.feature_words import scale_of
 from models.one_class_judge import LEAST_ROWS, fit_judge_of
+
+CHUNK = 64  # snapshots whose features are computed together
+STATE = "no tags"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +46,34 @@ class NetworkRun:
     score: Float64Array  # (n_snapshots,) largest over the channels, 1.0 = limit; NaN where there is none
     stood: tuple[int, ...]  # snapshots at which an alarm stood
     abstains: str = ""  # why there is no score at all
+
+
+def snapshot_batch(waveforms: Waveforms, channel: int, first: int, length: int) -> WindowBatch:
+    """The next snapshots of a channel as windows of `length` samples, side by side in time."""
+    chunk = waveforms.stretches[first : first + CHUNK]
+    duration_ns = math.ceil(length / waveforms.sample_rate_hz * 1e9)
+    return WindowBatch(
+        channel_ids=(str(channel),) * len(chunk),
+        start_ns=tuple(i * duration_ns for i in range(first, first + len(chunk))),
+        sample_rate_hz=(waveforms.sample_rate_hz,) * len(chunk),
+        samples=np.ascontiguousarray([stretch[:length, channel] for stretch in chunk], dtype=np.float32),
+        qualities=(Quality.GOOD,) * len(chunk),
+        operating_states=(STATE,) * len(chunk),
+    )
+
+
+def log_spectra(waveforms: Waveforms, channel: int, length: int, learned: int) -> ChannelRows:
+    """A channel's log spectra, with a baseline of those of the same snapshots that taught its features."""
+    extractor = log_spectrum_extractor(waveforms.sample_rate_hz, length, waveforms.unit)
+    firsts = range(0, len(waveforms.stretches), CHUNK)
+    values = np.array([
+        vector.values
+        for first in firsts
+        for vector in extractor.extract(snapshot_batch(waveforms, channel, first, length))
+    ])  # fmt: skip
+    scales = [scale_of(name) for name in extractor.names]
+    baseline = fit(values[:learned], extractor.names, scales, BaselineRules())
+    return ChannelRows(values, learned, baseline)
 
 
 def network_runs(

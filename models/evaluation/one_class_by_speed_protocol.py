@@ -4,15 +4,16 @@ Duty: per speed, learn the first 6 healthy windows and rank the last 6 against e
 windows with that speed left out of learning, where the product reads a curve over speed and every other
 detector takes the nearest learned speed. The product describes the windows of this protocol coarsely: of the
 eleven rows that six windows make, a fine row's 150 columns and more learn spreads by chance and a covariance
-that is little but shrinkage; a coarse row of three axes has 15. Networks get these coarse rows at either
-speed; at an unseen one they, and the detector that they are fused with, take the nearest learned speed.
+that is little but shrinkage; a coarse row of three axes has 15. Networks get these coarse rows (or log
+spectra, where asked for) at either speed; at an unseen one they, and the detector that they are fused with,
+take the nearest learned speed.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,12 +29,11 @@ from models.evaluation.int8_gate import alarm_events_of
 from models.evaluation.one_class_protocol import RULES, MadeNetworks, by_reference, variants
 from models.evaluation.one_class_rows import (
     Describe,
+    LogSpectrum,
     Stretches,
     coarse,
     comparable,
     figures,
-    fine,
-    simple_row,
 )
 from models.evaluation.protocol import Run, Unit, UnreadableUnit
 from models.evaluation.ranking import auroc, interval_of_mean, pauc
@@ -121,15 +121,22 @@ class OneClassBySpeedProtocol:
                 f" needs more than the {networks.history} before a score"
             )
             networks = None
-        table = variants(self._rules, stretches.level_known, self._beside, networks)
+        rate_hz = stretches.sample_rate_hz
+        table = {
+            name: replace(one, describe=coarse)
+            if of_network(name) and not isinstance(one.describe, LogSpectrum)
+            else one
+            for name, one in variants(
+                self._rules, stretches.level_known, self._beside, networks, rate_hz
+            ).items()
+        }
         described: dict[Describe, list[_SpeedRun]] = {
             describe: [_speed_run(unit, x, describe, stretches) for unit, x in runs]
-            for describe in (fine, simple_row, coarse)
+            for describe in {coarse, *(one.describe for one in table.values())}
         }
         for variant, one in table.items():
             detector = one.detector
-            describe = coarse if of_network(variant) else one.describe
-            rows, coarse_rows = described[describe], described[coarse]
+            rows, coarse_rows = described[one.describe], described[coarse]
             at, coarse_at = _healthy(runs, speeds, rows), _healthy(runs, speeds, coarse_rows)
             folds = {speed: _folds(detector, at, speed) for speed in dict.fromkeys(speeds)}
             for index, ((unit, _), speed) in enumerate(zip(runs, speeds, strict=True)):

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from dsp.band_features import MIN_WINDOW_SAMPLES
 from dsp.samples import Float64Array
 from models.detectors import fusion
 from models.detectors.catalogue import DEFAULT, detectors
@@ -25,7 +26,15 @@ from models.detectors.representation import RowRules
 from models.detectors.robust import RobustDetector
 from models.errors import TooFewRowsError
 from models.evaluation.int8_gate import alarm_events_of
-from models.evaluation.one_class_rows import Describe, Stretches, comparable, figures, fine, simple_row
+from models.evaluation.one_class_rows import (
+    Describe,
+    LogSpectrum,
+    Stretches,
+    comparable,
+    figures,
+    fine,
+    simple_row,
+)
 from models.evaluation.protocol import Run, Unit, UnreadableUnit
 from models.evaluation.ranking import auroc, interval_by_group, interval_of_mean, medians_of, pauc
 from models.evaluation.result import BASELINE, FLOAT32, FUSED, INT8, ScoredGroup, TaskResult, of_network
@@ -34,6 +43,7 @@ RULES = "rules"
 TRAINS = 0.6  # share of each healthy group that commissioning learns from
 BURSTS = "bursts"
 COMMISSIONING = "commissioning"
+ON_LOG_SPECTRA = f"{BASELINE}{DEFAULT} on log spectra"
 
 Folds = dict[str, Float64Array]  # of one unit: scores by fold, in order of time
 
@@ -44,6 +54,7 @@ class MadeNetworks:
 
     make: Callable[[ScaleRules], Mapping[str, OneClassDetector]]
     history: int = 0  # rows before a row that they must have seen
+    log_spectrum: bool = False  # what they read of a window: its log spectrum, not what the product's reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +74,12 @@ def variants(
     level_known: bool,
     beside: Collection[str] | None = None,
     networks: MadeNetworks | None = None,
+    sample_rate_hz: float = 0.0,
 ) -> Variants:
-    """The product's detector first, then networks, every other one, and the figures of a vibration meter."""
+    """The product's detector first, then networks, every other one, and the figures of a vibration meter.
+
+    Beside networks on log spectra, at the nominal `sample_rate_hz`, stands the product's on the same rows.
+    """
     scale = rules.scale(level_known)
     table = detectors(scale)
     others = {f"{BASELINE}{name}": Variant(part, fine) for name, part in table.items() if name != DEFAULT}
@@ -73,7 +88,10 @@ def variants(
     nets: dict[str, Variant] = {}
     if networks is not None:
         history = networks.history
-        nets = {name: Variant(part, fine, history) for name, part in networks.make(scale).items()}
+        read: Describe = LogSpectrum(sample_rate_hz) if networks.log_spectrum else fine
+        nets = {name: Variant(part, read, history) for name, part in networks.make(scale).items()}
+        if networks.log_spectrum:
+            nets[ON_LOG_SPECTRA] = Variant(table[DEFAULT], read)
         if history:
             nets[f"{BASELINE}{DEFAULT} after {history} rows"] = Variant(table[DEFAULT], fine, history)
     return {RULES: Variant(table[DEFAULT], fine), **nets, **wanted}
@@ -139,13 +157,19 @@ class OneClassProtocol:
             run.remark(f"{dataset}: no healthy group to learn from, not scored")
             return []
         found: dict[str, list[_Judged]] = {}
+        networks, segment = self._networks, stretches.rules.segment_samples
+        if networks is not None and networks.log_spectrum and segment < MIN_WINDOW_SAMPLES:
+            run.remark(
+                f"{dataset}: a network abstains: stretches of {segment} samples have no log spectrum;"
+                f" needs {MIN_WINDOW_SAMPLES}"
+            )
+            networks = None
+        table = variants(self._rules, stretches.level_known, self._beside, networks, stretches.sample_rate_hz)
         rows: dict[Describe, list[Float64Array]] = {
-            describe: stretches.rows(describe) for describe in (fine, simple_row)
+            describe: stretches.rows(describe) for describe in {one.describe for one in table.values()}
         }
         abstains: dict[str, dict[str, str]] = {}
-        for variant, one in variants(
-            self._rules, stretches.level_known, self._beside, self._networks
-        ).items():
+        for variant, one in table.items():
             abstains[variant] = {}
             folds = _scores(one, rows[one.describe], groups, trains, healthy, abstains[variant])
             for unit, scores in zip(stretches.units, folds, strict=True):

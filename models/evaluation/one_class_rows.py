@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from dsp.samples import Float32Array, Float64Array
+from dsp.framing import WindowBatch
+from dsp.log_spectrum import log_spectrum_extractor
+from dsp.samples import Float32Array, Float64Array, Quality
 from models.detectors.representation import CORRELATION_DB, MIN_SAMPLES, RowRules, coarse_row, fine_row
 from models.evaluation.protocol import Unit
 
@@ -36,6 +38,7 @@ class Stretches:
     of_unit: tuple[tuple[Float32Array, ...], ...]
     level_known: bool
     rules: RowRules
+    sample_rate_hz: float = 0.0  # nominal: that of most units
 
     def rows(self, describe: Describe) -> list[Float64Array]:
         """One `(n_stretches, n_columns)` array per unit."""
@@ -84,6 +87,7 @@ def comparable(
         tuple(inside for _, inside in present),
         known,
         replace(rules, segment_samples=segment),
+        usual_rate_hz,
     )
 
 
@@ -129,6 +133,38 @@ def fine(x: Float32Array, sample_rate_hz: float, level_known: bool, rules: RowRu
 def coarse(x: Float32Array, sample_rate_hz: float, level_known: bool, rules: RowRules) -> Float64Array:
     """`coarse_row` as a `Describe`."""
     return coarse_row(x, sample_rate_hz, level_known, rules)
+
+
+@dataclass(frozen=True, slots=True)
+class LogSpectrum:
+    """Levels of `dsp.log_spectrum`'s fine bands as a `Describe`: `(n_axes * n_bands,)`, axis by axis, dB.
+
+    Bands are those of the nominal rate and the segment's length; of a longer stretch they are the mean power
+    of as many segments as cover it. Where the level means nothing, levels count from the axis' own. Samples
+    that are not finite count as 0. Raises DspError for segments below 64 samples.
+    """
+
+    nominal_rate_hz: float
+
+    def __call__(
+        self, x: Float32Array, sample_rate_hz: float, level_known: bool, rules: RowRules
+    ) -> Float64Array:
+        length = min(rules.segment_samples, len(x)) // 2 * 2
+        extractor = log_spectrum_extractor(self.nominal_rate_hz, length, UNKNOWN_UNIT)
+        count = -(-len(x) // length)
+        starts = np.linspace(0, len(x) - length, count).astype(int) if count > 1 else [0]
+        clean = np.where(np.isfinite(x), x, np.float32(0.0)).T
+        windows = np.concatenate([clean[:, start : start + length] for start in starts])
+        n = len(windows)
+        batch = WindowBatch(
+            ("",) * n, (0,) * n, (sample_rate_hz,) * n, np.ascontiguousarray(windows, np.float32),
+            (Quality.GOOD,) * n, ("",) * n,
+        )  # fmt: skip
+        levels = np.array([vector.values for vector in extractor.extract(batch)], np.float64)
+        power = (10.0 ** (levels / 10.0)).reshape(count, x.shape[1], -1).mean(axis=0)
+        if not level_known:
+            power /= power.sum(axis=1, keepdims=True)
+        return np.asarray(10.0 * np.log10(power), np.float64).ravel()
 
 
 def _shape(unit: Unit) -> tuple[float, int]:

@@ -18,13 +18,20 @@ import numpy as np
 
 from dsp.errors import DspError
 from dsp.extractor import EXTRACTOR_VERSION, TrendExtractor
-from dsp.framing import WindowBatch
-from dsp.samples import Float32Array, Float64Array, Quality
+from dsp.samples import Float32Array, Float64Array
 from models.baseline import BaselineRules
 from models.cumulative_sum import CumulativeSum, CumulativeSumRules
 from models.detector import AnomalyScore, BaselineDetector, LearningSettings
 from models.detectors.catalogue import detectors
-from models.evaluation.network_runs import ChannelRows, network_runs, run_area
+from models.evaluation.network_runs import (
+    CHUNK,
+    STATE,
+    ChannelRows,
+    log_spectra,
+    network_runs,
+    run_area,
+    snapshot_batch,
+)
 from models.evaluation.one_class_protocol import MadeNetworks, by_reference
 from models.evaluation.onset_labels import (
     MIN_BASELINE,
@@ -47,7 +54,6 @@ VARIANTS = (RULES, FIVE_OF_SIX, *OTHERS)
 _NEEDED, _OF = 5, 6
 _FORECAST_EVERY = 10  # snapshots
 _FORECAST_HISTORY = 240
-_CHUNK = 64  # snapshots whose features are computed together
 _LIMIT = "the learned limit"
 
 
@@ -104,7 +110,8 @@ class RunToFailureProtocol:
         run: Run,
     ) -> list[TaskResult]:
         """The product's result, networks', one for counting the same scores, one per optional detector."""
-        made = self._networks.make(SCALE) if self._networks else {}
+        networks = self._networks
+        made = networks.make(SCALE) if networks else {}
         judged: dict[str, list[AlarmsJudged]] = {variant: [] for variant in (RULES, *made, *VARIANTS[1:])}
         rows: dict[str, list[dict[str, Any]]] = {variant: [] for variant in judged}
         counted: dict[str, dict[str, Any]] = {variant: {} for variant in made}
@@ -117,14 +124,12 @@ class RunToFailureProtocol:
                 run.step()
                 continue
             try:
-                replay = _replay(unit.waveforms, self._rules)
+                replay = _replay(unit.waveforms, self._rules, bool(networks and networks.log_spectrum))
             except DspError as error:  # too short or too slow for any feature
                 run.remark(f"{unit.name}: {error}")
                 run.step()
                 continue
-            runs = network_runs(
-                self._networks.make(SCALE) if self._networks else {}, replay.channels, self._rules
-            )
+            runs = network_runs(networks.make(SCALE) if networks else {}, replay.channels, self._rules)
             for variant, alarms in replay.stood.items():
                 unit.sealed.write(variant, alarms)
             for variant, found in runs.items():
@@ -163,15 +168,14 @@ class RunToFailureProtocol:
         return [_with_forecasts(results[0], forecasts, timelines), *results[1:]]
 
 
-def _replay(waveforms: Waveforms, rules: CumulativeSumRules) -> _Replay:
-    """Every channel's snapshots in order of time; nothing looks ahead."""
+def _replay(waveforms: Waveforms, rules: CumulativeSumRules, of_log_spectra: bool) -> _Replay:
+    """Every channel's snapshots in order of time; nothing looks ahead. `of_log_spectra`: networks' rows."""
     n = len(waveforms.stretches)
     baseline = baseline_snapshots(n)
     length = min(len(stretch) for stretch in waveforms.stretches) // 2 * 2  # the extractor's are even
     rate_hz = waveforms.sample_rate_hz
     extractor = TrendExtractor(rate_hz, length, waveforms.unit)
     duration_s = length / rate_hz
-    duration_ns = math.ceil(duration_s * 1e9)
     score = np.full(n, np.nan)
     smoothed = np.full(n, np.nan)
     stood = {variant: np.zeros(n, bool) for variant in VARIANTS}
@@ -187,18 +191,8 @@ def _replay(waveforms: Waveforms, rules: CumulativeSumRules) -> _Replay:
         recent: deque[bool] = deque(maxlen=_OF)
         values: list[Float32Array] = []
         learned = n
-        for first in range(0, n, _CHUNK):
-            chunk = waveforms.stretches[first : first + _CHUNK]
-            batch = WindowBatch(
-                channel_ids=(str(channel),) * len(chunk),
-                start_ns=tuple(i * duration_ns for i in range(first, first + len(chunk))),
-                sample_rate_hz=(rate_hz,) * len(chunk),
-                samples=np.ascontiguousarray(
-                    [stretch[:length, channel] for stretch in chunk], dtype=np.float32
-                ),
-                qualities=(Quality.GOOD,) * len(chunk),
-                operating_states=("no tags",) * len(chunk),
-            )
+        for first in range(0, n, CHUNK):
+            batch = snapshot_batch(waveforms, channel, first, length)
             for i, features in enumerate(extractor.extract(batch), first):
                 for variant, (other, its_test) in others.items():
                     stood[variant][i] |= _alarms(its_test, other.observe(features))
@@ -213,8 +207,10 @@ def _replay(waveforms: Waveforms, rules: CumulativeSumRules) -> _Replay:
                 stood[RULES][i] |= _alarms(test, judged)
                 recent.append(judged.value >= 1.0)
                 stood[FIVE_OF_SIX][i] |= sum(recent) >= _NEEDED
-        own = detector.baseline_of(str(channel), "no tags")
-        if own is not None:
+        own = detector.baseline_of(str(channel), STATE)
+        if own is not None and of_log_spectra:
+            rows.append(log_spectra(waveforms, channel, length, learned))
+        elif own is not None:
             rows.append(ChannelRows(np.array(values), learned, own))
     alarms = {k: [int(i) for i in np.flatnonzero(v)] for k, v in stood.items()}
     return _Replay(score, smoothed, alarms, rows)

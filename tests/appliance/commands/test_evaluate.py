@@ -95,6 +95,11 @@ def test_json_lists_every_task(folder: Path, capsys: pytest.CaptureFixture[str])
     assert {unit["unit"] for unit in rules["units"]} == {"a.npz", "bb.npz", "missing.npz"}
 
 
+def test_what_a_network_reads_is_said_of_a_network(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--data", str(folder), "--input", "log-spectrum") == 2
+    assert "--input says what a network reads: name one with --network" in capsys.readouterr().err
+
+
 def test_tables_and_pictures(folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     pictures = tmp_path / "pictures"

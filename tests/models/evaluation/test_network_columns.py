@@ -12,19 +12,23 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from dsp.log_spectrum import log_spectrum_extractor
 from dsp.samples import Float64Array
 from models.detectors.catalogue import detectors
 from models.detectors.columns import ScaleRules
 from models.detectors.one_class import Fitted, OneClassDetector
+from models.detectors.representation import RowRules
 from models.errors import TooFewRowsError
 from models.evaluation.network_runs import run_area
 from models.evaluation.one_class_by_speed_protocol import OneClassBySpeedProtocol
-from models.evaluation.one_class_protocol import MadeNetworks, OneClassProtocol
+from models.evaluation.one_class_protocol import ON_LOG_SPECTRA, MadeNetworks, OneClassProtocol
+from models.evaluation.one_class_rows import LogSpectrum
 from models.evaluation.onset_labels import Onsets
 from models.evaluation.protocol import Run
 from models.evaluation.run_to_failure_protocol import RULES, RunToFailureProtocol
+from tests.dsp.test_extractor import batch_of
 from tests.models.evaluation.sequential_units import snapshots
-from tests.models.evaluation.test_one_class_protocols import BESIDE, data_set, speed_runs
+from tests.models.evaluation.test_one_class_protocols import BESIDE, burst, data_set, speed_runs, unit
 from tests.models.evaluation.test_sequential_protocols import RATE_HZ, results, run_of_noise
 
 
@@ -53,12 +57,12 @@ class _Fitted:
         return scores
 
 
-def made(least: int = 1, history: int = 0) -> MadeNetworks:
+def made(least: int = 1, history: int = 0, log_spectrum: bool = False) -> MadeNetworks:
     def make(scale: ScaleRules) -> Mapping[str, OneClassDetector]:
         stand = Stand(detectors(scale)["mahalanobis"], least, history)
         return {"int8": stand, "float32": stand}
 
-    return MadeNetworks(make, history)
+    return MadeNetworks(make, history, log_spectrum)
 
 
 def test_a_network_learns_and_judges_what_the_others_do() -> None:
@@ -71,6 +75,54 @@ def test_a_network_learns_and_judges_what_the_others_do() -> None:
     assert dict(found["float32"].metrics) == dict(found[RULES].metrics)
     assert set(found["int8"].counts["alarm_events"]) == {"commissioning", "a-one", "a-two"}
     assert "abstains" not in found["int8"].counts
+
+
+def test_on_log_spectra_the_same_detector_stands_beside_them() -> None:
+    protocol = OneClassProtocol(beside=BESIDE, networks=made(log_spectrum=True))
+    units = data_set()
+    found = {one.variant: one for one in protocol.evaluate("d", "one_class", units, [], Run())}
+    assert dict(found["float32"].metrics) == dict(found[ON_LOG_SPECTRA].metrics)
+    assert (found["float32"].metrics["auroc"] or 0.0) > 0.9
+    scores = [units[0].sealed.decision(name)["commissioning"] for name in ("float32", RULES)]
+    assert not np.allclose(*scores)  # the product's reads what it always did
+    plain = OneClassProtocol(beside=BESIDE).evaluate("d", "one_class", data_set(), [], Run())
+    assert dict(found[RULES].metrics) == dict(plain[0].metrics)
+
+
+def test_stretches_too_short_for_a_log_spectrum_are_said_aloud() -> None:
+    said: list[str] = []
+    units = [
+        unit(
+            str(seed), state, [burst(fault, np.random.default_rng(seed), 60) for _ in range(40)], group=group
+        )
+        for seed, (state, fault, group) in enumerate(
+            [("healthy", 0.0, "one"), ("healthy", 0.0, "two"), ("faulty", 0.5, "bad")]
+        )
+    ]
+    protocol = OneClassProtocol(beside=BESIDE, networks=made(log_spectrum=True))
+    found = protocol.evaluate("d", "one_class", units, [], Run(remark=said.append))
+    assert found[0].metrics["auroc"] is not None
+    assert not {"int8", "float32", ON_LOG_SPECTRA} & {one.variant for one in found}
+    assert said == ["d: a network abstains: stretches of 60 samples have no log spectrum; needs 64"]
+
+
+def test_a_log_spectrum_of_a_stretch_is_that_of_its_windows() -> None:
+    x = burst(0.3, np.random.default_rng(4), 400)
+    rules = replace(RowRules(), segment_samples=200)
+    extractor = log_spectrum_extractor(200.0, 200, "1")
+    windows = np.concatenate([x[:200].T, x[200:].T])
+    levels = [vector.values for vector in extractor.extract(batch_of(windows, 200.0))]
+    power = 10.0 ** (np.array(levels) / 10.0)
+    expected = 10.0 * np.log10((power[:2] + power[2:]) / 2.0).ravel()
+    row = LogSpectrum(200.0)(x, 201.0 / 1.005, True, rules)
+    assert row == pytest.approx(expected, abs=0.01)
+    relative = LogSpectrum(200.0)(x, 200.0, False, rules).reshape(2, -1)
+    assert (10.0 ** (relative / 10.0)).sum(axis=1) == pytest.approx([1.0, 1.0])
+    louder = LogSpectrum(200.0)(3.0 * x, 200.0, False, rules).reshape(2, -1)
+    assert louder == pytest.approx(relative, abs=1e-3)
+    holes = x.copy()
+    holes[7] = np.nan
+    assert np.isfinite(LogSpectrum(200.0)(holes, 200.0, True, rules)).all()
 
 
 def test_rows_without_a_score_are_judged_by_nobody_and_learned_ones_count_as_history() -> None:
@@ -129,10 +181,29 @@ def test_by_speed_networks_get_coarse_rows_and_their_alarms_are_counted() -> Non
     assert "6 healthy windows are judged at a speed; needs more than the 8 before a score" in said[-1]
 
 
-def test_a_run_teaches_by_its_baseline_and_no_snapshot_is_judged_by_later_ones() -> None:
+def test_by_speed_networks_may_read_log_spectra() -> None:
+    units = speed_runs([20, 40, 60, 80], 1.0)
+    protocol = OneClassBySpeedProtocol(beside=BESIDE, networks=made(log_spectrum=True))
+    found = {one.variant: one for one in protocol.evaluate("d", "one_class_by_speed", units, [], Run())}
+    assert dict(found["float32"].metrics) == dict(found[ON_LOG_SPECTRA].metrics)
+    coarse = speed_runs([20, 40, 60, 80], 1.0)
+    OneClassBySpeedProtocol(beside=BESIDE, networks=made()).evaluate(
+        "d", "one_class_by_speed", coarse, [], Run()
+    )
+    read, usual = (of[0].sealed.decision("float32")["within"] for of in (units, coarse))
+    assert len(read) == len(usual)
+    assert not np.allclose(read, usual)
+    assert units[0].sealed.decision(RULES)["within"] == pytest.approx(
+        coarse[0].sealed.decision(RULES)["within"]
+    )
+
+
+@pytest.mark.parametrize("log_spectrum", [False, True])
+def test_a_run_teaches_by_its_baseline_and_no_snapshot_is_judged_by_later_ones(log_spectrum: bool) -> None:
     def alarms(n: int) -> list[int]:
         unit = snapshots(run_of_noise(200, 110)[:n], RATE_HZ)
-        results(RunToFailureProtocol(networks=made()), "run_to_failure", [unit])
+        networks = made(log_spectrum=log_spectrum)
+        results(RunToFailureProtocol(networks=networks), "run_to_failure", [unit])
         decided: list[int] = unit.sealed.decision("int8")
         return decided
 
