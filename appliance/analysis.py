@@ -287,7 +287,7 @@ class AssetAnalysis:
         """Features of these windows in their order; networks are asked for them ahead."""
         found = features_of(due, self._extractor_of)
         if self.settings.networks:
-            ask_ahead(self._channels, self.settings.networks, map(self._levels, due, found))
+            ask_ahead(self._channels, self.settings.networks, due, map(self._levels, due, found))
         return found
 
     def _levels(self, due: DueWindow, features: FeatureVector) -> FeatureVector | None:

@@ -1,7 +1,8 @@
 """Features of a machine's due windows, all computed together, and the networks asked for them ahead.
 
 Duty: one call of an extractor for windows of equal length, rate and unit; one call of a network for the rows
-of all channels. What a window means is `analysis`'s duty. Pure.
+of all channels, and log spectra for those networks alone that read them. What a window means is `analysis`'s
+duty. Pure.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ from appliance.analysis_intake import DueWindow
 from dsp.channel_extractor import ChannelExtractor
 from dsp.extractor import FeatureVector
 from dsp.framing import of_length, window_batch
+from dsp.log_spectrum import LogSpectrumExtractor, log_spectrum_extractor
 from models.baseline import Baseline
 from models.network_seat import NetworkSeat
 
 
 def features_of(
-    due: Sequence[DueWindow], extractor_of: Callable[[DueWindow], ChannelExtractor]
+    due: Sequence[DueWindow], extractor_of: Callable[[DueWindow], ChannelExtractor | LogSpectrumExtractor]
 ) -> list[FeatureVector]:
     """Features of these windows in their order; one call for windows of equal length, rate and unit."""
-    groups: dict[ChannelExtractor, list[int]] = {}
+    groups: dict[ChannelExtractor | LogSpectrumExtractor, list[int]] = {}
     for i, entry in enumerate(due):
         groups.setdefault(extractor_of(entry), []).append(i)
     found: dict[int, FeatureVector] = {}
@@ -35,14 +37,25 @@ def features_of(
 def ask_ahead(
     channels: Mapping[str, ChannelAnalysis],
     seats: Mapping[str, NetworkSeat],
+    due: Sequence[DueWindow],
     vectors: Iterable[FeatureVector | None],
 ) -> None:
-    """One question to each network for all rows that it will be asked for: of channels, then windows."""
+    """One question to each network for all rows that it will be asked for: of channels, then windows.
+
+    `vectors`: what each window is scored by; None for one that is not.
+    """
     rows: dict[NetworkSeat, list[tuple[Baseline, FeatureVector]]] = {seat: [] for seat in seats.values()}
-    for vector in vectors:
+    scored: dict[NetworkSeat, list[DueWindow]] = {seat: [] for seat in seats.values()}
+    for window, vector in zip(due, vectors, strict=True):
         if vector is not None and (seat := seats.get(vector.channel_id)) is not None:
-            rows[seat] += [
-                (baseline, vector) for baseline in channels[vector.channel_id].baselines_for(vector)
-            ]
+            baselines = channels[vector.channel_id].baselines_for(vector)
+            rows[seat] += [(baseline, vector) for baseline in baselines]
+            scored[seat] += [window] if baselines else []
     for seat, wanted in rows.items():
-        seat.ask_ahead(wanted)
+        spectra = scored[seat] if seat.wants_log_spectra else []
+        seat.ask_ahead(wanted, features_of(spectra, lambda one: _log_spectrum_of(one, channels)))
+
+
+def _log_spectrum_of(due: DueWindow, channels: Mapping[str, ChannelAnalysis]) -> LogSpectrumExtractor:
+    channel, samples = channels[due.window.channel_id].channel, len(due.window.samples)
+    return log_spectrum_extractor(channel.sample_rate_hz, samples - samples % 2, channel.unit)

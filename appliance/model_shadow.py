@@ -75,7 +75,7 @@ class Shadow:
         self.network.close()
 
     def take(self, baseline: Baseline, features: FeatureVector, value: float) -> None:
-        """A window with the score that it was given. Any thread; never waits."""
+        """What its network reads of a window, with the score that this was given. Any thread; never waits."""
         try:
             self._rows.put_nowait((baseline, features, value))
         except queue.Full:
@@ -102,22 +102,22 @@ class Shadow:
 
     def _compare(self, rows: list[_Row]) -> None:
         judge, begin_ns = self.network.judge, time.monotonic_ns()
-        items = [(own, self._item(own, features), value) for own, features, value in rows]
-        ready = [(own, item, value) for own, item, value in items if item is not None]
+        items = [(own, one.names, self._item(own, one), value) for own, one, value in rows]
+        ready = [(own, names, item, value) for own, names, item, value in items if item is not None]
         if len(ready) < len(items):
             self._unanswered += len(items) - len(ready)
             self._why = self._why or f"no score yet: it needs {judge.steps} windows without a gap"
         if not ready:
             return
         try:
-            inputs = [judge.inputs(own, item[np.newaxis]) for own, item, _ in ready]
+            inputs = [judge.inputs(own, item[np.newaxis], names) for own, names, item, _ in ready]
             scores = judge.answer(np.concatenate(inputs)).scores
         except ModelError as error:
             self._unanswered += len(ready)
             self._why = str(error)
             return
         self._latency.add((time.monotonic_ns() - begin_ns) / 1e9)
-        for (_, _, value), score in zip(ready, scores.tolist(), strict=True):
+        for (*_, value), score in zip(ready, scores.tolist(), strict=True):
             self._sums.add(value, score)
 
     def _item(self, baseline: Baseline, features: FeatureVector) -> Float32Array | None:

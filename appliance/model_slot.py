@@ -46,7 +46,8 @@ class SlotPlan:
     bundle: Path | None
     tiers: Sequence[Tier]
     rules: ChainRules = field(default_factory=ChainRules)
-    channels: Sequence[tuple[str, tuple[str, ...], str]] = ()  # id, names of features, extractor version
+    # Channel id, names of features, extractor version: one for each kind of row that its windows can give.
+    channels: Sequence[tuple[str, tuple[str, ...], str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,11 @@ class ModelSlot:
 
     def seat(self) -> NetworkSeat:
         """A seat for one machine's windows."""
-        return NetworkSeat(lambda: self._judge, self._told)
+        return NetworkSeat(lambda: self._judge, self._told, self._shadow_judge)
+
+    def _shadow_judge(self) -> NetworkJudge | None:
+        shadow = self._shadow
+        return None if shadow is None else shadow.network.judge
 
     def _told(self, baseline: Baseline, features: FeatureVector, value: float) -> None:
         shadow = self._shadow
@@ -228,8 +233,11 @@ class ModelSlot:
 
 def check_fit(judge: NetworkJudge, plan: SlotPlan) -> None:
     """Raises ModelError where the network was not made for the features of every channel of the slot."""
+    offered: dict[str, dict[str, tuple[str, ...]]] = {}
     for channel_id, names, version in plan.channels:
+        offered.setdefault(channel_id, {})[version] = names
+    for channel_id, rows in offered.items():
         try:
-            judge.require(names, version)
+            judge.require_of(rows)
         except ModelError as error:
             raise BundleError(f"channel {channel_id!r} of slot {plan.name!r}: {error}") from error

@@ -25,6 +25,7 @@ from appliance.wiring_sources import SOURCE_BUILDERS
 from dsp.channel_extractor import channel_extractor
 from dsp.errors import DspError
 from dsp.extractor import EXTRACTOR_VERSION
+from dsp.log_spectrum import LOG_SPECTRUM_VERSION, log_spectrum_extractor
 from dsp.samples import Channel, Float32Array, Measurand
 from models.backends.network import BackendOptions
 from models.bundle import Bundle
@@ -114,9 +115,10 @@ def slot_plans(
             tiers,
             rules,
             tuple(
-                (channel.channel_id, level_names(channel, profile), EXTRACTOR_VERSION)
+                (channel.channel_id, names, version)
                 for channel in sensed
                 if slot.holds(channel.asset_id, channel.channel_id)
+                for version, names in row_names(channel, profile).items()
             ),
         )
         for slot in settings.slots
@@ -183,15 +185,20 @@ def bundle_problems(settings: ApplianceSettings) -> Iterator[tuple[str, str, str
             )
 
 
-def level_names(channel: Channel, profile: AnalysisSettings) -> tuple[str, ...]:
-    """What windows of an acceleration channel are scored by; none where they have no features."""
+def row_names(channel: Channel, profile: AnalysisSettings) -> dict[str, tuple[str, ...]]:
+    """What networks can read of an acceleration channel's windows: names of features by extractor version.
+
+    None where windows have no features.
+    """
     samples = window_samples_of(channel, profile)
+    rate_hz, even, unit = channel.sample_rate_hz, samples - samples % 2, channel.unit
     try:
-        return channel_extractor(
-            channel.sample_rate_hz, samples - samples % 2, channel.unit, profile.engine
-        ).level_names
+        return {
+            EXTRACTOR_VERSION: channel_extractor(rate_hz, even, unit, profile.engine).level_names,
+            LOG_SPECTRUM_VERSION: log_spectrum_extractor(rate_hz, even, unit).names,
+        }
     except DspError:
-        return ()
+        return {EXTRACTOR_VERSION: (), LOG_SPECTRUM_VERSION: ()}
 
 
 def _nobody(rows: Float32Array) -> NetworkAnswer:

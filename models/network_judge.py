@@ -5,21 +5,25 @@ the caller's: a backend in this process or the model host. Off unless a person n
 
 A network knows how levels vary together around one usual level, not how loud this channel is: a row is moved
 by the difference between its own learned baseline and the network's centre, each feature on its scale. Whose
-network needs the rows before a row gives them too (`models.row_history`).
+network needs the rows before a row gives them too (`models.row_history`). Of a log spectrum the baseline
+knows the level bands alone: a fine band is moved by the difference between the network's centre of its level
+band (the power sum of the fine centres) and the baseline's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from dsp.samples import Float32Array
+from dsp.log_spectrum import LOG_SPECTRUM_VERSION
+from dsp.samples import Float32Array, Float64Array
 from models.backend import InferenceBackend
 from models.baseline import Baseline, FeatureScale
 from models.errors import ModelError, ModelStateError
 from models.manifest import ModelManifest
+from models.nested_bands import parents_of, summed_db
 from models.network_score import NetworkForm, NetworkSpec, moved
 from models.tensors import tensor_order
 
@@ -57,8 +61,19 @@ class NetworkJudge:
         self._spec: NetworkSpec = manifest.network
         temporal = manifest.network.form is NetworkForm.PREDICTION
         self.steps = manifest.input_shape[0] if temporal else 0  # rows of an item; 0: an item is a row
+        self.reads_log_spectrum = manifest.extractor_version == LOG_SPECTRUM_VERSION
         self._levels = np.array([scale is FeatureScale.LEVEL for scale in self._spec.scales])
         self._ask = ask
+
+    def require_of(self, offered: Mapping[str, Sequence[str]]) -> None:
+        """`require` of what a channel's windows can be given as: names of features by extractor version."""
+        version = self._manifest.extractor_version
+        if version not in offered:
+            raise ModelStateError(
+                f"model {self._manifest.name!r} was made with extractor {version!r}; features are of"
+                f" {' or '.join(map(repr, offered))}"
+            )
+        self.require(offered[version], version)
 
     def require(self, names: Sequence[str], extractor_version: str) -> None:
         """Raises TensorError or ModelStateError where features do not fit the network, by name."""
@@ -69,18 +84,33 @@ class NetworkJudge:
             )
         tensor_order(names, self._manifest)
 
-    def inputs(self, baseline: Baseline, batch: Float32Array) -> Float32Array:
+    def inputs(
+        self, baseline: Baseline, batch: Float32Array, names: tuple[str, ...] | None = None
+    ) -> Float32Array:
         """`(n, n_features)` in the manifest's order: rows of the channel that `baseline` is of, moved.
 
-        Of a temporal network `(n, steps, n_features)`, there and here. Raises TensorError where features do
-        not fit.
+        Of a temporal network `(n, steps, n_features)`, there and here. `names`: of the rows' features;
+        without them, those that the baseline learned. Raises TensorError where features do not fit.
         """
-        order = tensor_order(baseline.feature_names, self._manifest)
+        order = tensor_order(names or baseline.feature_names, self._manifest)
         rows = batch[..., order].astype(np.float64)
         step = np.zeros(rows.shape[-1])
-        own = baseline.centre[list(order)][list(self._spec.columns)]
-        step[list(self._spec.columns)] = np.nan_to_num(np.asarray(self._spec.centre) - own)
+        columns = list(self._spec.columns)
+        step[columns] = np.nan_to_num(
+            self._lacks(baseline)
+            if self.reads_log_spectrum
+            else np.asarray(self._spec.centre) - baseline.centre[list(order)][columns]
+        )
         return moved(rows, step, self._levels).astype(np.float32)
+
+    def _lacks(self, baseline: Baseline) -> Float64Array:
+        """`(n_columns,)` dB that each fine band's level band lacks to what the network knows."""
+        fine = tuple(self._manifest.feature_names[i] for i in self._spec.columns)
+        parents = parents_of(fine, baseline.feature_names)
+        centre = np.asarray(self._spec.centre)[np.newaxis]
+        known = summed_db(centre, parents, len(baseline.feature_names))[0]
+        lacks: Float64Array = (known - baseline.centre)[list(parents)]
+        return lacks
 
     def answer(self, inputs: Float32Array) -> NetworkAnswer:
         """Scores of `inputs`, of any channels. Raises ModelError where the network cannot be asked: there is

@@ -14,9 +14,8 @@ from pathlib import Path
 from appliance.alarms.network_rule import STATISTICAL_WORDS, NetworkRule, RuntimeStanding, answering
 from appliance.analysis_settings import AnalysisSettings
 from appliance.model_network import ServedNetwork
-from appliance.wiring_models import level_names
+from appliance.wiring_models import row_names
 from appliance.wiring_replay import served_for_replay
-from dsp.extractor import EXTRACTOR_VERSION
 from dsp.samples import Channel, Measurand
 from models.errors import ModelError
 from models.fallback_chain import TierState
@@ -77,7 +76,7 @@ class ReplayNetwork:
             if channel.measurand is not Measurand.ACCELERATION:
                 continue
             try:
-                served.judge.require(level_names(channel, settings), EXTRACTOR_VERSION)
+                served.judge.require_of(row_names(channel, settings))
             except ModelError as error:
                 unfit.append(f"channel {channel.channel_id!r}: {error}; {STATISTICAL_WORDS} answers")
             else:

@@ -18,10 +18,11 @@ from appliance.machine_facts import build_analysis
 from appliance.wiring_models import bundle_problems, slot_plans
 from appliance.wiring_sources import SOURCE_BUILDERS
 from dsp.extractor import EXTRACTOR_VERSION
+from dsp.log_spectrum import LOG_SPECTRUM_VERSION
 from models.bundle import Bundle
 from models.store import write_bundle
 from tests.appliance.test_config import GOOD, SAMPLE, one_problem
-from tests.fakes.trend_bundle import level_names, trend_bundle
+from tests.fakes.trend_bundle import level_names, spectrum_names, trend_bundle
 
 SLOT = '\n[models]\nbackends = ["numpy_reference"]\n[[models.slots]]\nname = "pumps"\n'
 
@@ -93,10 +94,11 @@ def test_a_device_stands_behind_the_runtime_s_name(tmp_path: Path) -> None:
         ("onnxruntime", ""),
     ]
     assert plan.rules.deadline_ns == 160_000_000
-    names = {channel_id: names for channel_id, names, _ in plan.channels}
+    names = {(channel_id, version): names for channel_id, names, version in plan.channels}
     channel_id, rate_hz = sensed(GOOD, tmp_path)
-    assert names[channel_id] == level_names(rate_hz)
-    assert {version for _, _, version in plan.channels} == {EXTRACTOR_VERSION}
+    assert names[channel_id, EXTRACTOR_VERSION] == level_names(rate_hz)
+    assert names[channel_id, LOG_SPECTRUM_VERSION] == spectrum_names(rate_hz)
+    assert {version for _, version in names} == {EXTRACTOR_VERSION, LOG_SPECTRUM_VERSION}
 
 
 def problems_of(folder: Path, made: Bundle | None, backends: str = '["numpy_reference"]') -> list[str]:
@@ -113,6 +115,16 @@ def problems_of(folder: Path, made: Bundle | None, backends: str = '["numpy_refe
 def test_a_bundle_that_fits_is_accepted(tmp_path: Path) -> None:
     _, rate_hz = sensed(GOOD, tmp_path)
     assert problems_of(tmp_path, trend_bundle(rate_hz)) == []
+    assert problems_of(tmp_path, trend_bundle(rate_hz, log_spectrum=True)) == []
+
+
+def test_a_bundle_of_other_rows_is_told_what_there_is(tmp_path: Path) -> None:
+    _, rate_hz = sensed(GOOD, tmp_path)
+    (said,) = problems_of(tmp_path, trend_bundle(rate_hz / 2.0, log_spectrum=True))
+    assert "features do not fit model 'linear'" in said
+    made = trend_bundle(rate_hz)
+    (said,) = problems_of(tmp_path, Bundle(replace(made.manifest, extractor_version="trend-0"), made.files))
+    assert "made with extractor 'trend-0'; features are of 'trend-1' or 'log-spectrum-1'" in said
 
 
 def test_a_bundle_that_is_missing_or_damaged_or_has_no_file_for_a_runtime(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 from appliance.model_slot import ModelSlot, SlotPlan, SlotStanding
 from dsp.extractor import EXTRACTOR_VERSION, FeatureVector
+from dsp.log_spectrum import LOG_SPECTRUM_VERSION
 from dsp.samples import Quality
 from models.baseline import Baseline, BaselineRules, fit
 from models.fallback_chain import ChainRules, TierState
@@ -20,10 +22,10 @@ from models.feature_words import scale_of
 from models.host_tiers import Tier
 from models.store import write_bundle
 from models.store_slots import SlotEntry, SlotStore
-from tests.fakes.trend_bundle import level_names, trend_bundle
+from tests.fakes.trend_bundle import level_names, spectrum_names, trend_bundle
 
 RATE_HZ = 2_560.0
-NAMES = level_names(RATE_HZ)
+NAMES, FINE = level_names(RATE_HZ), spectrum_names(RATE_HZ)
 RULES = ChainRules(deadline_ns=2_000_000_000, backoff_ns=300_000_000)  # wide, for a loaded machine
 FAR_OFF_S = 60.0
 SECOND_NS = 1_000_000_000
@@ -43,7 +45,7 @@ class Bench:
             self.bundle_path,
             [Tier("numpy_reference")],
             RULES,
-            [("motor.x", NAMES, EXTRACTOR_VERSION)],
+            [("motor.x", NAMES, EXTRACTOR_VERSION), ("motor.x", FINE, LOG_SPECTRUM_VERSION)],
         )
         self.ahead_s = 0.0
         self.slot = ModelSlot(plan, self.store, lambda: time.monotonic() + self.ahead_s)
@@ -74,6 +76,10 @@ class Bench:
             Quality.GOOD,
             EXTRACTOR_VERSION,
         )
+        if self.seat.wants_log_spectra:
+            fine = np.full(len(FINE), -30.0, np.float32) + self.rows[i, 0]
+            spectrum = replace(window, names=FINE, values=fine, extractor_version=LOG_SPECTRUM_VERSION)
+            self.seat.ask_ahead([(self.baseline, window)], [spectrum])
         found = self.seat.score(self.baseline, window)
         if found is not None:
             self.seat.told(self.baseline, window, found.value)
@@ -194,6 +200,21 @@ def test_a_shadow_hears_every_window_and_decides_none(bench: Bench) -> None:
     assert done.title == "linear configured"
     bench.store.end_shadow("pumps")
     assert bench.look().shadow is None
+
+
+def test_log_spectra_are_wanted_while_a_network_reads_them_in_service_or_in_the_shadow(bench: Bench) -> None:
+    bench.until(settled)
+    assert not bench.seat.wants_log_spectra
+    beside = trend_bundle(RATE_HZ, "fine", log_spectrum=True)
+    bench.store.try_beside("pumps", beside)
+    bench.until(lambda one: one.shadow is not None and _answers(bench, one))
+    assert bench.seat.wants_log_spectra
+    bench.store.promote("pumps", bench.configured)
+    bench.until(lambda one: settled(one) and one.identity == beside.identity)
+    assert bench.judge_of(0) == "linear fine"
+    bench.store.use("pumps", "statistical")
+    bench.look()
+    assert not bench.seat.wants_log_spectra
 
 
 def _answers(bench: Bench, standing: SlotStanding) -> bool:

@@ -156,13 +156,17 @@ def test_captures_teach_where_people_asked_for_them_and_judge_where_an_alarm_did
         captured_rows(tmp_path / "empty", lambda text: None)
 
 
-def test_a_replay_may_be_scored_by_a_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("made_of", list(RowInput))
+def test_a_replay_may_be_scored_by_a_bundle(
+    made_of: RowInput, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "teach").mkdir()
     record(tmp_path / "teach" / "0.npz", 2048.0, 60.0, 1)
     for seed, name in ((2, "healthy.npz"), (3, "later.npz")):
         record(tmp_path / name, 2048.0, 60.0, seed, gain=2.0)  # a louder machine than the one that taught
     path = tmp_path / "bundle"
-    write_bundle(linear_bundle(folder_rows(tmp_path / "teach", lambda text: None)), path)
+    taught = folder_rows(tmp_path / "teach", lambda text: None, made_of)
+    write_bundle(linear_bundle(taught), path)
 
     def windows(*options: str) -> list[float]:
         files = ["--healthy", str(tmp_path / "healthy.npz"), str(tmp_path / "later.npz")]
@@ -174,7 +178,7 @@ def test_a_replay_may_be_scored_by_a_bundle(tmp_path: Path, capsys: pytest.Captu
     assert len(by_network) == len(by_baseline) > 20
     assert by_network != by_baseline
     assert np.median(by_network) < 1.0
-    write_bundle(temporal_bundle(folder_rows(tmp_path / "teach", lambda text: None)), tmp_path / "temporal")
+    write_bundle(temporal_bundle(taught), tmp_path / "temporal")
     by_sequence = windows("--bundle", str(tmp_path / "temporal"))
     assert by_sequence[:5] == by_baseline[:5]  # no score of its own until eight windows were seen
     assert by_sequence[20:] != by_baseline[20:]
