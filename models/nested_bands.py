@@ -6,16 +6,18 @@ Duty: power sums of fine levels over their level bands, and which band lies in w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from dsp.samples import Float64Array
 from models.errors import TensorError
 from models.feature_words import band_edges_hz
 
 
-def summed_db(levels_db: Float64Array, parents: Sequence[int], n_parents: int) -> Float64Array:
+def summed_db(
+    levels_db: Float64Array, parents: Sequence[int] | npt.NDArray[np.intp], n_parents: int
+) -> Float64Array:
     """`(n, n_parents)` levels of bands from those of their parts `(n, n_parts)`: power sums, dB.
 
     `parents[i]` is the place of part i's band. NaN for a band without parts, or with one that states nothing.
@@ -29,7 +31,6 @@ def summed_db(levels_db: Float64Array, parents: Sequence[int], n_parents: int) -
     return result
 
 
-@lru_cache(maxsize=256)
 def parents_of(names: tuple[str, ...], level_names: tuple[str, ...]) -> tuple[int, ...]:
     """The place among `level_names` of the band level in which each of the fine band levels `names` lies.
 

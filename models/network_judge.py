@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from dsp.log_spectrum import LOG_SPECTRUM_VERSION
 from dsp.samples import Float32Array, Float64Array
@@ -62,6 +63,7 @@ class NetworkJudge:
         temporal = manifest.network.form is NetworkForm.PREDICTION
         self.steps = manifest.input_shape[0] if temporal else 0  # rows of an item; 0: an item is a row
         self.reads_log_spectrum = manifest.extractor_version == LOG_SPECTRUM_VERSION
+        self._known: dict[tuple[str, ...], tuple[npt.NDArray[np.intp], Float64Array]] = {}
         self._levels = np.array([scale is FeatureScale.LEVEL for scale in self._spec.scales])
         self._ask = ask
 
@@ -105,11 +107,14 @@ class NetworkJudge:
 
     def _lacks(self, baseline: Baseline) -> Float64Array:
         """`(n_columns,)` dB that each fine band's level band lacks to what the network knows."""
-        fine = tuple(self._manifest.feature_names[i] for i in self._spec.columns)
-        parents = parents_of(fine, baseline.feature_names)
-        centre = np.asarray(self._spec.centre)[np.newaxis]
-        known = summed_db(centre, parents, len(baseline.feature_names))[0]
-        lacks: Float64Array = (known - baseline.centre)[list(parents)]
+        names = baseline.feature_names
+        if names not in self._known:  # the same for every window of such channels
+            fine = tuple(self._manifest.feature_names[i] for i in self._spec.columns)
+            parents = np.array(parents_of(fine, names), dtype=np.intp)
+            centre = np.asarray(self._spec.centre)[np.newaxis]
+            self._known[names] = parents, summed_db(centre, parents, len(names))[0][parents]
+        parents, known = self._known[names]
+        lacks: Float64Array = known - baseline.centre[parents]
         return lacks
 
     def answer(self, inputs: Float32Array) -> NetworkAnswer:
