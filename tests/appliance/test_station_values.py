@@ -22,7 +22,7 @@ from dsp.extractor import TrendExtractor
 from dsp.samples import Quality
 from models.detector import AnomalyScore
 from tests.appliance.house import House, hanging_disk, house, until
-from tests.appliance.journal.builders import SECOND_NS, vector
+from tests.appliance.journal.builders import QUICK, SECOND_NS, vector
 from tests.fakes.machine_items import LOW_RATE_HZ, tag
 
 CHANNEL = channel_path("motor-1", "motor-1.x")
@@ -164,7 +164,7 @@ async def test_whether_an_alarm_is_shelved_is_shown_until_its_time_is_over(tmp_p
 
 
 async def test_an_alarm_that_a_broken_disk_did_not_take_is_shown_at_once_and_marked(tmp_path: Path) -> None:
-    async with house(tmp_path) as inside:
+    async with house(tmp_path, timing=QUICK) as inside:
         inside.start()
         values = values_of(inside)
         with hanging_disk(inside.journal):
