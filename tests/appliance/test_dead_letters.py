@@ -29,7 +29,7 @@ from appliance.supervisor import Supervisor
 from appliance.wiring import Appliance
 from appliance.wiring_central import outbox_path
 from appliance.wiring_web import Address
-from tests.appliance.journal.builders import QUICK, SECOND_NS, SMALL, START_NS
+from tests.appliance.journal.builders import PATIENT, SECOND_NS, SMALL, START_NS
 from tests.appliance.sinks.influx_server import local_influx
 from tests.appliance.sinks.receiver import Plant, answers, receiver, sending
 from tests.appliance.sinks.way import (
@@ -60,7 +60,7 @@ async def test_what_was_refused_appears_and_vanishes_once_it_is_taken(
     try:
         await asyncio.to_thread(spoil_score_type, influxd, clock.wall(10 * SECOND_NS).time_ns)
         async with contextlib.AsyncExitStack() as stack:
-            journal = await Journal.open(tmp_path / "journal", SMALL, clock, QUICK)
+            journal = await Journal.open(tmp_path / "journal", SMALL, clock, PATIENT)
             stack.push_async_callback(journal.close)
             cmms = await stack.enter_async_context(receiver())
             plant = Plant(journal, clock)

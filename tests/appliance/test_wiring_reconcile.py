@@ -54,11 +54,10 @@ async def test_after_a_start_both_sides_are_compared_repaired_and_told(
         assert (report.cause, report.figures["slots_repaired"]) == ("start", 1 + 3)
         await until(lambda: central.courier.report().waiting == 0)
         rows: list[dict[str, object]] = []
-        for _ in range(500):
-            rows = await asyncio.to_thread(influxd.ask, "SELECT * FROM reconciliation")
-            if rows:
-                break
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):
+            while not rows:
+                await asyncio.sleep(0.01)
+                rows = await asyncio.to_thread(influxd.ask, "SELECT * FROM reconciliation")
         assert rows[0]["report_id"] == report.report_id
         assert rows[0]["records_resent"] == wanted["features"] + wanted["counter"]
         assert rows[0]["agrees"] is True
