@@ -7,6 +7,7 @@ import itertools
 import math
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -28,6 +29,8 @@ from dsp.samples import Channel, Gap, GapCause, Measurand, Quality, SampleBlock,
 
 SPEED = Channel("m.speed", "m", Measurand.SHAFT_SPEED, "Hz", 0.0, math.inf)
 LOAD = Channel("m.load", "m", Measurand.LOAD, "1", 0.0, math.inf)
+
+PATIENCE_S = 60.0
 
 
 def free_port() -> int:
@@ -66,7 +69,13 @@ async def plant() -> AsyncIterator[Plant]:
     await plant.stop()
 
 
-def source_of(url: str, speed_node: str = "ns=2;s=Speed", silence_s: float = 2.0) -> OpcUaSource:
+@pytest.fixture(autouse=True)
+def _patient_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test here is about a server that is slow to answer."""
+    monkeypatch.setattr("appliance.sources.opcua_client.CONNECT_TIMEOUT_S", PATIENCE_S)
+
+
+def source_of(url: str, speed_node: str = "ns=2;s=Speed", silence_s: float = PATIENCE_S) -> OpcUaSource:
     tags = (OpcUaTag(speed_node, SPEED, 1 / 60), OpcUaTag("ns=2;s=Load", LOAD, 0.01))
     return OpcUaSource("plc", url, tags, publish_interval_ms=50, silence_s=silence_s, repeat_s=0.5)
 
@@ -90,7 +99,7 @@ class Reader:
             if isinstance(item, SampleBlock) and item.channel_id == channel.channel_id
         ]
 
-    async def until(self, condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
         async with asyncio.timeout(timeout_s):
             while not condition():
                 if self.task.done():
@@ -252,7 +261,7 @@ async def test_silent_server_is_noticed_and_taken_up_again(plant: Plant) -> None
         await reader.until(lambda: bool(reader.values(SPEED)))
         hole.set()
         with pytest.raises(SourceLost) as caught:
-            await asyncio.wait_for(reader.task, 10)
+            await asyncio.wait_for(reader.task, PATIENCE_S)
         assert caught.value.state is LinkState.LOST
         assert source.report().state is LinkState.LOST
         hole.clear()
@@ -264,6 +273,16 @@ async def test_silent_server_is_noticed_and_taken_up_again(plant: Plant) -> None
         await again.stop()
 
 
+async def test_a_box_that_stood_still_blames_no_server_for_silence(plant: Plant) -> None:
+    reader = Reader(source_of(plant.url, silence_s=0.6))
+    await reader.until(lambda: bool(reader.values(SPEED)))
+    time.sleep(1.5)  # what the server said meanwhile waits in the socket
+    before = (reader.source.report().counts or {})["repeated"]
+    await reader.until(lambda: (reader.source.report().counts or {})["repeated"] >= before + 4)
+    assert not [item for item in reader.items if isinstance(item, Gap)]
+    await reader.stop()
+
+
 async def test_server_that_stops_and_returns() -> None:
     port = free_port()
     first = Plant(port)
@@ -273,7 +292,7 @@ async def test_server_that_stops_and_returns() -> None:
     await reader.until(lambda: bool(reader.values(SPEED)))
     await first.stop()
     with pytest.raises(SourceLost):
-        await asyncio.wait_for(reader.task, 10)
+        await asyncio.wait_for(reader.task, PATIENCE_S)
     with pytest.raises(SourceLost) as caught:
         async for _ in source.blocks():
             pass
@@ -333,14 +352,16 @@ async def test_killed_server_process_is_noticed_and_taken_up_again() -> None:
         command = (sys.executable, "-m", "appliance.demo_plant", "--port", str(port), "--seed", "3")
         process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         assert process.stdout is not None
-        assert b"ready" in await asyncio.wait_for(process.stdout.readline(), 30)
+        assert b"ready" in await asyncio.wait_for(process.stdout.readline(), PATIENCE_S)
         return process
 
     tags = (
         OpcUaTag("ns=2;s=Motor1.Speed", SPEED, 1 / 60),
         OpcUaTag("ns=2;s=Motor1.Load", LOAD, 0.01),
     )
-    source = OpcUaSource("plc", f"opc.tcp://127.0.0.1:{port}/", tags, publish_interval_ms=100, silence_s=2.0)
+    source = OpcUaSource(
+        "plc", f"opc.tcp://127.0.0.1:{port}/", tags, publish_interval_ms=100, silence_s=PATIENCE_S
+    )
     process = await plant_process()
     try:
         reader = Reader(source)
@@ -350,7 +371,7 @@ async def test_killed_server_process_is_noticed_and_taken_up_again() -> None:
         process.kill()
         await process.wait()
         with pytest.raises(SourceLost):
-            await asyncio.wait_for(reader.task, 10)
+            await asyncio.wait_for(reader.task, PATIENCE_S)
         assert source.report().state is LinkState.LOST
         process = await plant_process()
         again = Reader(source)
@@ -359,7 +380,7 @@ async def test_killed_server_process_is_noticed_and_taken_up_again() -> None:
         await again.stop()
     finally:
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 10) == 0
+        assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 0
 
 
 @pytest.mark.parametrize("steps", range(5))
@@ -384,5 +405,5 @@ async def test_a_source_ends_although_a_value_arrives_while_it_is_cancelled(plan
     for _ in range(steps):
         await asyncio.sleep(0)
     reader.task.cancel()
-    done, _ = await asyncio.wait([reader.task], timeout=10)
+    done, _ = await asyncio.wait([reader.task], timeout=PATIENCE_S)
     assert done
