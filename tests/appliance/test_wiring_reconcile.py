@@ -43,7 +43,8 @@ async def test_after_a_start_both_sides_are_compared_repaired_and_told(
         await asyncio.to_thread(influxd.ask, "DROP SERIES FROM counter")
         clock.set(7200 * SECOND_NS)
         comparing = asyncio.create_task(reconciler.run())
-        await until(lambda: reconciler.status.rounds == 1)
+        await until(lambda: reconciler.status.report is not None)
+        assert reconciler.status.rounds == 1
         there = await at_centre(influxd)
         assert {name: there[name] for name in ("features", "counter", "alarm")} == {
             name: wanted[name] for name in ("features", "counter", "alarm")
