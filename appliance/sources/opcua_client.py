@@ -175,7 +175,13 @@ class OpcUaSource:
     async def blocks(self) -> AsyncIterator[SourceItem]:
         """Blocks of one connection. Raises SourceLost when the server cannot be reached or falls silent."""
         self._set(LinkState.CONNECTING)
-        client = NoPlainPasswordClient(self._url, timeout=CONNECT_TIMEOUT_S, auto_reconnect=False)
+        # The library probes the server, too: by its default a second's stillness of this box would end the link.
+        client = NoPlainPasswordClient(
+            self._url,
+            timeout=CONNECT_TIMEOUT_S,
+            watchdog_intervall=CONNECT_TIMEOUT_S,
+            auto_reconnect=False,
+        )
         client.name = "Stethos"
         client.application_uri = "urn:stethos:appliance"
         client.set_user(self._user)

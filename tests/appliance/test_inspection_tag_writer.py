@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance import inspection_tag_writer
+from appliance import inspection_tag_session, inspection_tag_writer
 from appliance.clock import ReplayClock
 from appliance.counters import Counter
 from appliance.errors import Retryable
@@ -208,6 +208,16 @@ async def test_an_end_while_the_link_is_being_closed_is_an_end() -> None:
             closing.cancel()
             await asyncio.wait([closing], timeout=PATIENCE_S)
             assert closing.cancelled()
+
+
+async def test_the_library_waits_for_an_answer_as_long_as_we_do() -> None:
+    """It probes the server by itself, and would end the link of a box that stood still for a second."""
+    async with verdict_plc() as plc:
+        session = TagSession(PlcAddress("plc", plc.url), NODES)
+        await session.open()
+        assert session._client is not None
+        assert session._client._watchdog_intervall == inspection_tag_session.ANSWER_TIMEOUT_S
+        await session.close()
 
 
 async def test_tags_that_we_may_not_write_are_named(tmp_path: Path) -> None:
