@@ -175,7 +175,7 @@ class OpcUaSource:
     async def blocks(self) -> AsyncIterator[SourceItem]:
         """Blocks of one connection. Raises SourceLost when the server cannot be reached or falls silent."""
         self._set(LinkState.CONNECTING)
-        # The library probes the server, too: by its default a second's stillness of this box would end the link.
+        # The library probes the server, too: by its default a box that stands still for 1 s loses the link.
         client = NoPlainPasswordClient(
             self._url,
             timeout=CONNECT_TIMEOUT_S,
