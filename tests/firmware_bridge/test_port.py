@@ -185,6 +185,21 @@ async def test_hang_up_comes_after_the_last_bytes(pty: Pty, port: Port) -> None:
         await until_writing_fails(port)
 
 
+async def test_who_writes_before_reading_the_end_still_hears_why_it_ended(pty: Pty, port: Port) -> None:
+    """As a loop that stood still does: it finds both, the last bytes and the end."""
+    pty.write(b"last words")
+    wait_blocked(lambda: said(port) == port_reader.HEADER.size + 10)
+    pty.hang_up()
+    await until(lambda: port._link._ended, "the reader does not end")
+    await port.write(b"x")
+    received = b""
+    with pytest.raises(PortGoneError):
+        async for chunk in port.chunks():
+            received += chunk.data
+    assert received == b"last words"
+    assert port.counts.bytes_written == 0
+
+
 async def until_writing_fails(port: Port) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while True:
