@@ -37,9 +37,10 @@ lint: setup
 	@tools/npm.sh run --silent check
 
 # The end-to-end tests start whole appliances and want the two cores for themselves: they run last and alone.
-# What tests fetch where it is not there yet (influxd, node-opcua) is fetched before: no test's time goes into a download.
+# What tests fetch where it is not there yet (influxd, node-opcua, an S3 server) is fetched before, at no test's expense.
 test: setup-test lint
 	@tools/influxd.sh >/dev/null || true
+	@tools/s3_server.sh >/dev/null || true
 	@tools/scada.sh --install >/dev/null || true
 	@tools/npm.sh run --silent test
 	@.venv/bin/pytest -q -n 2 -m "not end_to_end and not package"
