@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import math
+import random
 import socket
 import sys
 import time
@@ -26,9 +28,12 @@ PATIENCE_S = 60.0
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below those that the kernel gives to clients: none of them takes it before a server does."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Plant:
@@ -192,10 +197,12 @@ async def test_node_that_the_server_does_not_have_is_named(plant: Plant) -> None
 
 
 async def test_nobody_at_the_address() -> None:
-    source = source_of(f"opc.tcp://127.0.0.1:{free_port()}/")
-    with pytest.raises(SourceLost) as caught:
-        async for _ in source.blocks():
-            pass
+    with socket.socket() as place:  # its own, and it does not listen
+        place.bind(("127.0.0.1", 0))
+        source = source_of(f"opc.tcp://127.0.0.1:{place.getsockname()[1]}/")
+        with pytest.raises(SourceLost) as caught:
+            async for _ in source.blocks():
+                pass
     assert caught.value.state is LinkState.NOT_FOUND
     assert "nothing answers" in source.report().reason
     assert source.report().remedy
