@@ -60,7 +60,9 @@ class TagSession:
     async def open(self) -> None:
         """Connect, and learn the tags' types."""
         where = self._address
-        client = NoPlainPasswordClient(where.url, timeout=ANSWER_TIMEOUT_S, auto_reconnect=False)
+        client = NoPlainPasswordClient(
+            where.url, timeout=ANSWER_TIMEOUT_S, watchdog_intervall=ANSWER_TIMEOUT_S, auto_reconnect=False
+        )
         client.name = "Stethos verdicts"
         client.application_uri = "urn:stethos:appliance"
         client.set_user(where.user)

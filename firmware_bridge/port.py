@@ -105,9 +105,12 @@ class Port:
                 return chunk
 
     async def write(self, data: bytes) -> None:
-        """Send bytes to the device; waits while the port takes no more. Raises `PortError` if it is gone."""
-        await self._link.write(data)
-        self.counts.bytes_written += len(data)
+        """Send bytes to the device; waits while the port takes no more. Raises `PortError` if it is gone.
+
+        While not all is read that came before its end, nothing is sent or raised: who reads on hears why.
+        """
+        if await self._link.write(data):
+            self.counts.bytes_written += len(data)
 
     def _chunk_of(self, kind: int, payload: bytes, at_ns: int) -> Chunk | None:
         if kind == port_reader.FAILED:
@@ -258,11 +261,15 @@ class _ReaderLink(asyncio.Protocol):
             self._transport.resume_reading()
         return record
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes) -> bool:
+        """Whether anybody took them; `PortReaderError` where nothing is left to read either."""
         await self._writable.wait()
+        if self._ended and self._records:
+            return False
         if self._ended or self._transport is None:
             raise PortReaderError(self._path, "the reader process ended")
         self._transport.write(data)
+        return True
 
     def close(self) -> None:
         if self._transport is not None:

@@ -34,6 +34,7 @@ class Truth:
     lost: list[int] = field(default_factory=list)
     corrupted: list[int] = field(default_factory=list)
     overrun: list[int] = field(default_factory=list)
+    stalled: list[int] = field(default_factory=list)
     lives: int = 1  # starts of the simulated firmware
 
 
@@ -59,7 +60,8 @@ class TruthLog:
 def read_truth(path: Path) -> Truth:
     """Sum up a truth file; a last line that a kill cut short is left out.
 
-    `lost`, `corrupted`, `overrun` are sequence numbers of the newest life of the device; totals are of all.
+    `lost`, `corrupted`, `overrun`, `stalled` are sequence numbers of the newest life of the device; totals
+    are of all.
     """
     truth = Truth(Totals(), None)
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -68,12 +70,14 @@ def read_truth(path: Path) -> Truth:
         except json.JSONDecodeError:
             continue
         if "restarted" in entry:
-            truth.lost, truth.corrupted, truth.overrun = [], [], []
+            truth.lost, truth.corrupted, truth.overrun, truth.stalled = [], [], [], []
             truth.lives += 1
         for kind in ("lost", "corrupted", "overrun"):
             if kind in entry:
                 getattr(truth, kind).append(entry[kind])
                 setattr(truth.totals, kind, getattr(truth.totals, kind) + 1)
+        if "stalled" in entry:
+            truth.stalled += range(entry["stalled"], entry["stalled"] + entry["frames"])
         if "totals" in entry:
             truth.last_totals = Totals(**entry["totals"])
             truth.totals.sent = truth.last_totals.sent

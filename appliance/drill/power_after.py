@@ -38,7 +38,7 @@ WEBHOOK, CURSOR, DELIVERY = "webhook", "cursor", "delivery"
 BUDGETS, QUICK = Budgets(reserve_transitions=0), Timing(group_s=0.01)
 MOST_RECORDS = 1_000_000
 ORDERS = 2  # in which a class is delivered: live, and the backlog
-GAP_WAIT_S = 10.0
+GAP_WAIT_S = 60.0
 
 
 @dataclass(slots=True)

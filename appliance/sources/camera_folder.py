@@ -107,8 +107,8 @@ class FolderCamera:
             while True:
                 for found in await asyncio.to_thread(self._look):
                     (self._backlog if found.whole_ns is None else self._found).append(found)
-                again_ns = time.monotonic_ns() + max(LOOK_S * 1e9, round(BACKLOG_LOOKS * self._read_cost_ns))
-                while self._found or (self._backlog and time.monotonic_ns() < again_ns):
+                again_ns = self._monotonic_ns() + max(LOOK_S * 1e9, round(BACKLOG_LOOKS * self._read_cost_ns))
+                while self._found or (self._backlog and self._monotonic_ns() < again_ns):
                     waiting = self._found or self._backlog
                     found = waiting[0]
                     item = (
@@ -135,9 +135,9 @@ class FolderCamera:
             restless = time.time_ns() - changed_ns < RESTLESS_NS or now_ns - read_ns > rest_ns
             if changed_ns == told_ns and not self._growing and not restless:
                 return []
-            began_ns = time.monotonic_ns()
+            began_ns = self._monotonic_ns()
             found = {entry.name: info for entry in os.scandir(self._folder) if (info := _regular(entry))}
-            self._read_cost_ns = time.monotonic_ns() - began_ns
+            self._read_cost_ns = self._monotonic_ns() - began_ns
         except OSError as error:
             raise self._lost(
                 LinkState.NOT_FOUND,
@@ -197,6 +197,11 @@ class FolderCamera:
             else:
                 content = (self._folder / name).read_bytes()
                 trouble, checksum = file_trouble(content), zlib.crc32(content)
+                after = (self._folder / name).stat()
+                if (after.st_size, after.st_mtime_ns) != (info.st_size, info.st_mtime_ns):
+                    # Written meanwhile: known by what it was before, it would be another part next time.
+                    self._growing[name] = _Seen(after.st_size, after.st_mtime_ns, now_ns, now_ns)
+                    return None, None
         except FileNotFoundError:
             return None, None  # it has left again
         except OSError as error:

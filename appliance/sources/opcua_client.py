@@ -175,7 +175,13 @@ class OpcUaSource:
     async def blocks(self) -> AsyncIterator[SourceItem]:
         """Blocks of one connection. Raises SourceLost when the server cannot be reached or falls silent."""
         self._set(LinkState.CONNECTING)
-        client = NoPlainPasswordClient(self._url, timeout=CONNECT_TIMEOUT_S, auto_reconnect=False)
+        # The library probes the server, too: by its default a box that stands still for 1 s loses the link.
+        client = NoPlainPasswordClient(
+            self._url,
+            timeout=CONNECT_TIMEOUT_S,
+            watchdog_intervall=CONNECT_TIMEOUT_S,
+            auto_reconnect=False,
+        )
         client.name = "Stethos"
         client.application_uri = "urn:stethos:appliance"
         client.set_user(self._user)
@@ -236,6 +242,7 @@ class OpcUaSource:
         quiet = (
             0  # looks in a row that found nothing: two, since after a stall the first finds its time-out over
         )
+        silent_s, heard_s = 0.0, opened_s  # for how long was listened since anything was heard, and that time
         while True:
             event, fresh = None, False
             with contextlib.suppress(TimeoutError):  # its own time-out may lose a cancellation
@@ -260,8 +267,11 @@ class OpcUaSource:
             # find may still stand in the socket.
             in_time = now_s - begin_s < 2.0 * look_s
             quiet = quiet + 1 if event is None and in_time else 0
-            heard_s = subscription.last_publish_at or opened_s
-            if now_s - heard_s > self._silence_s:
+            # Of a look that took longer, the box itself stood still: that is no silence of the server.
+            silent_s += min(now_s - begin_s, 2.0 * look_s)
+            if (newest_s := subscription.last_publish_at or opened_s) != heard_s:
+                silent_s, heard_s = 0.0, newest_s
+            if silent_s > self._silence_s:
                 raise SourceLost(
                     self.source_id,
                     *self._set(

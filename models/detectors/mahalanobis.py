@@ -30,6 +30,8 @@ from models.detectors.columns import (
 )
 from models.errors import ModelStateError
 
+_ROUNDING = 1e-50  # spreads: less is the rounding of equal rows, whose squares and quotients have no numbers
+
 
 @dataclass(frozen=True, slots=True)
 class MahalanobisDetector:
@@ -87,6 +89,7 @@ def rests(columns: Columns, rows: npt.ArrayLike, groups: npt.ArrayLike | None) -
     rest = columns.filled(values)
     for group in range(int(labels.max()) + 1):
         rest[labels == group] -= rest[labels == group].mean(axis=0)
+    rest[np.abs(rest) < _ROUNDING] = 0.0
     return rest
 
 

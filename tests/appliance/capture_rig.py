@@ -22,7 +22,7 @@ from appliance.journal.journal import Journal
 from appliance.journal.retention import Budgets
 from appliance.system_watch import SystemWatch
 from dsp.samples import Channel, Measurand, Quality, SampleBlock, TimeQuality
-from tests.appliance.journal.builders import QUICK, SECOND_NS, SMALL, START_NS
+from tests.appliance.journal.builders import PATIENT, SECOND_NS, SMALL, START_NS
 
 RATE_HZ = 1_000.0
 BLOCK_S = 0.1
@@ -94,7 +94,7 @@ class CaptureRig:
     async def stored(self) -> list[Capture]:
         """All that the journal knows, once what waits is on the disk."""
         worker = asyncio.create_task(self.desk.run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.desk.waiting:
                 await asyncio.sleep(0.005)
         worker.cancel()
@@ -117,7 +117,7 @@ async def capture_rig(
 ) -> AsyncIterator[CaptureRig]:
     """The rig over a journal in this folder, closed whatever happens."""
     own = clock or ReplayClock(START_NS)
-    journal = await Journal.open(folder / "journal", budgets, own, QUICK)
+    journal = await Journal.open(folder / "journal", budgets, own, PATIENT)
     try:
         yield CaptureRig(journal, own, timing)
     finally:

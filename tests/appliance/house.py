@@ -21,6 +21,7 @@ from appliance.config_telemetry import TelemetrySettings
 from appliance.counters import Counters
 from appliance.journal.journal import Journal
 from appliance.journal.record import StoredGap
+from appliance.journal.retention import Timing
 from appliance.journal.store import FILE_NAME
 from appliance.limit_desk import LimitDesk
 from appliance.machine_status import MachineStatus
@@ -31,7 +32,7 @@ from appliance.system_watch import SystemWatch
 from appliance.telemetry.stage_meter import Meters
 from appliance.wiring_telemetry import Telemetry
 from dsp.samples import Channel, SampleBlock, SourceItem
-from tests.appliance.journal.builders import ALL_TIME, QUICK, SMALL, START_NS
+from tests.appliance.journal.builders import ALL_TIME, PATIENT, SMALL, START_NS
 from tests.fakes.machine_items import LOW_RATE_HZ, MOTOR, channels, motor_items
 
 AXES = "x"
@@ -150,11 +151,14 @@ class House:
 
 @contextlib.asynccontextmanager
 async def house(
-    folder: Path, clock: ReplayClock | None = None, judged_by: AnalysisSettings = PROFILES["demo"]
+    folder: Path,
+    clock: ReplayClock | None = None,
+    judged_by: AnalysisSettings = PROFILES["demo"],
+    timing: Timing = PATIENT,  # `QUICK` for what is about a disk that hangs
 ) -> AsyncIterator[House]:
     """An appliance in `folder`, ended whatever happens."""
     set_clock = clock or ReplayClock(START_NS)
-    journal = await Journal.open(folder / "journal", SMALL, set_clock, QUICK)
+    journal = await Journal.open(folder / "journal", SMALL, set_clock, timing)
     one = House(journal, set_clock, judged_by)
     try:
         yield one
@@ -162,7 +166,7 @@ async def house(
         await one.kill()
 
 
-async def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
+async def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
     async with asyncio.timeout(limit_s):
         while not condition():
             await asyncio.sleep(0.005)
@@ -170,7 +174,7 @@ async def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
 
 async def stored_gaps(journal: Journal, channel_id: str, n: int) -> list[StoredGap]:
     """The channel's gaps, once the disk has at least `n`; more are given, too."""
-    async with asyncio.timeout(30.0):
+    async with asyncio.timeout(60.0):
         while len(gaps := await journal.gaps(channel_id, *ALL_TIME)) < n:
             await asyncio.sleep(0.01)
     return gaps
@@ -179,7 +183,7 @@ async def stored_gaps(journal: Journal, channel_id: str, n: int) -> list[StoredG
 @contextlib.contextmanager
 def hanging_disk(journal: Journal) -> Iterator[None]:
     """The journal's write lock in other hands: its writer waits, as on a disk that hangs."""
-    other = sqlite3.connect(journal.folder / FILE_NAME, isolation_level=None)
+    other = sqlite3.connect(journal.folder / FILE_NAME, timeout=60.0, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -125,7 +125,7 @@ class InspectionRig:
 @contextlib.asynccontextmanager
 async def inspection_rig(
     folder: Path,
-    settings: LineSettings = LineSettings(budget_s=10.0),  # noqa: B008 - frozen
+    settings: LineSettings = LineSettings(budget_s=60.0),  # noqa: B008 - frozen
     make: Callable[[], CameraKnowledge] = lambda: CameraKnowledge(LEARN),
     budget_bytes: int = 1_000_000,
 ) -> AsyncIterator[InspectionRig]:

@@ -16,7 +16,7 @@ from appliance.journal.record import RecordKind
 from appliance.station_views import alarm_view
 from appliance.system_watch import SystemWatch
 from tests.appliance.house import until
-from tests.appliance.journal.builders import QUICK, SECOND_NS, SMALL, START_NS
+from tests.appliance.journal.builders import PATIENT, SECOND_NS, SMALL, START_NS
 from tests.fakes.set_clock import HOUR_NS, StandingClock
 
 CONDITION = Condition("pump-1.a", "pump-1", "pump-1.x", "machine condition", Severity.WATCH, "outer race")
@@ -26,7 +26,7 @@ async def test_an_alarm_of_a_wrong_clock_is_shown_where_it_really_was(tmp_path: 
     """Raised and acknowledged an hour ahead; shown right once the clock is, also after a restart."""
     host = StandingClock(START_NS + HOUR_NS)
     host.disciplined = False
-    journal = await Journal.open(tmp_path / "journal", SMALL, host.clock, QUICK)
+    journal = await Journal.open(tmp_path / "journal", SMALL, host.clock, PATIENT)
     desk = AlarmDesk(journal, host.clock)
     register, lock = AlarmRegister([]), asyncio.Lock()
     desk.add_owner("pump-1", register, lock)
@@ -51,7 +51,7 @@ async def test_an_alarm_of_a_wrong_clock_is_shown_where_it_really_was(tmp_path: 
     newest = desk.get("pump-1.a")
     assert newest is not None and newest.activation == stored.activation, "its name at the centre stays"
     await end(watch, journal)
-    journal = await Journal.open(tmp_path / "journal", SMALL, host.clock, QUICK)
+    journal = await Journal.open(tmp_path / "journal", SMALL, host.clock, PATIENT)
     desk = AlarmDesk(journal, host.clock)
     desk.add_owner("pump-1", AlarmRegister(desk.restore()), lock)
     watch = asyncio.create_task(SystemWatch(desk, journal, host.clock).run())
@@ -62,7 +62,7 @@ async def test_an_alarm_of_a_wrong_clock_is_shown_where_it_really_was(tmp_path: 
 async def test_a_clock_that_is_set_is_on_record(tmp_path: Path) -> None:
     """By an hour forward, then by two back: each once."""
     host = StandingClock(START_NS)
-    journal = await Journal.open(tmp_path / "journal", SMALL, host.clock, QUICK)
+    journal = await Journal.open(tmp_path / "journal", SMALL, host.clock, PATIENT)
     watched = SystemWatch(AlarmDesk(journal, host.clock), journal, host.clock)
     watch = asyncio.create_task(watched.run())
     for step_ns in (HOUR_NS, -2 * HOUR_NS):

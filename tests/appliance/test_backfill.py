@@ -19,13 +19,13 @@ from appliance.backfill import Backfill
 from appliance.clock import Clock, Discipline, SystemClock
 from appliance.journal.journal import Journal
 from appliance.journal.record import GapState, RecordKind, StoredGap
-from appliance.sources import opcua_history
+from appliance.sources import opcua_client, opcua_history
 from appliance.sources.opcua_client import OpcUaSource
 from appliance.sources.opcua_values import OpcUaTag
 from appliance.sources.source import LinkState, PastSample, SourceLost
 from appliance.telemetry_averager import TelemetryAverager
 from dsp.samples import Channel, Gap, GapCause, Measurand, Quality
-from tests.appliance.journal.builders import QUICK, SMALL
+from tests.appliance.journal.builders import PATIENT, SMALL
 from tests.appliance.sources.test_opcua_client import free_port
 
 CHANNEL = "pump.flow"
@@ -42,7 +42,7 @@ class Cable:
     """Between a client and the server; `cut` it, and nobody is there."""
 
     server_port: int
-    port: int = field(default_factory=free_port)
+    port: int = 0
     whole: bool = True
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
@@ -65,7 +65,8 @@ class Cable:
 
     @contextlib.asynccontextmanager
     async def laid(self) -> AsyncIterator[Cable]:
-        server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
+        server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
         finally:
@@ -120,7 +121,7 @@ class Box:
         self.journal = journal
         channel = Channel(CHANNEL, "pump", Measurand.PROCESS_VALUE, "m3/h", 0.0, math.inf)
         tags = (OpcUaTag(NODE, channel, 1.0),)
-        self.source = OpcUaSource("plc", url, tags, publish_interval_ms=20, silence_s=1.0, repeat_s=30.0)
+        self.source = OpcUaSource("plc", url, tags, publish_interval_ms=20, silence_s=60.0, repeat_s=30.0)
         self.backfill = Backfill([self.source], journal, clock, period_s=0.0)
         self._averager = TelemetryAverager(0.0)
         self.task = asyncio.create_task(self._follow())
@@ -157,7 +158,7 @@ async def eventually(ask, holds) -> None:  # type: ignore[no-untyped-def]
 @contextlib.asynccontextmanager
 async def box(folder: Path, cable: Cable) -> AsyncIterator[Box]:
     clock = SystemClock(discipline=disciplined)
-    journal = await Journal.open(folder, SMALL, clock, QUICK)
+    journal = await Journal.open(folder, SMALL, clock, PATIENT)
     one = Box(journal, clock, f"opc.tcp://127.0.0.1:{cable.port}/")
     try:
         yield one
@@ -172,6 +173,7 @@ async def box(folder: Path, cable: Cable) -> AsyncIterator[Box]:
 def _settled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backfill, "SETTLED_NS", 0)
     monkeypatch.setattr(opcua_history, "PAGE", 7)  # several pages
+    monkeypatch.setattr(opcua_client, "CONNECT_TIMEOUT_S", 60.0)  # a machine that stands still cuts no cable
 
 
 async def outage(plant: Historian, cable: Cable, one: Box, missed: int) -> StoredGap:

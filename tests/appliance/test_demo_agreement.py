@@ -16,7 +16,17 @@ from appliance.journal.journal import Journal
 from appliance.journal.record import RecordKind
 from tests.appliance.journal.builders import START_NS
 from tests.appliance.sinks.conftest import influxd
-from tests.appliance.sinks.way import CHANNEL, Way, everything, flushed, journal_in, stored, telemetry, way
+from tests.appliance.sinks.way import (
+    CHANNEL,
+    Way,
+    everything,
+    flushed,
+    journal_in,
+    stored,
+    telemetry,
+    until,
+    way,
+)
 
 __all__ = ["influxd"]
 
@@ -111,7 +121,7 @@ async def test_a_doubled_point_a_changed_value_and_a_changed_word_are_named(
 
 
 async def test_pull_and_return_as_the_demo_does_it(
-    journal: Journal, tmp_path: Path, influxd: LocalInflux
+    journal: Journal, tmp_path: Path, influxd: LocalInflux, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The centre is stopped while records come; afterwards nothing is missing, and the words say so."""
     told: list[tuple[str, str]] = []
@@ -125,14 +135,19 @@ async def test_pull_and_return_as_the_demo_does_it(
             words.hear({"state": state, "waiting": report.waiting, "confirmed": confirmed})
             await asyncio.sleep(0.02)
 
+    stop = influxd.stop
+
+    async def stopped() -> None:
+        await stop()
+        telemetry(journal, 40, 30)
+        await until(lambda: "not reachable" in words.state and words.waiting > 0)
+
+    monkeypatch.setattr(influxd, "stop", stopped)
     async with way(journal, tmp_path, influxd) as running:
         await running.drained()
         speaking = asyncio.create_task(speak(running))
         outage = Outage(influxd, journal.folder, words, lambda line, said: told.append((line["type"], said)))
-        pulled = asyncio.create_task(outage.run(2.0))
-        await asyncio.sleep(0.5)
-        telemetry(journal, 40, 30)
-        agreement = await pulled
+        agreement = await outage.run(1.0)
         speaking.cancel()
     assert agreement is not None
     assert agreement.differences == ()

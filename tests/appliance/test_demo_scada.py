@@ -64,7 +64,7 @@ async def test_a_client_that_does_not_run_is_one_sentence(tmp_path: Path) -> Non
         await Scada(access, program, tmp_path / "client", tmp_path / "log").start()
 
 
-async def until(condition: Any, limit_s: float = 40.0) -> None:
+async def until(condition: Any, limit_s: float = 60.0) -> None:
     async with asyncio.timeout(limit_s):
         while not condition():
             await asyncio.sleep(0.02)

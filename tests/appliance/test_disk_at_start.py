@@ -69,7 +69,7 @@ async def test_a_start_that_knows_nothing_ends_once_the_file_can_be_read(tmp_pat
             file.rmdir()
             away.rename(file)
             with pytest.raises(Fatal, match="starts anew"):
-                async with asyncio.timeout(30.0):
+                async with asyncio.timeout(60.0):
                     await asyncio.shield(task)
         async with running(path) as (appliance, task):
             assert not appliance.journal.began_blind
@@ -105,7 +105,7 @@ async def test_on_a_read_only_disk_alarms_are_known_shown_and_sent(
                 assert not journal.durable and not journal.began_blind
                 assert "Read-only file system" in journal.not_durable_because
                 shown = {s.transition.alarm.rule: s for s in appliance.desk.standing()}
-                assert standing < {s.transition.alarm.alarm_id for s in appliance.desk.standing()}
+                assert standing <= {s.transition.alarm.alarm_id for s in appliance.desk.standing()}
                 assert shown[NOT_DURABLE].sequence == 0  # held in memory
                 assert {link.kind for link in station.appliance().links} >= {"webhook", "opcua server"}
                 assert appliance.central is not None
@@ -113,7 +113,7 @@ async def test_on_a_read_only_disk_alarms_are_known_shown_and_sent(
                 appliance._auth.reset_password(user, "changed-meanwhile-4711")
                 remount(disk, "rw")
                 with pytest.raises(Fatal, match="starts anew"):
-                    async with asyncio.timeout(30.0):
+                    async with asyncio.timeout(60.0):
                         await asyncio.shield(task)
             async with running(path) as (appliance, task):
                 assert appliance.journal.durable

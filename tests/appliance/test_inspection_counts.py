@@ -21,13 +21,13 @@ from tests.fakes.drawn_parts import DrawnParts
 
 async def test_a_backlog_pushes_none_of_its_own_out(tmp_path: Path) -> None:
     parts = DrawnParts(18)
-    async with inspection_rig(tmp_path, LineSettings(10.0, queue_frames=2)) as rig:
+    async with inspection_rig(tmp_path, LineSettings(60.0, queue_frames=2)) as rig:
         await rig.teach(parts)
         for number in range(12):
             taken_ns = rig.house.clock.monotonic_ns()
             rig.camera.items.put_nowait(Frame(taken_ns, f"{number}.png", parts.good(), patient=True))
         tasks = [asyncio.create_task(one()) for one in (rig.line.run, rig.line.feed)]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(rig.listener.verdicts) < LEARN + 12:
                 await asyncio.sleep(0.01)
         for task in tasks:
@@ -63,7 +63,7 @@ async def test_no_part_of_a_flood_is_left_uncounted(tmp_path: Path, monkeypatch:
     """More than the queue remembers: they leave it, and are parts without a verdict all the same."""
     monkeypatch.setattr(inspection_queue, "MOST_PARTS", 50)
     parts = DrawnParts(16)
-    async with inspection_rig(tmp_path, LineSettings(10.0, queue_frames=2)) as rig:
+    async with inspection_rig(tmp_path, LineSettings(60.0, queue_frames=2)) as rig:
         await rig.teach(parts)
         for number in range(70):
             rig.line.put(FrameMissed(number, "x", "no picture"))
@@ -77,13 +77,13 @@ async def test_a_part_is_counted_once_even_when_its_inspection_is_cut_short(tmp_
     """By an orderly stop, with more parts that wait; by a fault of ours on the way to the line."""
     parts, model = DrawnParts(17), Model()
     async with inspection_rig(
-        tmp_path, LineSettings(10.0, queue_frames=2), lambda: CameraKnowledge(LEARN, model)
+        tmp_path, LineSettings(60.0, queue_frames=2), lambda: CameraKnowledge(LEARN, model)
     ) as rig:
         model.go.clear()
         for _ in range(3):
             rig.arrive(parts.good())
         running = asyncio.create_task(rig.line.run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not rig.listener.verdicts:
                 await asyncio.sleep(0.01)
         running.cancel()
@@ -111,7 +111,7 @@ async def test_a_part_of_which_nobody_could_be_told_is_inspected_all_the_same(tm
     def broken(part: Part) -> None:
         raise RuntimeError("a fault of ours")
 
-    async with inspection_rig(tmp_path, LineSettings(10.0), lambda: CameraKnowledge(LEARN)) as rig:
+    async with inspection_rig(tmp_path, LineSettings(60.0), lambda: CameraKnowledge(LEARN)) as rig:
         await rig.show(*(parts.good() for _ in range(LEARN)))
         before = rig.counted(*RESULTS)
         told, rig.listener.part_arrived = rig.listener.part_arrived, broken  # type: ignore[method-assign]
@@ -119,7 +119,7 @@ async def test_a_part_of_which_nobody_could_be_told_is_inspected_all_the_same(tm
             rig.arrive(parts.good())
         rig.listener.part_arrived = told  # type: ignore[method-assign]
         running = asyncio.create_task(rig.line.run())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while rig.counted(*RESULTS) == before:
                 await asyncio.sleep(0.01)
         running.cancel()

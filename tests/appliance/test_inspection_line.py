@@ -45,7 +45,7 @@ class Model:
         self.go.set()
 
     def inspect(self, picture: Picture) -> Inspection:
-        self.go.wait(20)
+        self.go.wait(60)
         if self.error:
             raise InferenceError(self.error)
         heat = np.zeros((4, 4), np.float32)
@@ -96,7 +96,7 @@ async def test_a_bad_picture_is_never_good_and_an_alarm_says_what_is_wrong(tmp_p
 
 async def test_a_run_of_defects_is_an_alarm_and_one_bad_part_is_none(tmp_path: Path) -> None:
     parts = DrawnParts(3)
-    settings = LineSettings(10.0, defects_needed=3, defects_of=6)
+    settings = LineSettings(60.0, defects_needed=3, defects_of=6)
     async with inspection_rig(tmp_path, settings) as rig:
         await rig.teach(parts)
         await rig.show(parts.scratched(), parts.good(), parts.good(), parts.scratched())
@@ -115,7 +115,7 @@ async def test_a_part_that_is_late_has_no_verdict_whatever_comes_after(tmp_path:
         model.go.clear()
         rig.arrive(parts.good())
         working = asyncio.create_task(rig.line.work_off())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not rig.listener.verdicts:
                 await asyncio.sleep(0.01)
         assert rig.listener.verdicts[0].why is WhyNone.LATE
@@ -130,13 +130,14 @@ async def test_a_part_that_is_late_has_no_verdict_whatever_comes_after(tmp_path:
         rig.arrive(parts.good(), age_ns=400_000_000)
         await rig.line.work_off()
         assert "3 of the last 3 parts were late" in rig.condition("inspection-impaired")
+        rig.line.settings = dataclasses.replace(settings, budget_s=60.0)  # a slow machine is no late part
         await rig.show(*(parts.good() for _ in range(20)))
         assert not rig.condition("inspection-impaired")
 
 
 async def test_the_oldest_picture_leaves_a_full_queue_counted_as_a_gap_and_in_order(tmp_path: Path) -> None:
     parts = DrawnParts(5)
-    async with inspection_rig(tmp_path, LineSettings(10.0, queue_frames=2)) as rig:
+    async with inspection_rig(tmp_path, LineSettings(60.0, queue_frames=2)) as rig:
         await rig.teach(parts)
         for _ in range(5):
             rig.arrive(parts.good())
@@ -283,7 +284,7 @@ async def test_a_lost_camera_withdraws_the_verdict_and_is_an_alarm_until_it_deli
         assert "it is gone" in rig.condition("source-lost")
         feeding = asyncio.create_task(rig.line.feed())
         rig.camera.items.put_nowait(FrameMissed(rig.house.clock.monotonic_ns(), "x", "no trigger"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while rig.condition("source-lost"):
                 await asyncio.sleep(0.01)
         feeding.cancel()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.clock import SystemClock
+from appliance import inspection_tag_session, inspection_tag_writer
+from appliance.clock import ReplayClock
 from appliance.counters import Counter
 from appliance.errors import Retryable
 from appliance.inspection_tag_session import PlcAddress, TagSession, VerdictNodes
@@ -18,10 +19,26 @@ from appliance.inspection_tags import LOST_OF, MOST_WAITING, WITHDRAWN, TagOutbo
 from appliance.inspection_verdict import Part, PartResult, PartVerdict, WhyNone, none
 from appliance.sources.source import LinkState
 from tests.appliance.capture_rig import CaptureRig, capture_rig
-from tests.fakes.verdict_plc import NODES, NUMBER, OTHER, SCORE, VERDICT, VerdictPlc, proxied, verdict_plc
+from tests.appliance.journal.builders import SECOND_NS, START_NS
+from tests.fakes.verdict_plc import (
+    NODES,
+    NUMBER,
+    OTHER,
+    SCORE,
+    VERDICT,
+    VerdictPlc,
+    patient,
+    proxied,
+    verdict_plc,
+)
 
-CAMERA, PATIENCE_S = "press-3", 30.0
-BUDGET_S = 20.0  # no test of speed
+CAMERA, PATIENCE_S = "press-3", 60.0
+BUDGET_S = 20.0  # of a clock that a test sets
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    patient(monkeypatch)
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -33,10 +50,10 @@ async def until(condition: Callable[[], object]) -> None:
 class WriterRig:
     """A writer under something like the supervisor, and parts that a test decides."""
 
-    def __init__(self, house: CaptureRig, url: str, nodes: VerdictNodes, budget_s: float) -> None:
-        self.house = house
+    def __init__(self, house: CaptureRig, url: str, nodes: VerdictNodes, clock: ReplayClock) -> None:
+        self.house, self.clock = house, clock
         self.writer = TagWriter(
-            CAMERA, PlcAddress("plc", url), nodes, budget_s,
+            CAMERA, PlcAddress("plc", url), nodes, BUDGET_S,
             clock=house.clock, counters=house.counters, watch=house.watch,
         )  # fmt: skip
         self.task = asyncio.create_task(self._run())
@@ -75,11 +92,11 @@ class WriterRig:
 
 
 @contextlib.asynccontextmanager
-async def writing(
-    folder: Path, url: str, nodes: VerdictNodes = NODES, budget_s: float = BUDGET_S
-) -> AsyncIterator[WriterRig]:
-    async with capture_rig(folder, clock=SystemClock()) as house:
-        rig = WriterRig(house, url, nodes, budget_s)
+async def writing(folder: Path, url: str, nodes: VerdictNodes = NODES) -> AsyncIterator[WriterRig]:
+    clock = ReplayClock(START_NS)
+    clock.set(1_000 * SECOND_NS)
+    async with capture_rig(folder, clock=clock) as house:
+        rig = WriterRig(house, url, nodes, clock)
         try:
             yield rig
         finally:
@@ -131,13 +148,16 @@ async def test_a_late_verdict_is_none_counted_and_an_alarm(tmp_path: Path) -> No
         assert rig.writer.report().counts == {"connections": 1, "verdicts written": LOST_OF, "not written": 1}
 
 
-async def test_a_verdict_that_is_confirmed_too_late_is_withdrawn(tmp_path: Path) -> None:
-    async with verdict_plc() as plc, proxied(plc) as wire, writing(tmp_path, wire.url, budget_s=0.4) as rig:
+async def test_a_verdict_that_is_confirmed_too_late_is_withdrawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspection_tag_writer, "LOOK_S", 3600.0)  # no look that the wire would hold instead
+    async with verdict_plc() as plc, proxied(plc) as wire, writing(tmp_path, wire.url) as rig:
         await connected(rig)
         wire.open.clear()
-        part = rig.arrive(1)
-        rig.decide(part, PartResult.GOOD, 0.1)
-        await until(lambda: (rig.house.clock.monotonic_ns() - part.taken_ns) / 1e9 > 0.5)
+        rig.decide(rig.arrive(1), PartResult.GOOD, 0.1)
+        await until(lambda: len(rig.writer._outbox) == 0)  # in time, and on its way
+        rig.clock.advance(round((BUDGET_S + 0.1) * SECOND_NS))
         wire.open.set()
         await until(lambda: rig.lost == 1)
         await until(lambda: plc.writes[-1] == {VERDICT: 0})
@@ -188,6 +208,16 @@ async def test_an_end_while_the_link_is_being_closed_is_an_end() -> None:
             closing.cancel()
             await asyncio.wait([closing], timeout=PATIENCE_S)
             assert closing.cancelled()
+
+
+async def test_the_library_waits_for_an_answer_as_long_as_we_do() -> None:
+    """It probes the server by itself, and would end the link of a box that stood still for a second."""
+    async with verdict_plc() as plc:
+        session = TagSession(PlcAddress("plc", plc.url), NODES)
+        await session.open()
+        assert session._client is not None
+        assert session._client._watchdog_intervall == inspection_tag_session.ANSWER_TIMEOUT_S
+        await session.close()
 
 
 async def test_tags_that_we_may_not_write_are_named(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from appliance.journal.record import CommitResult, NewRecord, Record, RecordKind
 from dsp.samples import SampleBlock
 from tests.appliance.conftest import LEARNS_S
 from tests.appliance.house import House, hanging_disk, house, running, until
-from tests.appliance.journal.builders import START_NS
+from tests.appliance.journal.builders import QUICK, START_NS
 from tests.appliance.test_pipeline import feed_all
 from web.limit_schemas import LimitActionName, LimitChange, LimitsView, LimitView
 from web.station_view import LimitRefusedError, UnknownIdError
@@ -279,7 +279,7 @@ async def test_what_the_journal_refuses_is_not_done_at_all(folder: Path, clock: 
 
 
 async def test_a_broken_disk_does_not_stop_a_person_and_says_so(folder: Path, clock: ReplayClock) -> None:
-    async with house(folder, clock) as one:
+    async with house(folder, clock, timing=QUICK) as one:
         limit = learned(one)
         with hanging_disk(one.journal):
             (held,) = (await change(one, "raise", **of(limit), percent=150.0)).limits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,8 +18,9 @@ from dsp.extractor import EXTRACTOR_VERSION, FeatureVector
 from dsp.log_spectrum import LOG_SPECTRUM_VERSION
 from dsp.samples import Quality
 from models.baseline import Baseline, BaselineRules, fit
-from models.fallback_chain import ChainRules, TierState
+from models.fallback_chain import ChainRules, Order, TierState
 from models.feature_words import scale_of
+from models.host import ModelHost
 from models.host_tiers import Tier
 from models.store import write_bundle
 from models.store_slots import SlotEntry, SlotStore
@@ -26,7 +28,9 @@ from tests.fakes.trend_bundle import level_names, spectrum_names, trend_bundle
 
 RATE_HZ = 2_560.0
 NAMES, FINE = level_names(RATE_HZ), spectrum_names(RATE_HZ)
-RULES = ChainRules(deadline_ns=2_000_000_000, backoff_ns=300_000_000)  # wide, for a loaded machine
+RULES = ChainRules(  # wide, for a loaded machine
+    deadline_ns=60_000_000_000, check_limit_ns=60_000_000_000, backoff_ns=300_000_000
+)
 FAR_OFF_S = 60.0
 SECOND_NS = 1_000_000_000
 
@@ -118,7 +122,7 @@ def test_it_is_switched_and_promoted_and_rolled_back_without_a_window_unanswered
     bench.until(settled)
     bench.store.try_beside("pumps", trend_bundle(RATE_HZ, "new", seed=9))
     bench.store.promote("pumps", bench.configured)
-    who = set()
+    who = {bench.judge_of(1)}
     while (standing := bench.look()).title != "linear new":
         who.add(bench.judge_of(1))
     assert who == {"linear configured"}, "the old one answers until the new one has passed its check"
@@ -157,12 +161,24 @@ def test_one_for_other_channels_is_not_put_into_service(bench: Bench) -> None:
     assert bench.judge_of(0) is None
 
 
-def test_a_killed_process_costs_no_window_and_comes_back(bench: Bench) -> None:
+def test_a_killed_process_costs_no_window_and_comes_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_start, carry_out = threading.Event(), ModelHost._carry_out
+
+    def starts_when_it_may(host: ModelHost, order: Order) -> None:
+        assert may_start.wait(FAR_OFF_S)
+        carry_out(host, order)
+
     pid = bench.until(settled).processes["numpy_reference"]
+    monkeypatch.setattr(ModelHost, "_carry_out", starts_when_it_may)
     os.kill(pid, signal.SIGKILL)
-    lost = bench.until(lambda one: one.runtimes[0].state is not TierState.SERVING)
-    assert "SIGKILL" in lost.runtimes[0].reason
-    assert bench.judge_of(0) is None, "the statistical detector has it"
+    try:
+        lost = bench.until(lambda one: one.runtimes[0].state is not TierState.SERVING)
+        assert "SIGKILL" in lost.runtimes[0].reason
+        assert bench.judge_of(0) is None, "the statistical detector has it"
+    finally:
+        may_start.set()
     back = bench.until(settled)
     assert back.processes["numpy_reference"] != pid
     assert bench.judge_of(1) == "linear configured"

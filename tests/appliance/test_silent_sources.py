@@ -107,7 +107,7 @@ async def test_a_server_that_has_no_good_value_of_one_tag_is_an_alarm_that_names
     bad = ua.DataValue(ua.Variant(1800.0), StatusCode=ua.StatusCode(ua.StatusCodes.BadNoCommunication))
     await plant.speed.write_value(bad)
     tags = (OpcUaTag("ns=2;s=Speed", SPEED, 1 / 60), OpcUaTag("ns=2;s=Load", LOAD, 0.01))
-    source = OpcUaSource("plc", plant.url, tags, publish_interval_ms=50, silence_s=2.0, repeat_s=0.1)
+    source = OpcUaSource("plc", plant.url, tags, publish_interval_ms=50, silence_s=60.0, repeat_s=0.1)
     try:
         async with house(tmp_path) as one, watched(one, source) as watch:
             one.start()

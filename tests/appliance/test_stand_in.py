@@ -16,6 +16,7 @@ from appliance.stand_in import bring_back, give_up, remove_temporary, stand_in
 
 KEPT = {"accounts.json", "device.key", "central/outbox.sqlite", "central/outbox.sqlite-wal", "tls/key.pem"}
 LEFT = {"journal/journal.sqlite", "journal/reserve", "central/outbox.sqlite-shm", "central/x.damaged-1"}
+BEFORE_NS = 10**18  # in 2001
 OF_WEBHOOKS = {"journal/webhooks.sqlite", "journal/webhooks.sqlite-wal"}
 
 
@@ -35,6 +36,7 @@ def places(tmp_path: Path) -> Places:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
         path.chmod(0o600)
+        os.utime(path, ns=(BEFORE_NS, BEFORE_NS))  # not within the tick of what a test writes next
     return found
 
 

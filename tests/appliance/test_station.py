@@ -13,12 +13,14 @@ import pytest
 from appliance.alarms.acts import Act, ActivationId, ActKind, EventMark, HybridStamp
 from appliance.alarms.lifecycle import Alarm, Condition, Severity, raise_alarm, update
 from appliance.clock import ReplayClock
+from appliance.counters import Counter
 from dsp.samples import Gap, GapCause, Measurand
 from tests.appliance.house import House, house, running, until
 from tests.appliance.journal.builders import START_NS
 from tests.appliance.test_pipeline import feed_all
 from web.schemas import AlarmTransitionView
 from web.station_view import LiveUpdate, StaleAcknowledgementError, UnknownIdError
+from web.trend_schemas import TrendView
 
 S = 1_000_000_000
 
@@ -50,7 +52,7 @@ async def publish(one: House, count: int, alarm: Alarm | None = None) -> Alarm:
 
 async def take_alarms(one: House, after: int | None, count: int) -> list[LiveUpdate]:
     found: list[LiveUpdate] = []
-    async with asyncio.timeout(20), aclosing(one.station.updates(after)) as updates:  # type: ignore[type-var]
+    async with asyncio.timeout(60), aclosing(one.station.updates(after)) as updates:  # type: ignore[type-var]
         async for update_ in updates:
             if update_.event == "alarm":
                 found.append(update_)
@@ -94,12 +96,22 @@ async def test_updates_tell_the_latest_states_first_and_again_each_second(tmp_pa
     async with house(tmp_path) as one:
         one.start()
         events: list[str] = []
-        async with asyncio.timeout(10), aclosing(one.station.updates(None)) as updates:  # type: ignore[type-var]
+        async with asyncio.timeout(60), aclosing(one.station.updates(None)) as updates:  # type: ignore[type-var]
             async for update_ in updates:
                 events.append(update_.event)
                 if len(events) == 6:
                     break
         assert events == ["machines", "machine", "appliance"] * 2
+
+
+async def stored_trend(one: House, channel_id: str, feature: str, n: float) -> TrendView:
+    """The trend, once the disk has so many of its values, and the gaps between them."""
+    async with asyncio.timeout(60):
+        while True:
+            trend = await one.station.trend(channel_id, feature, None, None, 1000)
+            if sum(value is not None for value in trend.values) >= n:
+                return trend
+            await asyncio.sleep(0.01)
 
 
 async def test_trend_shows_gaps_as_nulls(tmp_path: Path) -> None:
@@ -110,8 +122,8 @@ async def test_trend_shows_gaps_as_nulls(tmp_path: Path) -> None:
         await feed_all(one, batches[:begin])
         one.feed([Gap("motor-1.x", begin * S * 8 // 100, end * S * 8 // 100, GapCause.SEQUENCE_GAP, 6144)])
         await feed_all(one, batches[end:])
-        await asyncio.sleep(0.1)
-        trend = await one.station.trend("motor-1.x", "velocity_rms_mm_s", None, None, 1000)
+        windows = one.counters.value(Counter.WINDOWS, "motor-1.x")
+        trend = await stored_trend(one, "motor-1.x", "velocity_rms_mm_s", windows)
         assert trend.unit == "mm/s"
         assert trend.values.count(None) == 1
         hole = trend.values.index(None)
@@ -120,7 +132,7 @@ async def test_trend_shows_gaps_as_nulls(tmp_path: Path) -> None:
         assert gap.cause == "sequence gap"
         assert trend.times_ms[hole - 1] < gap.end_ms
         assert trend.times_ms[hole + 1] >= gap.end_ms
-        speed = await one.station.trend("motor-1.speed", "value", None, None, 1000)
+        speed = await stored_trend(one, "motor-1.speed", "value", 8 - 1)
         assert speed.unit == "Hz"
         assert len(speed.values) == 8 - 1  # the one that came within the gap is missing
         inside = await one.station.trend("motor-1.x", "rms_mps2", gap.end_ms, None, 1000)

@@ -28,8 +28,10 @@ HOURS = (Counter.RUNNING_HOURS, "pump-1")
 
 
 @contextlib.asynccontextmanager
-async def started(folder: Path, server: LocalInflux, hour: int) -> AsyncIterator[tuple[CounterDesk, Central]]:
-    """One start of the service, with courier and reconciliation running."""
+async def started(
+    folder: Path, server: LocalInflux, hour: int, ran_h: float
+) -> AsyncIterator[tuple[CounterDesk, Central]]:
+    """One start of the service in which the machine ran `ran_h`; courier and reconciliation begin then."""
     clock = ReplayClock(START_NS + hour * 3600 * SECOND_NS)
     settings = CentralSettings(url=server.url, version=1, database="stethos")
     async with journal_in(folder, clock) as journal:
@@ -40,7 +42,8 @@ async def started(folder: Path, server: LocalInflux, hour: int) -> AsyncIterator
         central.reconcile_counters(desk)
         desk.restore()
         desk.counters.add(Counter.SERVICE_STARTS, "hall")
-        await desk.commit()
+        desk.counters.add(*HOURS, ran_h)
+        assert await desk.commit()
         tasks = [
             asyncio.create_task(run()) for run in (central.courier.run, central.reconciliation.reconciler.run)
         ]
@@ -54,10 +57,11 @@ async def started(folder: Path, server: LocalInflux, hour: int) -> AsyncIterator
 
 
 async def report_of(central: Central) -> Report:
-    """The report of the first round of this start."""
+    """The report of the first round of this start; to be asked for before anything else is waited for."""
     assert central.reconciliation is not None
     status = central.reconciliation.reconciler.status
-    await until(lambda: status.rounds > 0 and status.report is not None)
+    former = status.report  # of the start before
+    await until(lambda: status.report is not former)
     assert status.report is not None
     return status.report
 
@@ -66,24 +70,16 @@ async def delivered(desk: CounterDesk, central: Central) -> None:
     await until(lambda: central.courier.lanes[RecordClass.COUNTER].confirmed >= desk.newest_sequence)
 
 
-async def count(desk: CounterDesk, amount: float) -> None:
-    desk.counters.add(*HOURS, amount)
-    assert await desk.commit()
-
-
 async def test_a_restored_backup_is_found_mended_and_reported(tmp_path: Path, influxd: LocalInflux) -> None:
     state = tmp_path / "state"
-    async with started(state, influxd, 0) as (desk, central):
-        await count(desk, 60.0)
+    async with started(state, influxd, 0, 60.0) as (desk, central):
         assert (await report_of(central)).figures["counters_repaired"] == 0
     shutil.copytree(state / "journal", tmp_path / "backup")
-    async with started(state, influxd, 1) as (desk, central):
-        await count(desk, 40.0)
+    async with started(state, influxd, 1, 40.0) as (desk, central):
         await delivered(desk, central)
     shutil.rmtree(state / "journal")
     shutil.copytree(tmp_path / "backup", state / "journal")
-    async with started(state, influxd, 2) as (desk, central):
-        await count(desk, 15.0)
+    async with started(state, influxd, 2, 15.0) as (desk, central):
         report = await report_of(central)
         await delivered(desk, central)
         lines = [line for line in report.lines if line.part == "counters"]

@@ -16,6 +16,7 @@ from appliance.inspection_line import InspectionLine
 from appliance.inspection_store import knowledge_path
 from appliance.inspection_tag_session import PlcAddress
 from appliance.inspection_verdict import PartResult
+from appliance.sources import camera_folder
 from appliance.sources.source import LinkState
 from appliance.wiring_inspection import AnyCamera, Inspections
 from dsp.samples import Quality, SampleBlock, TimeQuality
@@ -24,10 +25,16 @@ from tests.appliance.capture_rig import CaptureRig, capture_rig
 from tests.fakes import picture_bundles as drawn
 from tests.fakes.drawn_parts import DrawnParts, Picture, lay
 from tests.fakes.mjpeg_camera import mjpeg_camera
-from tests.fakes.verdict_plc import NUMBER, SCORE, VERDICT, verdict_plc
+from tests.fakes.verdict_plc import NUMBER, SCORE, VERDICT, patient, verdict_plc
 
 pytest.importorskip("cv2", reason="cameras need the extra `vision`")
-PATIENCE_S = 40.0
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    patient(monkeypatch)
+    monkeypatch.setattr(camera_folder, "READ_LIMIT_S", 60.0)
 
 
 def built(house: CaptureRig, folder: Path, *settings: AnyCamera, plc_url: str = "") -> Inspections:
@@ -69,7 +76,7 @@ async def shown(line: InspectionLine, folder: Path, *pictures: Picture) -> None:
 async def test_a_folder_with_a_model_and_without(tmp_path: Path) -> None:
     write_bundle(drawn.int8_bundle(), tmp_path / "press.zip")
     chance = np.random.default_rng(3)
-    common = {"name": "Press", "delete_after": True, "latency_budget_ms": 30_000.0, "kind": "folder"}
+    common = {"name": "Press", "delete_after": True, "latency_budget_ms": 60_000.0, "kind": "folder"}
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     with_model = FolderCameraSettings(
@@ -103,7 +110,7 @@ async def test_a_part_s_verdict_stands_in_the_plc_s_tags(tmp_path: Path) -> None
     pictures.mkdir()
     camera = FolderCameraSettings(
         kind="folder", id="press", name="Press", folder=pictures, learn_pictures=12, delete_after=True,
-        latency_budget_ms=30_000.0,
+        latency_budget_ms=60_000.0,
         verdict_tags=VerdictTagsSettings(source="plc", verdict=VERDICT, part_number=NUMBER, score=SCORE),
     )  # fmt: skip
     async with verdict_plc() as plc, capture_rig(tmp_path / "house") as house:
@@ -125,7 +132,7 @@ async def test_a_tag_triggers_a_picture(tmp_path: Path) -> None:
     async with mjpeg_camera() as served, capture_rig(tmp_path / "house") as house:
         camera = UrlCameraSettings(
             kind="network", id="gate", name="Gate", url=f"http://127.0.0.1:{served.port}/video.mjpg",
-            trigger_channel="part-there", latency_budget_ms=30_000.0,
+            trigger_channel="part-there", latency_budget_ms=60_000.0,
         )  # fmt: skip
         inspections = built(house, tmp_path, camera)
         async with running(inspections):

@@ -68,7 +68,7 @@ async def test_an_alarm_of_the_appliance_reaches_scada(
 
         assert report().state is LinkState.CONNECTING
         async with node_process("client.js", folder=tmp_path / "node") as peer:
-            await asyncio.wait_for(server.listening.wait(), 30)
+            await asyncio.wait_for(server.listening.wait(), 60)
             url = f"opc.tcp://127.0.0.1:{server.port}/stethos"
             with pytest.raises(PeerError, match="BadCertificateUntrusted"):
                 await peer.do("connect", url=url, user=USER, password=PASSWORD)

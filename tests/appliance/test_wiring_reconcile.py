@@ -43,7 +43,8 @@ async def test_after_a_start_both_sides_are_compared_repaired_and_told(
         await asyncio.to_thread(influxd.ask, "DROP SERIES FROM counter")
         clock.set(7200 * SECOND_NS)
         comparing = asyncio.create_task(reconciler.run())
-        await until(lambda: reconciler.status.rounds == 1)
+        await until(lambda: reconciler.status.report is not None)
+        assert reconciler.status.rounds == 1
         there = await at_centre(influxd)
         assert {name: there[name] for name in ("features", "counter", "alarm")} == {
             name: wanted[name] for name in ("features", "counter", "alarm")
@@ -54,11 +55,10 @@ async def test_after_a_start_both_sides_are_compared_repaired_and_told(
         assert (report.cause, report.figures["slots_repaired"]) == ("start", 1 + 3)
         await until(lambda: central.courier.report().waiting == 0)
         rows: list[dict[str, object]] = []
-        for _ in range(500):
-            rows = await asyncio.to_thread(influxd.ask, "SELECT * FROM reconciliation")
-            if rows:
-                break
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):
+            while not rows:
+                await asyncio.sleep(0.01)
+                rows = await asyncio.to_thread(influxd.ask, "SELECT * FROM reconciliation")
         assert rows[0]["report_id"] == report.report_id
         assert rows[0]["records_resent"] == wanted["features"] + wanted["counter"]
         assert rows[0]["agrees"] is True

@@ -24,7 +24,7 @@ from appliance.sinks.webhook_signature import parse_secrets
 from appliance.supervisor import Supervisor
 from appliance.wiring import Appliance
 from tests.appliance.house import house, until
-from tests.appliance.journal.builders import QUICK, SMALL
+from tests.appliance.journal.builders import PATIENT, SMALL
 from tests.appliance.sinks.receiver import Plant, Receiver, answers, receiver, sending, write_secret
 from tests.appliance.test_config import GOOD
 
@@ -113,7 +113,7 @@ async def test_dead_letters_are_listed_and_sent_again(
         path = configuration(tmp_path, cmms)
         state_dir = load_settings(path).station.state_dir
         clock = SystemClock()
-        journal = await Journal.open(state_dir / "journal", SMALL, clock, QUICK)
+        journal = await Journal.open(state_dir / "journal", SMALL, clock, PATIENT)
         plant = Plant(journal, clock)
         cmms.for_alarm = {"a": answers(400)}
         async with sending(plant, cmms.target(), schedule=Schedule(Backoff(0.01, 0.02, 0.01), 0.05)) as sink:

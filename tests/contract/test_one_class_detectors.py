@@ -206,6 +206,16 @@ def test_no_values_make_it_raise_or_warn(name: str, rows: np.ndarray, asked: np.
 
 
 @each
+@pytest.mark.parametrize("value", [1.17558105e-138, 1e-150, 3e-162, 5e-324, 7.3e-100])
+def test_equal_rows_whose_rounding_is_next_to_nothing_are_learned_quietly(name: str, value: float) -> None:
+    rows, asked = np.full((7, 4), value), np.array([[3.0] * 4, [1e9, -1e9, 0.0, 1.0]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores = fitted(name, rows, scale=ScaleRules(floor=0.5)).score(asked)
+    assert np.isfinite(scores).all()
+
+
+@each
 def test_extreme_values_in_any_mixture_score_and_restore(name: str) -> None:
     chance = np.random.default_rng(0)
     pool = np.array([0.0, 1.0, -1.0, np.nan, np.inf, -np.inf, 1e308, -1e308, 5e-324, 1e99, 1e150, 3.3])

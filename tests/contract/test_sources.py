@@ -45,7 +45,7 @@ async def source_with_its_peer(kind: str, folder: Path) -> AsyncIterator[Source]
 async def some_items(source: Source) -> list[SourceItem]:
     """The first items; then the iteration is closed, as by a cancelled task."""
     items: list[SourceItem] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         async with contextlib.aclosing(source.blocks()) as stream:  # type: ignore[type-var]
             async for item in stream:
                 items.append(item)

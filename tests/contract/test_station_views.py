@@ -26,6 +26,7 @@ from web.station_view import (
 )
 
 KINDS = ("appliance", "fake")
+PATIENCE_S = 60.0
 LATEST = ["machines", "machine", "appliance"]
 
 
@@ -45,7 +46,9 @@ async def of_the_appliance(folder: Path) -> AsyncIterator[Stage]:
     async with house(folder) as one:
         one.start()
         await feed_all(one, running(4.0))
-        await asyncio.sleep(0.1)  # the group commit of what was measured
+        async with asyncio.timeout(PATIENCE_S):  # the group commit of what was measured
+            while not (await one.journal.features("motor-1.x", "rms_mps2", 0, 1 << 62))[0].size:
+                await asyncio.sleep(0.01)
 
         async def rouse() -> str:
             condition = Condition("motor-1.machine-condition", "motor-1", "motor-1.x", "machine condition",
@@ -109,7 +112,7 @@ async def some(
 ) -> list[LiveUpdate]:
     """What a page sees until it has seen enough; then it is closed."""
     seen: list[LiveUpdate] = []
-    async with asyncio.timeout(20), aclosing(view.updates(after)) as updates:  # type: ignore[type-var]
+    async with asyncio.timeout(PATIENCE_S), aclosing(view.updates(after)) as updates:  # type: ignore[type-var]
         async for update in updates:
             seen.append(update)
             if enough(seen):
@@ -275,7 +278,7 @@ async def test_a_page_sees_the_latest_states_first_and_every_step_from_then_on(s
         return len(steps(seen)) == 2
 
     page = asyncio.create_task(some(stage.view, None, enough))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await opened.wait()
     await stage.calm()
     await stage.rouse()

@@ -130,11 +130,18 @@ queue_frames = 64
         finally:
             page.close()
 
-    def line_reads(self) -> dict[str, ua.DataValue]:
-        """What the line's PLC reads, by a client that encrypts."""
+    def line_reads(self, part_number: int) -> dict[str, ua.DataValue]:
+        """What the line's PLC reads of a part, by a client that encrypts; a moment after it was counted."""
         until(lambda: self.api.link("opcua-server")["state"] == "listening", "the server listens")
-        with ThreadPoolExecutor(1) as thread:  # the browser's driver runs a loop in this one
-            return thread.submit(lambda: asyncio.run(self._read())).result()
+
+        def found() -> dict[str, ua.DataValue] | None:
+            with ThreadPoolExecutor(1) as thread:  # the browser's driver runs a loop in this one
+                read = thread.submit(lambda: asyncio.run(self._read())).result()
+            value = read["part_number"].Value
+            return read if value is not None and value.Value == part_number else None
+
+        read: dict[str, ua.DataValue] = until(found, f"the line reads of part {part_number}")
+        return read
 
     async def _read(self) -> dict[str, ua.DataValue]:
         own = own_certificate(self.folder / "plc")

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.conftest import ROOT
 from tests.end_to_end.rig import Rig
+from tests.end_to_end.technician import PATIENCE_MS
 
+expect.set_options(timeout=PATIENCE_MS)  # as long as everything else at the page is waited for
 SCREENSHOTS = ROOT / "build" / "screenshots"
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",

@@ -6,6 +6,8 @@ can pull a cable, kill a server or kill the appliance. The appliance is started 
 
 from __future__ import annotations
 
+import contextlib
+import random
 import signal
 import socket
 import time
@@ -23,12 +25,13 @@ SEED = 7
 
 
 def free_port() -> int:
-    """A port of loopback that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    assert isinstance(port, int)
-    return port
+    """A port of loopback that nobody has, below those that the kernel gives to clients: none of them takes it
+    before its server does."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Rig:

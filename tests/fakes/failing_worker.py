@@ -88,6 +88,7 @@ class FailingBackend:
         ctypes.PyDLL(None).sleep(3600)
 
     def late(self) -> None:
+        self._flag.with_suffix(".late").touch()
         while self._flag.exists():
             time.sleep(0.005)
 

@@ -14,8 +14,8 @@ SIZE_PX = (48, 64)
 
 
 def numbered(number: int) -> npt.NDArray[np.uint8]:
-    """A frame whose left half is as bright as its number; the right half is grey."""
-    picture = np.full(SIZE_PX, 128, np.uint8)
+    """A frame whose left half is as bright as its number; the right half counts the times it went round."""
+    picture = np.full(SIZE_PX, number // 200, np.uint8)
     picture[:, : SIZE_PX[1] // 2] = number % 200
     return picture
 

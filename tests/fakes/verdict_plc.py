@@ -1,6 +1,7 @@
 """The PLC of a line, as a real OPC UA server: tags for verdicts, one that nobody may touch, all writes noted.
 
-`proxied` puts a wire before it that a test can hold: what was sent waits then.
+`proxied` puts a wire before it that a test can hold: what was sent waits then. `patient` makes the time-outs
+of the link wide, for tests that are about something else.
 """
 
 from __future__ import annotations
@@ -11,26 +12,34 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 from asyncua import Server, ua
 from asyncua.common.callback import CallbackType
 
+from appliance import inspection_tag_session, inspection_tag_writer
 from appliance.inspection_tag_session import VerdictNodes
+from appliance.sources import opcua_client
 
 VERDICT, NUMBER, SCORE, OTHER = (f"ns=2;s={name}" for name in ("Verdict", "Number", "Score", "Recipe"))
 NODES = VerdictNodes(VERDICT, NUMBER, SCORE)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer that waits for its PLC: a machine that stands still for seconds costs no link."""
+    monkeypatch.setattr(inspection_tag_session, "CONNECT_TIMEOUT_S", 60.0)
+    monkeypatch.setattr(inspection_tag_session, "ANSWER_TIMEOUT_S", 60.0)
+    monkeypatch.setattr(inspection_tag_writer, "FAREWELL_S", 60.0)
+    monkeypatch.setattr(opcua_client, "CLOSE_TIMEOUT_S", 60.0)
 
 
 class VerdictPlc:
-    """Start it, stop it, start it again at the same address."""
+    """Start it, stop it. Nobody listens at its address before, and nobody else gets it."""
 
     def __init__(self) -> None:
-        self.port = free_port()
+        self._place = socket.socket()
+        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._place.bind(("127.0.0.1", 0))
+        self.port = int(self._place.getsockname()[1])
         self.url = f"opc.tcp://127.0.0.1:{self.port}/"
         self.writes: list[dict[str, Any]] = []  # one per request: node id to value
         self.writable = True
@@ -57,6 +66,7 @@ class VerdictPlc:
 
     async def stop(self) -> None:
         await self._server.stop()
+        self._place.close()
 
     async def value(self, node: str) -> Any:
         return await self._server.get_node(node).read_value()

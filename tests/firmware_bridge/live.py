@@ -13,12 +13,14 @@ from pathlib import Path
 
 from firmware_bridge.events import Event
 from firmware_bridge.port import Port, open_port
-from firmware_bridge.session import Session
+from firmware_bridge.session import Session, Timeouts
 from firmware_bridge.simulator_truth import Truth, read_truth
 from tests.firmware_bridge.back_to_back import of_type
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
+# A process that stands still for some seconds is no silent sensor; what is, the session's own tests say.
+TIMEOUTS = Timeouts(attempts=60, silence_ns=60_000_000_000)
 
 
 class SimulatorProcess:
@@ -64,7 +66,7 @@ class Host:
 
     def __init__(self, port: Port) -> None:
         self.port = port
-        self.session = Session()
+        self.session = Session(timeouts=TIMEOUTS)
         self.events: list[Event] = []
 
     async def run_until(
@@ -135,4 +137,4 @@ def start_other_host(path: Path) -> tuple[subprocess.Popen[bytes], int]:
     return process, int(process.stdout.readline())
 
 
-__all__ = ["Host", "SimulatorProcess", "is_alive", "open_port", "start_other_host", "until"]
+__all__ = ["PATIENCE_S", "Host", "SimulatorProcess", "is_alive", "open_port", "start_other_host", "until"]

@@ -80,7 +80,7 @@ class EncodeProgram:
         self._process.stdin.write(struct.pack("<BH", kind, capacity) + body)
         self._process.stdin.flush()
         head = self._process.stdout.read(2)
-        assert len(head) == 2, f"the program ended with {self._process.wait(5)}"
+        assert len(head) == 2, f"the program ended with {self._process.wait(60)}"
         return self._process.stdout.read(int.from_bytes(head, "little"))
 
     def encode(self, frame: Frame, capacity: int = ROOMY) -> bytes:
@@ -90,7 +90,7 @@ class EncodeProgram:
         assert self._process.stdin and self._process.stdout
         self._process.stdin.close()
         self._process.stdout.close()
-        assert self._process.wait(5) == 0
+        assert self._process.wait(60) == 0
 
 
 def _hello_fields(hello: Hello) -> bytes:
@@ -219,7 +219,7 @@ class PipeBoard:
     def uart_bytes(self) -> bytes:
         """New bytes of the UART: the script is run from the beginning, what was heard before is left out."""
         done = subprocess.run(
-            [self._program], input=bytes(self._script), capture_output=True, timeout=20, check=False
+            [self._program], input=bytes(self._script), capture_output=True, timeout=60, check=False
         )
         assert done.returncode in (0, 42), done.returncode
         assert done.stdout.startswith(self.heard)
@@ -293,6 +293,6 @@ def test_texts_and_numbers_have_the_bounds_of_the_protocol(tmp_path: Path) -> No
         "STETHOS_SAMPLES_WIRE_BYTES(3u, 128u), STETHOS_PROTOCOL_VERSION);\nreturn 0;\n}\n"
     )
     program = compiled(tmp_path, gcc() or ZIG, source)
-    said = subprocess.run([program], capture_output=True, text=True, check=True, timeout=10).stdout
+    said = subprocess.run([program], capture_output=True, text=True, check=True, timeout=60).stdout
     in_python = (MAX_PAYLOAD_BYTES, MAX_WIRE_BYTES + 1, wire_length(9 + 2 * 3 * 128), PROTOCOL_VERSION)
     assert said == " ".join(map(str, in_python))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
+import fcntl
 import os
 import signal
+import termios
 import time
 import tty
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -23,7 +26,7 @@ from firmware_bridge.errors import (
     PortUnusableError,
 )
 from firmware_bridge.port import Port
-from tests.firmware_bridge.live import is_alive, open_port, start_other_host, until
+from tests.firmware_bridge.live import PATIENCE_S, is_alive, open_port, start_other_host, until
 
 
 class Pty:
@@ -54,6 +57,27 @@ def pty() -> Iterator[Pty]:
 async def port(pty: Pty) -> AsyncIterator[Port]:
     async with open_port(pty.path) as opened:
         yield opened
+
+
+def unread(fd: int) -> int:
+    """Bytes that wait to be read."""
+    answer = array.array("i", [0])
+    fcntl.ioctl(fd, termios.FIONREAD, answer)
+    return answer[0]
+
+
+def wait_blocked(condition: Callable[[], object]) -> None:
+    """Wait for another process while the loop has no turn."""
+    give_up_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < give_up_s
+        time.sleep(0.001)
+
+
+def said(port: Port) -> int:
+    """Bytes in the socket that the reader has sent and the loop has not taken."""
+    assert port._link._transport is not None
+    return unread(port._link._transport.get_extra_info("socket").fileno())
 
 
 async def receive(port: Port, n_bytes: int) -> bytes:
@@ -92,23 +116,27 @@ async def test_a_megabyte_keeps_its_order(pty: Pty, port: Port) -> None:
 
 
 async def test_stamps_tell_when_bytes_came_even_if_the_loop_was_blocked(pty: Pty, port: Port) -> None:
-    sent_ns = []
-    for _ in range(5):
-        sent_ns.append(time.monotonic_ns())
+    spans_ns, record_bytes = [], port_reader.HEADER.size + 1
+    for n in range(1, 6):
+        sent_ns = time.monotonic_ns()
         pty.write(b"x")
-        time.sleep(0.05)
-    for at_ns in sent_ns:
+        wait_blocked(lambda n=n: said(port) == n * record_bytes)  # type: ignore[misc]
+        spans_ns.append((sent_ns, time.monotonic_ns()))
+        time.sleep(0.02)
+    for sent_ns, there_ns in spans_ns:
         chunk = await port.read_chunk()
         assert chunk is not None
-        assert 0 < chunk.received_ns - at_ns < 45_000_000
+        assert sent_ns < chunk.received_ns < there_ns
 
 
 async def test_deadline_passes_without_losing_anything(pty: Pty, port: Port) -> None:
     assert await port.read_chunk(time.monotonic_ns() + 10_000_000) is None
     assert await port.read_chunk(time.monotonic_ns() - 1) is None
     pty.write(b"abc")
-    time.sleep(0.2)  # the loop is stalled beyond the deadline, but the bytes had come before it
-    chunk = await port.read_chunk(time.monotonic_ns() - 100_000_000)
+    wait_blocked(lambda: said(port))
+    deadline_ns = time.monotonic_ns()
+    time.sleep(0.1)  # the loop is stalled beyond the deadline, but the bytes had come before it
+    chunk = await port.read_chunk(deadline_ns)
     assert chunk is not None
     assert chunk.data == b"abc"
 
@@ -146,7 +174,7 @@ async def test_full_buffer_is_counted_to_the_byte_with_its_span(pty: Pty) -> Non
 
 async def test_hang_up_comes_after_the_last_bytes(pty: Pty, port: Port) -> None:
     pty.write(b"last words")
-    await asyncio.sleep(0.1)
+    wait_blocked(lambda: said(port) == port_reader.HEADER.size + 10)  # what is in no reader's hands goes
     pty.hang_up()
     received = b""
     with pytest.raises(PortGoneError, match=r"hung up|Input/output"):
@@ -157,10 +185,26 @@ async def test_hang_up_comes_after_the_last_bytes(pty: Pty, port: Port) -> None:
         await until_writing_fails(port)
 
 
+async def test_who_writes_before_reading_the_end_still_hears_why_it_ended(pty: Pty, port: Port) -> None:
+    """As a loop that stood still does: it finds both, the last bytes and the end."""
+    pty.write(b"last words")
+    wait_blocked(lambda: said(port) == port_reader.HEADER.size + 10)
+    pty.hang_up()
+    await until(lambda: port._link._ended, "the reader does not end")
+    await port.write(b"x")
+    received = b""
+    with pytest.raises(PortGoneError):
+        async for chunk in port.chunks():
+            received += chunk.data
+    assert received == b"last words"
+    assert port.counts.bytes_written == 0
+
+
 async def until_writing_fails(port: Port) -> None:
-    for _ in range(500):
-        await port.write(b"x")
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            await port.write(b"x")
+            await asyncio.sleep(0.01)
 
 
 async def opening_fails(path: str) -> PortError:
@@ -223,7 +267,7 @@ async def opening_fails_at(path: str, baud: int) -> PortError:
 
 async def test_stale_input_of_before_the_opening_is_thrown_away(pty: Pty) -> None:
     pty.write(b"stale")
-    await asyncio.sleep(0.05)
+    wait_blocked(lambda: unread(pty.slave) == 5)
     async with open_port(pty.path) as port:
         pty.write(b"fresh")
         assert await receive(port, 5) == b"fresh"

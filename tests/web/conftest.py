@@ -94,6 +94,12 @@ async def sign_in(client: httpx.AsyncClient, user: str = "admin", password: str 
     return answer
 
 
+@pytest.fixture(autouse=True)
+def _patient_goodbye(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still for a second must not keep a stream from ending in order."""
+    monkeypatch.setattr("web.live.LAST_SEND_WITHIN_S", 60.0)
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     return Site(tmp_path)

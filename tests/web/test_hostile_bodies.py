@@ -17,6 +17,7 @@ from web.guard import SAFE_METHODS
 from web.openapi import document
 
 PASSWORD = "correct horse battery"
+PATIENCE_S = 60.0
 MIB = 1024 * 1024
 LARGE = 10 * MIB
 PIECE = b"x" * 65_536
@@ -51,7 +52,7 @@ def server() -> Iterator[Server]:
         yield Server(int(process.stdout.readline().split()[0].rstrip("/").rsplit(":", 1)[1]), process.pid)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_S)
         process.stdout.close()
 
 
@@ -65,7 +66,7 @@ class Witness:
 
 
 async def signed_in(server: Server) -> tuple[dict[str, str], httpx.Cookies]:
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_S, trust_env=False) as http:
         answer = await http.post("/api/session", json={"user": "admin", "password": PASSWORD})
         token = answer.json()["csrf_token"]
         cookies = "; ".join(f"{name}={value}" for name, value in http.cookies.items())
@@ -80,7 +81,7 @@ async def witness(server: Server, cookies: httpx.Cookies) -> AsyncIterator[Witne
 
     async def watch() -> None:
         async with httpx.AsyncClient(
-            base_url=server.url, cookies=cookies, timeout=30.0, trust_env=False
+            base_url=server.url, cookies=cookies, timeout=PATIENCE_S, trust_env=False
         ) as http:
             while True:
                 seen.most_bytes = max(seen.most_bytes, process.memory_info().rss)
@@ -123,7 +124,7 @@ async def attack(server: Server, request: bytes, pieces: AsyncIterator[bytes]) -
     sending = asyncio.create_task(send())
     status = 0
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             with contextlib.suppress(ConnectionError):
                 line = await reader.readline()
                 status = int(line.split()[1]) if line else 0
@@ -171,7 +172,9 @@ async def test_ten_megabytes_are_refused_everywhere_and_kept_nowhere(server: Ser
     assert seen.failed == 0
     assert seen.answered >= len(OTHERS)
     assert seen.most_bytes - before < len(CHANGES) * 4 * LARGE / 8, "bodies were kept"
-    async with httpx.AsyncClient(base_url=server.url, cookies=cookies, trust_env=False) as http:
+    async with httpx.AsyncClient(
+        base_url=server.url, cookies=cookies, timeout=PATIENCE_S, trust_env=False
+    ) as http:
         assert (await http.get("/api/session")).status_code == 200, "nobody was signed out meanwhile"
 
 
@@ -180,7 +183,7 @@ async def test_the_refusal_can_be_read_by_who_looks_before_sending(server: Serve
     for method, path in CHANGES:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(head(method, path, f"Content-Length: {LARGE}\r\nExpect: 100-continue", headers))
-        said = await asyncio.wait_for(reader.read(), 10)
+        said = await asyncio.wait_for(reader.read(), PATIENCE_S)
         assert said.startswith(b"HTTP/1.1 413 "), said[:80]
         assert b"at most 65536 bytes" in said
         writer.close()
@@ -225,7 +228,7 @@ async def test_bodies_that_drip_are_given_up_and_hold_nobody_up(server: Server) 
 )
 async def test_hostile_headers_are_answered_and_others_served(server: Server, lines: list[str]) -> None:
     before = psutil.Process(server.pid).memory_info().rss
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_S, trust_env=False) as http:
         for method, path in (("POST", "/api/session"), ("GET", "/metrics"), ("GET", "/api/live")):
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
             with contextlib.suppress(ConnectionError):
@@ -235,7 +238,7 @@ async def test_hostile_headers_are_answered_and_others_served(server: Server, li
                     ).encode()
                 )
                 await writer.drain()
-                said = await asyncio.wait_for(reader.read(32), 20)
+                said = await asyncio.wait_for(reader.read(32), PATIENCE_S)
                 assert said.startswith(b"HTTP/1.1 4") or said == b"", said
             writer.close()
         assert (await http.get("/api/health")).status_code == 200
@@ -246,13 +249,18 @@ async def test_one_address_cannot_take_every_connection(server: Server) -> None:
     idle = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(300)]
     try:
         transport = httpx.AsyncHTTPTransport(local_address="127.0.0.2")
-        async with httpx.AsyncClient(transport=transport, base_url=server.url, trust_env=False) as http:
+        async with httpx.AsyncClient(
+            transport=transport, base_url=server.url, timeout=PATIENCE_S, trust_env=False
+        ) as http:
             for _ in range(10):
                 assert (await http.get("/api/health")).status_code == 200
     finally:
         for _, writer in idle:
             writer.close()
-    async with asyncio.timeout(10), httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        httpx.AsyncClient(base_url=server.url, timeout=PATIENCE_S, trust_env=False) as http,
+    ):
         while True:  # and it has its own again once they are gone
             with contextlib.suppress(httpx.TransportError):
                 if (await http.get("/api/health")).status_code == 200:

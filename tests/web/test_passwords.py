@@ -73,16 +73,17 @@ async def test_an_unknown_user_takes_as_long_as_a_known_one() -> None:
     hashing = PasswordHashing()
     encoded = hashing.hash_now("correct horse battery")
 
-    async def best_of(of: str | None) -> float:
-        taken = []
-        for _ in range(3):
-            began = time.perf_counter()
-            assert not await hashing.verify(of, "wrong password")
-            taken.append(time.perf_counter() - began)
-        return min(taken)
+    async def taken_s(of: str | None) -> float:
+        began = time.perf_counter()
+        assert not await hashing.verify(of, "wrong password")
+        return time.perf_counter() - began
 
-    known_s, unknown_s = await best_of(encoded), await best_of(None)
-    assert 0.4 < unknown_s / known_s < 2.5  # the same work; the rest is this machine's noise
+    known_s = unknown_s = math.inf
+    for _ in range(50):  # the same work; the rest is this machine's noise, which only adds
+        known_s, unknown_s = min(known_s, await taken_s(encoded)), min(unknown_s, await taken_s(None))
+        if 0.4 < unknown_s / known_s < 2.5:
+            return
+    raise AssertionError(f"{unknown_s} s for nobody, {known_s} s for a user")
 
 
 async def test_hashing_keeps_the_loop_free_runs_one_at_a_time_and_bounds_what_waits() -> None:
@@ -95,7 +96,7 @@ async def test_hashing_keeps_the_loop_free_runs_one_at_a_time_and_bounds_what_wa
         running += 1
         most_running = max(most_running, running)
         threads.add(threading.current_thread())
-        release.wait(20)
+        release.wait(60)
         running -= 1
         return True
 

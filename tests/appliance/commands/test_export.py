@@ -29,7 +29,7 @@ from appliance.journal.series import score_record, tag_record
 from appliance.journal.store import FILE_NAME
 from dsp.samples import Gap, GapCause
 from models.detector import AnomalyScore
-from tests.appliance.journal.builders import NAMES, QUICK, SECOND_NS, SMALL, START_NS, vector
+from tests.appliance.journal.builders import NAMES, PATIENT, SECOND_NS, SMALL, START_NS, vector
 from tests.conftest import ROOT
 
 WINDOWS = 2_100  # more than one page of the archive
@@ -66,13 +66,13 @@ def telemetry() -> list[NewRecord]:
 async def running(tmp_path: Path) -> AsyncIterator[Journal]:
     """A journal that is open, as a service has it, with telemetry, a gap and an alarm in it."""
     clock = ReplayClock(START_NS)
-    journal = await Journal.open(tmp_path / "state" / "journal", SMALL, clock, QUICK)
+    journal = await Journal.open(tmp_path / "state" / "journal", SMALL, clock, PATIENT)
     for record in telemetry():
         journal.submit(record)
     gap = Gap(DE, 100 * SECOND_NS + 5, 160 * SECOND_NS + 7, GapCause.SERIAL_LOSS, 1000)
     journal.record_gap(gap)
     await journal.commit([AlarmRecords(clock, "boot").record(transition(50))])
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len((await journal.features(DE, NAMES[0], 0, 1 << 62))[0]) < WINDOWS:
             await asyncio.sleep(0.02)
         while not await journal.gaps(DE, 0, 1 << 62):
@@ -294,7 +294,7 @@ async def test_another_process_exports_what_is_locked_here(running: Journal, tmp
     assert out.read_bytes() == here.read_bytes()
     record = features_record(vector((WINDOWS + 5) * SECOND_NS))
     running.submit(record)  # and the service goes on writing
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (await running.features(DE, NAMES[0], 0, 1 << 62))[0].size == WINDOWS:
             await asyncio.sleep(0.02)
 

@@ -49,7 +49,7 @@ async def test_a_reader_that_stalls_notes_no_value_twice_and_misses_none(
     # After a stall all values of one tag come, then all of the next: the counting one is the last.
     before = [OpcUaTag(f"ns=2;s={name}", channel, 0.01) for name, channel in OTHERS.items()][:others]
     tag = OpcUaTag(f"ns=2;s={TEMPERATURE_NODE}", COUNTING, 1.0)
-    source = OpcUaSource("plc", url, (*before, tag), publish_interval_ms=50, silence_s=5.0)
+    source = OpcUaSource("plc", url, (*before, tag), publish_interval_ms=50, silence_s=60.0)
     got: list[int] = []
 
     async def read() -> None:

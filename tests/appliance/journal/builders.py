@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import orjson
 
@@ -16,6 +18,7 @@ ALL_TIME = (0, 1 << 62)
 NAMES = ("rms_mps2", "peak_mps2", "kurtosis")
 SMALL = Budgets(reserve_transitions=500)
 QUICK = Timing(group_s=0.05, commit_limit_s=1.0, retry_s=0.05, space_check_s=0.1)
+PATIENT = replace(QUICK, commit_limit_s=60.0)  # for tests that are not about a disk that takes its time
 EVIDENCE = {
     "severity": "warn",
     "text": "outer race, BPFO at 3.58 x shaft speed, 14 dB over baseline, rising for 90 s",

@@ -11,7 +11,7 @@ import pytest
 from appliance.clock import Clock, ReplayClock
 from appliance.journal.journal import Journal
 from appliance.journal.retention import Budgets, Timing
-from tests.appliance.journal.builders import QUICK, SMALL, START_NS
+from tests.appliance.journal.builders import PATIENT, SMALL, START_NS
 
 OpenJournal = Callable[..., Awaitable[Journal]]
 
@@ -24,7 +24,7 @@ async def open_journal(tmp_path: Path) -> AsyncIterator[OpenJournal]:
         folder: Path | None = None,
         budgets: Budgets = SMALL,
         clock: Clock | None = None,
-        timing: Timing = QUICK,
+        timing: Timing = PATIENT,  # `QUICK` for what is about a disk that hangs or refuses
         resolve_times: bool = True,
         refuge_folder: Path | None = None,
         told: Callable[[str], None] | None = None,

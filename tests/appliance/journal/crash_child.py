@@ -1,7 +1,8 @@
 """A service that is going to be killed: commits and submits, and says what it was promised.
 
 Every line on stdout is a witness outside the journal: `ack KEY` after a durable commit, `sent NS` after a
-window was handed over (monotonic time of the host).
+window was handed over, `disk NS` whenever the disk has taken something of a bystander's (monotonic time of
+the host).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import itertools
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from appliance.journal.features import features_record
 from appliance.journal.journal import Journal
 from appliance.journal.retention import Budgets
 from tests.appliance.journal.builders import alarm, counter, vector
+
+PAUSE_S = 0.05
 
 
 def say(line: str) -> None:
@@ -42,6 +46,16 @@ async def submit(journal: Journal, pause_s: float) -> None:
         await asyncio.sleep(pause_s)
 
 
+def ask_the_disk(path: Path) -> None:
+    """A bystander's flushes, a short while after each other, for ever: what it waits, the journal waits."""
+    with path.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4_096)
+            os.fdatasync(file.fileno())
+            say(f"disk {time.monotonic_ns()}")
+            time.sleep(PAUSE_S)
+
+
 async def main(folder: Path, name: str, commits: int) -> None:
     journal = await Journal.open(folder, Budgets(reserve_transitions=0), SystemClock())
     say("open")
@@ -51,6 +65,7 @@ async def main(folder: Path, name: str, commits: int) -> None:
             assert result.durable
             say(f"ack {result.records[0].key}")
         os._exit(0)  # no clean close: what is not flushed by now was never promised
+    threading.Thread(target=ask_the_disk, args=(folder.with_suffix(".beside"),), daemon=True).start()
     await asyncio.gather(submit(journal, 0.02), *(commit(journal, name, worker) for worker in range(3)))
 
 
@@ -67,8 +82,8 @@ def killer() -> None:
         while not Path(witness).exists() or not Path(witness).read_bytes().startswith(b"open"):
             time.sleep(0.005)
         time.sleep(float(alive_s))  # the moment of the kill is random, nothing waits for it
-        os.kill(pid, signal.SIGKILL)
         killed_ns = time.monotonic_ns()
+        os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         say(str(killed_ns))
 

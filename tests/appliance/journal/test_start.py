@@ -8,18 +8,19 @@ import signal
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from appliance.clock import ReplayClock
-from appliance.journal import knowledge, salvage, schema
+from appliance.journal import knowledge, recovery, salvage, schema
 from appliance.journal.features import features_record
 from appliance.journal.journal import Journal
 from appliance.journal.record import NewRecord, RecordClass, RecordKind
 from appliance.journal.recovery import Recovery
 from appliance.journal.series import tag_record
 from appliance.journal.store import FILE_NAME, Store
-from tests.appliance.journal.builders import ALL_TIME, SECOND_NS, START_NS, alarm, counter, vector
+from tests.appliance.journal.builders import ALL_TIME, QUICK, SECOND_NS, START_NS, alarm, counter, vector
 from tests.appliance.journal.conftest import OpenJournal
 from tests.appliance.journal.disks import freezable_disk, remount, small_disk
 from tests.appliance.journal.test_damage import filled, garble
@@ -30,10 +31,10 @@ import asyncio, os, sys
 from pathlib import Path
 from appliance.clock import ReplayClock
 from appliance.journal.journal import Journal
-from tests.appliance.journal.builders import QUICK, SMALL, START_NS, alarm
+from tests.appliance.journal.builders import PATIENT, SMALL, START_NS, alarm
 
 async def main(folder):
-    journal = await Journal.open(Path(folder), SMALL, ReplayClock(START_NS), QUICK)
+    journal = await Journal.open(Path(folder), SMALL, ReplayClock(START_NS), PATIENT)
     await journal.commit([alarm(1), alarm(2)])
     os.kill(os.getpid(), 9)
 
@@ -57,15 +58,21 @@ async def test_a_start_waits_for_a_salvage_however_long_it_takes(
     garble(path, 0, 100)
     monkeypatch.setattr(knowledge, "IDLE_LIMIT_S", 0.3)
     monkeypatch.setattr(knowledge, "_LOOK_S", 0.05)
-    sound, began_s = salvage._sound, time.monotonic()
+    sound, passed_s = salvage._sound, 0.0
 
     def slowly(rowid: int, values: list[salvage.Value]) -> schema.Row | None:
+        nonlocal passed_s
+        passed_s += 0.001
         time.sleep(0.001)
         return sound(rowid, values)
 
+    # Time goes on with the work alone: a machine that stands still is not a salvage that does.
+    clock = SimpleNamespace(monotonic=lambda: passed_s)
+    monkeypatch.setattr(knowledge, "time", clock)
+    monkeypatch.setattr(recovery, "time", clock)
     monkeypatch.setattr(salvage, "_sound", slowly)
     journal = await open_journal()
-    assert time.monotonic() - began_s > 3 * knowledge.IDLE_LIMIT_S
+    assert passed_s > 3 * knowledge.IDLE_LIMIT_S
     assert journal.durable and not journal.began_blind
     assert journal.damage_report is not None
     assert len(journal.latest(RecordKind.ALARM_TRANSITION)) >= 7
@@ -79,6 +86,15 @@ async def test_a_start_says_that_it_saves_a_damaged_file(
     monkeypatch.setattr(knowledge, "_LOOK_S", 0.01)
     monkeypatch.setattr(knowledge, "_TELL_S", 0.02)
     said: list[str] = []
+    sound = salvage._sound
+
+    def not_before(rowid: int, values: list[salvage.Value]) -> schema.Row | None:
+        give_up_s = time.monotonic() + 20.0
+        while not said and time.monotonic() < give_up_s:
+            time.sleep(0.005)
+        return sound(rowid, values)
+
+    monkeypatch.setattr(salvage, "_sound", not_before)
     await open_journal(told=said.append)
     assert said and "damaged" in said[0]
 
@@ -130,7 +146,7 @@ async def test_on_a_read_only_disk_a_start_knows_what_was(
             await journal.close()
         incarnation = None
         remount(disk, "ro")
-        journal = await open_journal(folder=folder)
+        journal = await open_journal(folder=folder, timing=QUICK)
         assert not journal.durable and "disk refuses" in journal.not_durable_because
         assert not journal.began_blind
         incarnation, sequence = journal.incarnation, journal.last_sequence
@@ -161,7 +177,7 @@ async def test_on_a_disk_that_hangs_from_the_start_it_knows_what_was(
         os.sync()
         disk.freeze()
         try:
-            journal = await open_journal(folder=folder)
+            journal = await open_journal(folder=folder, timing=QUICK)
             assert not journal.durable and not journal.began_blind
             assert [one.key for one in journal.latest(RecordKind.LIMIT_VERSION)] == [limit(3).key]
             assert not (await journal.commit([alarm(2)])).durable
@@ -193,7 +209,7 @@ async def test_the_stop_before_a_start_without_a_file_is_told_once_it_opens(
     monkeypatch.setattr(Recovery, "open_store", open_store)
     if not readable:
         monkeypatch.setattr(Recovery, "read_only", _unreadable)
-    journal = await open_journal(clock=clock)
+    journal = await open_journal(clock=clock, timing=QUICK)
     assert journal.began_blind is not readable
     journal.submit(tag_record("speed", 3600 * SECOND_NS, 25.0, "1"))
     journal.submit(features_record(vector(3600 * SECOND_NS)))

@@ -72,7 +72,7 @@ class Rig:
         """Run it until it listens."""
         self._task = task = asyncio.create_task(self.server.run())
         waiting = asyncio.create_task(self.server.listening.wait())
-        await asyncio.wait([task, waiting], timeout=30, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([task, waiting], timeout=60, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         if task.done():
             task.result()

@@ -44,8 +44,9 @@ async def test_values_go_on_over_every_step_of_the_clock(tmp_path: Path, peer: N
         for number, ahead_ns in enumerate(steps):
             host.disciplined = ahead_ns != steps[3]
             host.set_wall(ahead_ns)
-            expected_ms.append(now_ns() / 1e6)
-            rig.server.publish([good(RMS, float(number + 1), now_ns())])
+            at_ns = now_ns()
+            expected_ms.append(at_ns / 1e6)
+            rig.server.publish([good(RMS, float(number + 1), at_ns)])
             await changes_of(peer, RMS, float(number + 1))
         found = await changes_of(peer, RMS, float(len(steps)))
         (again,) = await peer.do("read", nodes=[of(RMS)])

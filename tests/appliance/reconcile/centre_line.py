@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from urllib.parse import urlsplit
 
+from tests.appliance.sinks.influx_server import free_port
+
 
 class CentreLine:
     """Forwards to a server while it is whole. Cut, it refuses new connections and ends those that stand."""
@@ -15,7 +17,7 @@ class CentreLine:
         self._host, self._port = str(address.hostname), int(address.port or 0)
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
-        self._own_port = 0
+        self._own_port = free_port()  # nobody else gets it while the line is cut
 
     @property
     def url(self) -> str:
@@ -23,7 +25,6 @@ class CentreLine:
 
     async def mend(self) -> None:
         self._server = await asyncio.start_server(self._carry, "127.0.0.1", self._own_port)
-        self._own_port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
         if self._server is not None:
@@ -34,9 +35,14 @@ class CentreLine:
             self._server = None
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server = self._server
         try:
             far_reader, far_writer = await asyncio.open_connection(self._host, self._port)
         except OSError:
+            writer.transport.abort()
+            return
+        if server is not self._server:  # the line was cut meanwhile
+            far_writer.transport.abort()
             writer.transport.abort()
             return
         self._open |= {writer, far_writer}

@@ -63,7 +63,7 @@ class Site:
         self._lock = asyncio.Lock()
         self.alarms.add_owner("pump-1", self.register, self._lock)
         self.register.restore(self.alarms.restore())
-        self.reader = CentralReader(url, Target(DATABASE), timeout_s=5.0)
+        self.reader = CentralReader(url, Target(DATABASE), timeout_s=60.0)
         self.desk = CommandDesk(
             journal,
             clock,
@@ -152,7 +152,7 @@ def order(server: LocalInflux, command: Command) -> None:
 
 def write(server: LocalInflux, body: bytes) -> None:
     url = f"{server.url}/write?db={DATABASE}&precision=ns"
-    urllib.request.urlopen(url, data=body, timeout=10).close()
+    urllib.request.urlopen(url, data=body, timeout=60).close()
 
 
 def state_there(server: LocalInflux) -> dict[str, AlarmStanding]:

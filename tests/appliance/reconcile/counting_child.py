@@ -21,7 +21,7 @@ from appliance.journal.record import RecordClass
 from appliance.reconcile.central import CentralReader, Target
 from appliance.reconcile.counter_reconciler import CounterReconciler
 from appliance.sinks.influx import Influx1Writer, InfluxSink
-from tests.appliance.journal.builders import QUICK, SMALL
+from tests.appliance.journal.builders import PATIENT, SMALL
 from tests.appliance.sinks.way import DEVICE, way
 
 HOURS = (Counter.RUNNING_HOURS, "pump-1")
@@ -35,12 +35,12 @@ def say(line: str) -> None:
 async def main(folder: Path, url: str) -> None:
     """Count; every line of stdin is an order: `reconcile`, which is answered with the totals."""
     clock = SystemClock()
-    journal = await Journal.open(folder / "journal", SMALL, clock, QUICK)
-    sink = InfluxSink(Influx1Writer(url, DATABASE, timeout_s=10.0))
+    journal = await Journal.open(folder / "journal", SMALL, clock, PATIENT)
+    sink = InfluxSink(Influx1Writer(url, DATABASE, timeout_s=60.0))
     async with way(journal, folder, sink=sink, send_provisional=True) as one:
         desk = CounterDesk(journal, clock, Counters(journal.incarnation, journal.boot_id))
         desk.restore()
-        reader = CentralReader(url, Target(DATABASE), timeout_s=10.0)
+        reader = CentralReader(url, Target(DATABASE), timeout_s=60.0)
         reconciler = CounterReconciler(
             desk,
             reader,

@@ -58,8 +58,8 @@ class Side:
     ) -> None:
         self.journal, self.way, self.told = journal, one, Told()
         self.store = SlotStore(path)
-        self.reader = CentralReader(read_url, Target(DATABASE), timeout_s=10.0, most_bytes=most_bytes)
-        self._sink = InfluxSink(Influx1Writer(write_url, DATABASE, timeout_s=10.0))
+        self.reader = CentralReader(read_url, Target(DATABASE), timeout_s=60.0, most_bytes=most_bytes)
+        self._sink = InfluxSink(Influx1Writer(write_url, DATABASE, timeout_s=60.0))
         owners = one.outbox.owners({CHANNEL: ASSET}, journal.last_sequence + 1)
         records = SentRecords(
             journal,
@@ -123,7 +123,7 @@ async def side(
     most_bytes: int = 16 << 20,
 ) -> AsyncIterator[Side]:
     """An edge beside a server; `write_url`: what courier and repairs write to, if not the server itself."""
-    sink = InfluxSink(Influx1Writer(write_url or server.url, DATABASE, timeout_s=10.0))
+    sink = InfluxSink(Influx1Writer(write_url or server.url, DATABASE, timeout_s=60.0))
     async with (
         journal_in(folder, clock or ReplayClock(START_NS)) as journal,
         way(journal, folder, sink=sink) as one,

@@ -36,7 +36,7 @@ from tests.appliance.sinks.way import (
 
 def put(server: LocalInflux, line: str) -> None:
     url = f"{server.url}/write?db={DATABASE}&precision=ns"
-    urllib.request.urlopen(url, data=line.encode(), timeout=10).close()
+    urllib.request.urlopen(url, data=line.encode(), timeout=60).close()
 
 
 async def test_everything_that_arrived_is_confirmed_and_nothing_is_sent_again(
@@ -288,6 +288,7 @@ async def test_an_outage_ends_in_a_report_that_names_it(tmp_path: Path, influxd:
         await edge.reconciler.look()
         telemetry(edge.journal, 30, 10)
         await influxd.start()
+        await flushed(edge.journal, RecordKind.TAG, 20)
         report = await edge.round()
         assert report is not None
         assert (report.cause, report.outage_from_ns) == ("reconnect", edge.now_ns)

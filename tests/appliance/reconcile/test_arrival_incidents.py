@@ -189,6 +189,7 @@ async def test_a_record_whose_time_nobody_will_ever_know_has_nothing_added_up_an
         clock.set_trusted(True)
         telemetry(edge.journal, 200, 1)
         await until(lambda: edge.journal.resolutions > 0)
+        await flushed(edge.journal, RecordKind.TAG, 11)
         await edge.round()
         assert True in looked
         await until(lambda: edge.lanes[RecordClass.TELEMETRY].held == 0)

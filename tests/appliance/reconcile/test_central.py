@@ -25,7 +25,7 @@ NOW_NS = 1_800_000_000_000_000_001
 async def reading(
     url: str, database: str = DATABASE, most_bytes: int = 1 << 20
 ) -> AsyncIterator[CentralReader]:
-    reader = CentralReader(url, Target(database), timeout_s=5.0, most_bytes=most_bytes)
+    reader = CentralReader(url, Target(database), timeout_s=60.0, most_bytes=most_bytes)
     try:
         yield reader
     finally:
@@ -34,7 +34,7 @@ async def reading(
 
 def put(server: LocalInflux, body: str) -> None:
     url = f"{server.url}/write?db={DATABASE}&precision=ns"
-    urllib.request.urlopen(url, data=body.encode(), timeout=10).close()
+    urllib.request.urlopen(url, data=body.encode(), timeout=60).close()
 
 
 @contextlib.asynccontextmanager

@@ -46,7 +46,7 @@ async def test_an_outage_with_an_acknowledgement_on_both_sides_ends_in_one_state
     line = CentreLine(influxd.url)
     await line.mend()
     async with site(tmp_path, line.url) as box:
-        sink = InfluxSink(Influx1Writer(line.url, DATABASE, timeout_s=10.0))
+        sink = InfluxSink(Influx1Writer(line.url, DATABASE, timeout_s=60.0))
         async with way(box.journal, tmp_path, sink=sink) as courier:
             await box.condition(True)
             await courier.drained()

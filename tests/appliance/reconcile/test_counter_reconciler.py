@@ -67,7 +67,7 @@ async def started(
     folder: Path, server: LocalInflux, witness: Tally[tuple[str, str]], clock: ReplayClock | None = None
 ) -> AsyncIterator[Box]:
     set_clock = clock or ReplayClock(START_NS + next(_MINUTES) * 60 * SECOND_NS)
-    reader = CentralReader(server.url, Target(DATABASE), timeout_s=10.0)
+    reader = CentralReader(server.url, Target(DATABASE), timeout_s=60.0)
     async with journal_in(folder, set_clock) as journal, way(journal, folder, server) as one:
         counters = Counters(journal.incarnation, journal.boot_id)
         desk = CounterDesk(journal, set_clock, counters)
@@ -264,7 +264,7 @@ async def test_a_garbled_counter_at_the_centre_is_not_believed(tmp_path: Path, i
         await one.way.drained()
         body = f"counter,device_id={DEVICE},asset=pump-1,counter=starts,incarnation=x total=-4 {START_NS}"
         url = f"{influxd.url}/write?db={DATABASE}&precision=ns"
-        await asyncio.to_thread(lambda: urllib.request.urlopen(url, data=body.encode(), timeout=10).close())
+        await asyncio.to_thread(lambda: urllib.request.urlopen(url, data=body.encode(), timeout=60).close())
         await one.reconcile()
         assert one.shown() == dict(witness)
 
@@ -300,7 +300,7 @@ async def test_a_copy_of_the_running_program_is_noticed(tmp_path: Path, influxd:
         tags = f"device_id={DEVICE},asset=pump-1,counter=running\\ hours,incarnation={life}"
         said = f'counter,{tags} value=9,total=9,boot_id="{one.counters.boot_id}" {START_NS + DAY_NS}'
         url = f"{influxd.url}/write?db={DATABASE}&precision=ns"
-        await asyncio.to_thread(lambda: urllib.request.urlopen(url, data=said.encode(), timeout=10).close())
+        await asyncio.to_thread(lambda: urllib.request.urlopen(url, data=said.encode(), timeout=60).close())
         fork = (await one.reconcile()).fork
         assert fork is not None
         assert "further than this store's" in fork.reason

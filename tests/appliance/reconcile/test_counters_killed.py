@@ -39,7 +39,7 @@ class Child:
         self._in, self._out = process.stdin, process.stdout
 
     async def _line(self) -> list[str]:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             return (await self._out.readline()).decode().split()
 
     def _note(self, said: list[str]) -> None:

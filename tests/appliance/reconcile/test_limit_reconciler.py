@@ -49,7 +49,7 @@ async def life(folder: Path, server: LocalInflux, clock: ReplayClock) -> AsyncIt
 
 async def look(one: House, folder: Path, server: LocalInflux) -> ReportDraft:
     """What the first round after a start does with limits."""
-    reader = CentralReader(server.url, Target(DATABASE), timeout_s=10.0)
+    reader = CentralReader(server.url, Target(DATABASE), timeout_s=60.0)
     is_own = OwnSignature(folder, ACTS).holds
     part = LimitReconciler(one.limit_desk, reader, device_id=device_id(folder), is_own=is_own)
     draft, again = ReportDraft("r", "start", 0), ReportDraft("r", "interval", 0)
@@ -92,7 +92,7 @@ async def test_a_restored_backup_takes_over_limits_that_it_had_told(
             f'version=9i,document="{{}}",document_signature="AAAA" {START_NS}'
         )
         url = f"{influxd.url}/write?db={DATABASE}&precision=ns"
-        await asyncio.to_thread(lambda: urllib.request.urlopen(url, data=forged.encode(), timeout=10).close())
+        await asyncio.to_thread(lambda: urllib.request.urlopen(url, data=forged.encode(), timeout=60).close())
         draft = await look(one, folder, influxd)
         assert (draft.figures["limits_merged"], draft.figures["conflicts"]) == (1, 1)
         assert any("no signature of this device" in line.text for line in draft.lines)

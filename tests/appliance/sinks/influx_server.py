@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import subprocess
 from functools import cache
@@ -29,10 +30,30 @@ def influxd_binary() -> Path:
     pytest.skip(reason)
 
 
+_taken: list[socket.socket] = []
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port for a server of this test process, also while that server is down: no other process gets it.
+
+    None of those that the kernel gives to connections and to whoever asks for any; and of the tests' own
+    processes, which run side by side, only the one that holds the datagram port of the same number.
+    """
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    beyond = lowest if lowest > 12_000 else 60_000
+    while True:
+        port = random.SystemRandom().randrange(beyond - 10_000, beyond)
+        mine, probe = socket.socket(type=socket.SOCK_DGRAM), socket.socket()
+        try:
+            mine.bind(("127.0.0.1", port))
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            mine.close()
+        else:
+            _taken.append(mine)
+            return port
+        finally:
+            probe.close()
 
 
 def local_influx(folder: Path, *, most_body_bytes: int = 0) -> LocalInflux:

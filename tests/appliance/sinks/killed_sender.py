@@ -13,15 +13,15 @@ from pathlib import Path
 from appliance.clock import SystemClock
 from appliance.journal.journal import Journal
 from appliance.sinks.webhook_targets import parse_target
-from tests.appliance.journal.builders import QUICK, SMALL
+from tests.appliance.journal.builders import PATIENT, SMALL
 from tests.appliance.sinks.receiver import Plant, sending
 
 
 async def main(folder: Path, url: str) -> None:
     clock = SystemClock()
-    journal = await Journal.open(folder / "journal", SMALL, clock, QUICK)
+    journal = await Journal.open(folder / "journal", SMALL, clock, PATIENT)
     plant = Plant(journal, clock)
-    async with sending(plant, parse_target(url, allow_http=True, allow_local=True), timeout_s=30.0):
+    async with sending(plant, parse_target(url, allow_http=True, allow_local=True), timeout_s=60.0):
         print("open", flush=True)
         while line := (await asyncio.to_thread(sys.stdin.readline)).strip():
             await plant.raised(line)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -89,6 +91,7 @@ class Receiver:
         self.port = 0
         self.scheme = "http"
         self.seen: list[dict[str, str]] = []
+        self.seen_s: list[float] = []  # monotonic, of each attempt
         self.accepted: list[dict[str, object]] = []
         self.ids: list[str] = []  # of accepted messages
         self.last_body = b""
@@ -107,6 +110,7 @@ class Receiver:
         headers = {name.lower(): value for name, value in request.headers.items()}
         Webhook(secret_text(KEY)).verify(body, headers)  # raises: the sender sees a 500
         self.seen.append({**headers, "path": request.path})
+        self.seen_s.append(time.monotonic())
         said = orjson.loads(body)
         bad = self.misbehave.pop(0) if self.misbehave else self.for_alarm.get(said["data"].get("alarm_id"))
         if bad is not None:
@@ -116,7 +120,7 @@ class Receiver:
         self.ids.append(headers["webhook-id"])
         return web.Response(text="thank you")
 
-    async def until(self, condition: Callable[[], bool], limit_s: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], bool], limit_s: float = 60.0) -> None:
         async with asyncio.timeout(limit_s):
             while not condition():
                 await asyncio.sleep(0.01)
@@ -128,15 +132,19 @@ class Receiver:
 
 
 @contextlib.asynccontextmanager
-async def receiver(tls: ssl.SSLContext | None = None, port: int = 0) -> AsyncIterator[Receiver]:
+async def receiver(
+    tls: ssl.SSLContext | None = None, at: socket.socket | None = None
+) -> AsyncIterator[Receiver]:
+    """`at`: where it is to listen, bound by the test; else any free port."""
     one = Receiver()
     one.scheme = "http" if tls is None else "https"
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", one.answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls)
-    await site.start()
+    if at is None:
+        at = socket.create_server(("127.0.0.1", 0))
+    await web.SockSite(runner, at, ssl_context=tls).start()
     one.port = runner.addresses[0][1]
     try:
         yield one
@@ -190,7 +198,7 @@ async def sending(
     *,
     choice: Choice | None = None,
     schedule: Schedule = SOON,
-    timeout_s: float = 5.0,
+    timeout_s: float = 60.0,
     name: str = "cmms",
     ca_file: Path | None = None,
     tell: Tell | None = None,

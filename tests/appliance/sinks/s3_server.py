@@ -56,10 +56,10 @@ class LocalS3:
                 stdout=log,
                 stderr=log,
             )  # fmt: skip
-        give_up_s = time.monotonic() + 30.0
+        give_up_s = time.monotonic() + 60.0
         while True:
             try:
-                urllib.request.urlopen(self.url, timeout=1).close()
+                urllib.request.urlopen(self.url, timeout=10).close()
             except urllib.error.HTTPError:
                 return  # it answers, and lets nobody in without a signature
             except OSError:
@@ -74,7 +74,7 @@ class LocalS3:
         """kill -9."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(60)
             self._process = None
 
     def objects(self) -> dict[str, bytes]:

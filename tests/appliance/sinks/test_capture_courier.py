@@ -198,7 +198,7 @@ async def test_what_an_unset_clock_has_stamped_waits_until_its_time_is_known(tmp
         assert {item.metadata["time-trusted"] for item in sending.taken} == {"false"}
         clock.set_trusted(True)
         await captures(rig, 1, first=3)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not all(one.time_known for one in await rig.journal.read(0, {RecordKind.CAPTURE})):
                 await asyncio.sleep(0.01)
         await Way(rig, tmp_path, shelf).drain()
@@ -232,7 +232,7 @@ async def test_more_than_are_held_back_at_once_wait_and_are_not_asked_for_at_eac
         rig.files.path(left).unlink()
         clock.set_trusted(True)
         await captures(rig, 1, first=7)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not all(one.time_known for one in await read(0, {RecordKind.CAPTURE})):
                 await asyncio.sleep(0.01)
         for _ in range(20):

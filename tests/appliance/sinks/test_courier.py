@@ -16,6 +16,7 @@ from appliance.clock import ReplayClock
 from appliance.demo_central import LocalInflux
 from appliance.journal.record import RecordClass, RecordKind
 from appliance.sinks.courier_patience import PROBE_EVERY_S, wait_until_answers
+from appliance.sinks.influx import InfluxSink
 from appliance.sinks.outbox import Lane, Outbox
 from tests.appliance.journal.builders import SECOND_NS, START_NS
 from tests.appliance.sinks.way import (
@@ -76,13 +77,14 @@ async def test_an_outage_under_load_loses_and_doubles_nothing(tmp_path: Path, in
         make = alarms(journal, clock)
         ended = asyncio.Event()
 
-        async def load() -> None:
+        async def load() -> int:
             for number in itertools.count():
                 telemetry(journal, number * 5, 5)
                 await journal.commit([make(number, number * SECOND_NS)])
                 await asyncio.sleep(0.01)
                 if ended.is_set() and number > 50:  # a machine that is busy takes its time
-                    return
+                    return number * 5 + 4
+            raise AssertionError("it counts for ever")
 
         loading = asyncio.create_task(load())
         for stop in (influxd.stop, influxd.kill):
@@ -94,8 +96,10 @@ async def test_an_outage_under_load_loses_and_doubles_nothing(tmp_path: Path, in
             await influxd.start()
         await until(lambda: one.courier.report().state == "connected")
         ended.set()
-        await loading
-        await asyncio.sleep(0.2)  # the group commit of the last telemetry
+        newest_ns = START_NS + await loading * SECOND_NS
+        async with asyncio.timeout(60):  # the group commit of the last telemetry
+            while (await journal.history(RecordKind.TAG, "speed", 1))[-1].time_ns < newest_ns:
+                await asyncio.sleep(0.01)
         await one.drained()
         wanted = await stored(journal)
         assert wanted["alarm"] > 50
@@ -116,7 +120,9 @@ async def test_an_alarm_after_a_long_outage_does_not_wait_for_the_back_off(
             await journal.commit([make(1, SECOND_NS)])
             await until(lambda: one.courier.report().state == "not reachable")
             assert one.courier.report().wait_s == 300.0
-            await asyncio.sleep(2 * PROBE_EVERY_S)
+            assert isinstance(one.sink, InfluxSink)
+            asked = one.sink.requests
+            await until(lambda: one.sink.requests >= asked + 2)  # type: ignore[attr-defined] # one has failed
             await influxd.start()
             await journal.commit([make(2, 2 * SECOND_NS)])
             await one.drained()
@@ -138,7 +144,8 @@ async def test_a_centre_that_answers_and_takes_nothing_is_not_asked_sooner(tmp_p
 
 async def test_new_alarms_overtake_the_backlog(tmp_path: Path, influxd: LocalInflux) -> None:
     clock = ReplayClock(START_NS)
-    pace = dataclasses.replace(FAST, live_lag=50, batch_records=20, backlog_points_per_s=100.0)
+    # One batch of the backlog, and the next after 20 s: it cannot drain while this test looks.
+    pace = dataclasses.replace(FAST, live_lag=50, batch_records=20, backlog_points_per_s=1.0)
     async with journal_in(tmp_path, clock) as journal:
         telemetry(journal, 0, 200)
         await flushed(journal, RecordKind.TAG, 200)
@@ -282,13 +289,14 @@ async def test_the_cursor_outlives_the_courier_and_a_new_journal_begins_anew(
             await one.drained()
             delivered = one.courier.report().delivered
         async with way(journal, tmp_path, influxd) as one:
-            await asyncio.sleep(0.1)
-            assert one.courier.report().delivered == delivered
-            assert one.courier.report().waiting == 0
+            telemetry(journal, 81, 1)  # so that it is seen to have looked
+            await flushed(journal, RecordKind.TAG, 41)
+            await one.drained()
+            assert one.courier.report().delivered == delivered + 3
     async with journal_in(tmp_path / "b", clock) as journal, way(journal, tmp_path, influxd) as one:
         await journal.commit([alarms(journal, clock)(99, 90 * SECOND_NS)])
         await one.drained()
-        assert one.courier.report().delivered == delivered + 1
+        assert one.courier.report().delivered == delivered + 4
 
 
 async def test_a_damaged_courier_file_is_set_aside_and_all_is_delivered_again(

@@ -15,7 +15,7 @@ from appliance.demo_central import LocalInflux
 from appliance.journal.journal import Journal
 from appliance.journal.record import RecordKind
 from dsp.samples import Gap, GapCause
-from tests.appliance.journal.builders import QUICK, SMALL, START_NS
+from tests.appliance.journal.builders import PATIENT, SMALL, START_NS
 from tests.appliance.sinks.way import SERIES, alarms, at_centre, flushed, stored, telemetry, until, way
 from tests.fakes.set_clock import HOUR_NS, SECOND_NS, StandingClock
 
@@ -32,7 +32,7 @@ async def test_a_clock_that_is_set_while_sending_loses_and_doubles_nothing(
 ) -> None:
     """Every record has a point of its own, before, between and after the steps; none is of 1970."""
     host = StandingClock(START_NS)
-    journal = await Journal.open(tmp_path / "journal", SMALL, host.clock, QUICK, resolve_times=False)
+    journal = await Journal.open(tmp_path / "journal", SMALL, host.clock, PATIENT, resolve_times=False)
     counters = Counters(journal.incarnation, journal.boot_id)
     try:
         async with way(journal, tmp_path, influxd, send_provisional=True) as one:
@@ -76,7 +76,7 @@ async def test_what_waited_for_its_time_arrives_once_at_its_true_time(
     anew twice. Every point is at the centre once, where monotonic time says, marked."""
     host = StandingClock(START_NS)
     host.disciplined, host.offset_ns = False, 0
-    journal = await Journal.open(tmp_path / "journal", SMALL, host.clock, QUICK)
+    journal = await Journal.open(tmp_path / "journal", SMALL, host.clock, PATIENT)
     counters = Counters(journal.incarnation, journal.boot_id)
     make = alarms(journal, host.clock)
     seconds = itertools.count(10)

@@ -10,7 +10,7 @@ from appliance.demo_central import LocalInflux
 from appliance.journal.features import features_record
 from appliance.journal.journal import Journal
 from appliance.journal.record import RecordKind
-from tests.appliance.journal.builders import QUICK, SECOND_NS, START_NS, budgets, vector
+from tests.appliance.journal.builders import PATIENT, SECOND_NS, START_NS, budgets, vector
 from tests.appliance.sinks.way import CHANNEL, way
 
 SECONDS = 1_000
@@ -21,7 +21,7 @@ async def test_telemetry_that_left_in_an_outage_reaches_the_centre_as_a_gap(
 ) -> None:
     await influxd.stop()
     clock = ReplayClock(START_NS)
-    journal = await Journal.open(tmp_path / "journal", budgets(telemetry=60_000), clock, QUICK)
+    journal = await Journal.open(tmp_path / "journal", budgets(telemetry=60_000), clock, PATIENT)
     try:
         async with way(journal, tmp_path, influxd) as one:
             for second in range(SECONDS):
@@ -30,8 +30,11 @@ async def test_telemetry_that_left_in_an_outage_reaches_the_centre_as_a_gap(
                 )
                 if second % 100 == 0:
                     await asyncio.sleep(0.1)  # a commit, and its trim
-            async with asyncio.timeout(20):
-                while journal.last_sequence < SECONDS or journal.backlog()[3].stored_bytes > 60_000:
+            newest_ns = START_NS + (SECONDS - 1) * SECOND_NS
+            async with asyncio.timeout(60):
+                while (await journal.history(RecordKind.FEATURES, CHANNEL, 1))[-1].time_ns < newest_ns:
+                    await asyncio.sleep(0.02)
+                while journal.backlog()[3].stored_bytes > 60_000:
                     await asyncio.sleep(0.02)
             assert one.courier.report().delivered == 0
             await influxd.start()

@@ -62,7 +62,7 @@ def writer_of(version: int, url: str, timeout_s: float) -> Writer:
 
 @pytest.fixture(params=[1, 2, 3])
 async def sink(request: pytest.FixtureRequest, contract: Contract) -> AsyncIterator[InfluxSink]:
-    one = InfluxSink(writer_of(request.param, contract.url, 5.0))
+    one = InfluxSink(writer_of(request.param, contract.url, 60.0))
     try:
         yield one
     finally:
@@ -87,7 +87,7 @@ async def test_refused_lines_are_found_by_bisection(contract: Contract, sink: In
 
 async def test_lines_that_the_server_names_are_not_searched_for(contract: Contract) -> None:
     """3 Core names up to 99 by number in one answer; beyond it they are searched for."""
-    sink = InfluxSink(writer_of(3, contract.url, 5.0))
+    sink = InfluxSink(writer_of(3, contract.url, 60.0))
     receipt = await sink.deliver(batch(400, poison=(3, 40, 399)))
     assert [refusal.sequence for refusal in receipt.rejected] == [3, 40, 399]
     assert (receipt.accepted, contract.requests, len(contract.points)) == (397, 1, 397)
@@ -103,7 +103,7 @@ async def test_lines_that_the_server_names_are_not_searched_for(contract: Contra
 
 
 async def test_a_line_that_quotes_the_server_s_words_refuses_no_other(contract: Contract) -> None:
-    sink = InfluxSink(writer_of(3, contract.url, 5.0))
+    sink = InfluxSink(writer_of(3, contract.url, 60.0))
     texts = [b'm,t=a s="x",value=%d.0 %d' % (number, number) for number in range(1, 5)]
     texts[1] = b'poison,t=a s="\\"line_number\\": 4 partial write",value=2.0 2'
     lines = [EncodedRecord(number, number, text) for number, text in enumerate(texts, 1)]
@@ -116,12 +116,12 @@ async def test_the_server_s_clock_is_held_against_this_box_s_and_only_told(contr
     """Also where the answer is well, whichever client sends; time is never taken from it."""
     for version in (1, 2, 3):
         now_s = time.time()
-        sink = InfluxSink(writer_of(version, contract.url, 5.0), lambda now_s=now_s: now_s - 3600.0)
+        sink = InfluxSink(writer_of(version, contract.url, 60.0), lambda now_s=now_s: now_s - 3600.0)
         assert sink.clock_text() == ""
         assert (await sink.deliver(batch(3))).accepted == 3
         assert re.fullmatch(r"the centre's clock is 3,(59|60)\d s ahead of this box's", sink.clock_text())
         await sink.close()
-        right = InfluxSink(writer_of(version, contract.url, 5.0))
+        right = InfluxSink(writer_of(version, contract.url, 60.0))
         await right.deliver(batch(3))
         assert right.ahead_s is not None and right.clock_text() == ""
         await right.close()

@@ -10,6 +10,7 @@ import hmac
 import json
 import ssl
 import time
+import urllib.error
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +29,7 @@ from appliance.sinks.influx import InfluxSink
 from appliance.sinks.sink import EncodedRecord, OutboxBatch, SinkStopped, SinkUnavailable
 from appliance.wiring_central import _writer as writer_of
 from appliance.wiring_central import central_reader
-from tests.appliance.sinks.influx_server import count, free_port, local_influx
+from tests.appliance.sinks.influx_server import count, local_influx
 
 SHARED_SECRET = "the server's own"
 
@@ -59,9 +60,11 @@ async def test_a_user_or_a_token_opens_version_1_and_a_wrong_one_stops_the_sink(
     await server.stop()
     monkeypatch.setenv("INFLUXDB_HTTP_AUTH_ENABLED", "true")
     monkeypatch.setenv("INFLUXDB_HTTP_SHARED_SECRET", SHARED_SECRET)
-    with contextlib.suppress(TimeoutError):  # without a user it cannot ask whether it is up
-        async with asyncio.timeout(3):
-            await server.start()
+    starting = asyncio.create_task(
+        server.start()
+    )  # it never ends: without a user it cannot ask whether it is up
+    await answers(server)
+    starting.cancel()
     secret = tmp_path / "secret"
     token = jwt(SHARED_SECRET, username="box", exp=time.time() + 600)
     try:
@@ -82,6 +85,18 @@ async def test_a_user_or_a_token_opens_version_1_and_a_wrong_one_stops_the_sink(
             await reader.close()
     finally:
         await server.kill()
+
+
+async def answers(server: LocalInflux) -> None:
+    """Until it says anything at all."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await asyncio.to_thread(server.ask, "SHOW DATABASES", "")
+            except urllib.error.HTTPError:
+                return
+            except OSError:
+                await asyncio.sleep(0.05)
 
 
 class Pki:
@@ -150,10 +165,9 @@ async def door(server: LocalInflux, pki: Pki) -> AsyncIterator[str]:
 
         await asyncio.gather(carry(reader, back), carry(there, writer))
 
-    own_port = free_port()
-    listening = await asyncio.start_server(through, "127.0.0.1", own_port, ssl=tls)
+    listening = await asyncio.start_server(through, "127.0.0.1", 0, ssl=tls)
     try:
-        yield f"https://localhost:{own_port}"
+        yield f"https://localhost:{listening.sockets[0].getsockname()[1]}"
     finally:
         listening.close()
 

@@ -50,7 +50,7 @@ def s3(tmp_path: Path) -> Iterator[LocalS3]:
 
 def store_of(server: LocalS3, key: SigningKey = KEY, bucket: str = BUCKET, **more: object) -> ObjectStore:
     place = StorePlace(f"{server.url}/{bucket}", server.url)
-    return ObjectStore(place, key=lambda: key, timeout_s=10.0, **more)  # type: ignore[arg-type]
+    return ObjectStore(place, key=lambda: key, timeout_s=60.0, **more)  # type: ignore[arg-type]
 
 
 async def test_a_real_server_takes_an_object_and_has_it_once(s3: LocalS3) -> None:

@@ -43,7 +43,7 @@ class Sender:
 
     async def _line(self) -> str:
         assert self._process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             return (await self._process.stdout.readline()).decode().strip()
 
 
@@ -54,16 +54,21 @@ async def test_killed_between_delivery_and_note_it_sends_again_with_the_same_id(
         await cmms.until(lambda: len(cmms.accepted) == 1)
         await cmms.until(lambda: not read_states(tmp_path / "journal")[0].waiting)  # the sender noted it
 
+        committed = asyncio.Event()
+
         async def accepts_and_kills(request: web.Request) -> web.StreamResponse:
+            await committed.wait()  # the message may be here before the sender has told of its commit
             cmms.ids.append(request.headers["webhook-id"])  # the receiver has it ...
             await first.kill()  # ... and the sender dies before it reads the answer
             return web.Response()
 
         cmms.misbehave = [accepts_and_kills]
         await first.raise_alarm("b")
+        committed.set()
         await cmms.until(lambda: len(cmms.ids) == 2)
 
         second = await Sender.start(tmp_path, cmms.url)
+        await cmms.until(lambda: len(cmms.accepted) == 2)  # alarms do not wait for each other
         await second.raise_alarm("c")
         await cmms.until(lambda: len(cmms.accepted) == 3)
         await second.kill()

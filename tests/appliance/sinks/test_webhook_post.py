@@ -31,8 +31,10 @@ class Names:
         return [(socket.AF_INET6 if ":" in address else socket.AF_INET, address)]
 
 
-async def post(url: str, secret: Path, names: Names | None = None, **allowed: bool) -> tuple[bool, str]:
-    one = WebhookPost(Endpoint(parse_target(url, **allowed), secret, timeout_s=2.0), names)
+async def post(
+    url: str, secret: Path, names: Names | None = None, timeout_s: float = 60.0, **allowed: bool
+) -> tuple[bool, str]:
+    one = WebhookPost(Endpoint(parse_target(url, **allowed), secret, timeout_s=timeout_s), names)
     try:
         outcome = await one.attempt(MESSAGE, 1_800_000_000)
         return outcome.delivered, outcome.reason
@@ -104,7 +106,7 @@ async def test_the_name_is_resolved_once_and_a_second_answer_changes_nothing(sec
     """Rebinding: first an address that may be, then the box. What was checked is what is connected to."""
     names = Names("192.0.2.1", "127.0.0.1")  # TEST-NET-1: nobody answers there
     async with receiver() as cmms:
-        delivered, _ = await post(f"http://cmms.example:{cmms.port}/", secret, names, allow_http=True)
+        delivered, _ = await post(f"http://cmms.example:{cmms.port}/", secret, names, 2.0, allow_http=True)
         assert not delivered
         assert names.asked == 1
         delivered, reason = await post(f"http://cmms.example:{cmms.port}/", secret, names, allow_http=True)

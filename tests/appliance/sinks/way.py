@@ -39,7 +39,7 @@ from appliance.telemetry.record import health_records
 from dsp.samples import Gap, GapCause
 from models.detector import AnomalyScore
 from models.prognosis import Forecast
-from tests.appliance.journal.builders import QUICK, SECOND_NS, SMALL, START_NS, vector
+from tests.appliance.journal.builders import PATIENT, SECOND_NS, SMALL, START_NS, vector
 from tests.appliance.telemetry_reports import full_report
 
 DEVICE = "0123456789abcdef0123456789abcdef"
@@ -89,7 +89,7 @@ class Way:
         self._path = path
         self.task = asyncio.create_task(courier.run())
 
-    async def drained(self, limit_s: float = 30.0) -> None:
+    async def drained(self, limit_s: float = 60.0) -> None:
         """Until nothing waits, and the courier's file says so too: it is written after the receipt."""
         async with asyncio.timeout(limit_s):
             while not self._at_rest():
@@ -120,7 +120,7 @@ async def journal_in(
     folder: Path, clock: ReplayClock | None = None, *, resolve_times: bool = True
 ) -> AsyncIterator[Journal]:
     journal = await Journal.open(
-        folder / "journal", SMALL, clock or ReplayClock(START_NS), QUICK, resolve_times=resolve_times
+        folder / "journal", SMALL, clock or ReplayClock(START_NS), PATIENT, resolve_times=resolve_times
     )
     try:
         yield journal
@@ -146,7 +146,7 @@ async def way(
     watch = Watch()
     if sink is None:
         assert server is not None
-        sink = InfluxSink(Influx1Writer(server.url, DATABASE, timeout_s=10.0))
+        sink = InfluxSink(Influx1Writer(server.url, DATABASE, timeout_s=60.0))
     courier = Courier(
         journal,
         sink,
@@ -251,7 +251,7 @@ async def own_health(journal: Journal) -> list[NewRecord]:
 
 async def flushed(journal: Journal, kind: RecordKind, least: int) -> list[Record]:
     """Until so many records of a kind are stored."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(records := await journal.read(0, {kind}, 10_000)) < least:
             await asyncio.sleep(0.01)
     return records
@@ -291,7 +291,7 @@ def spoil(server: LocalInflux, measurement: str, field: str, time_ns: int) -> No
     urllib.request.urlopen(url, data=body.encode(), timeout=10).close()
 
 
-async def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
+async def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
     async with asyncio.timeout(limit_s):
         while not condition():
             await asyncio.sleep(0.01)

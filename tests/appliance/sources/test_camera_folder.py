@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from appliance.png_picture import encode_png
+from appliance.sources import camera_folder
 from appliance.sources.camera import Frame, FrameMissed
 from appliance.sources.camera_folder import FolderCamera
 from appliance.sources.camera_process import PictureReader, ReaderError
@@ -22,7 +23,13 @@ from appliance.sources.source import LinkState, SourceLost
 from tests.fakes.drawn_parts import DrawnParts, lay
 
 cv2 = pytest.importorskip("cv2", reason="cameras need the extra `vision`")
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(autouse=True)
+def _patient_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The decoder's process may stand still for a while; what if it hangs, one test says."""
+    monkeypatch.setattr(camera_folder, "READ_LIMIT_S", PATIENCE_S)
 
 
 class Watched:
@@ -39,6 +46,12 @@ class Watched:
         item = await self.next()
         assert isinstance(item, Frame), item
         return item
+
+    async def looked_at(self, name: str, size: int) -> None:
+        """Until a file of this size was read and taken for one that is still written."""
+        async with asyncio.timeout(PATIENCE_S):
+            while (seen := self.camera._growing.get(name)) is None or seen.size != size:
+                await asyncio.sleep(0.005)
 
     async def missed(self) -> FrameMissed:
         item = await self.next()
@@ -101,11 +114,11 @@ async def test_a_small_picture_within_the_head_is_not_the_end(tmp_path: Path) ->
     head = b"\xff\xe1" + (len(thumbnail) + 8).to_bytes(2, "big") + b"Exif\x00\x00" + thumbnail
     whole = content[:2] + head + content[2:] + b"\x00" * 9000  # and a program that pads
     path = tmp_path / "slow.jpg"
-    async with watched(tmp_path, settle_s=20.0) as camera:
+    async with watched(tmp_path, settle_s=600.0) as camera:
         waiting = asyncio.create_task(camera.frame())
         for end in (2 + len(head), 2 + len(head) + 300, len(whole) - 9001):
             path.write_bytes(whole[:end])
-            await asyncio.sleep(0.05)
+            await camera.looked_at(path.name, end)
             assert not waiting.done(), f"{end} of {len(whole)} bytes were taken for a picture"
         path.write_bytes(whole)
         assert (await waiting).picture.shape == (120, 160)
@@ -125,11 +138,11 @@ async def test_a_file_that_is_still_written_is_waited_for(tmp_path: Path, suffix
     picture = DrawnParts(3).good()
     content = bytes(cv2.imencode(suffix, picture)[1])
     path = tmp_path / f"slow{suffix}"
-    async with watched(tmp_path, settle_s=20.0) as camera:
+    async with watched(tmp_path, settle_s=600.0) as camera:
         waiting = asyncio.create_task(camera.frame())
         for end in (0, 1, len(content) // 2, len(content) - 1):
             path.write_bytes(content[:end])
-            await asyncio.sleep(0.05)
+            await camera.looked_at(path.name, end)
             assert not waiting.done(), f"{end} of {len(content)} bytes were taken for a picture"
         path.write_bytes(content)
         frame = await waiting
@@ -227,6 +240,7 @@ async def test_an_answer_that_is_no_picture_is_not_believed() -> None:
     ):  # fmt: skip
         liar = PictureReader((sys.executable, "-c", f"input(); print('{answer}', flush=True)"))
         with pytest.raises(ReaderError) as error:
-            await liar.read_file("x", False, 10.0)
+            await liar.read_file("x", False, PATIENCE_S)
         assert error.value.lost
+        assert "did not answer" not in str(error.value)
         await liar.close()

@@ -18,7 +18,7 @@ from appliance.sources.camera_process import PictureReader, ReaderError, ReadPic
 from appliance.sources.source import SourceLost
 from tests.fakes.drawn_parts import DrawnParts, lay
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 class Reader(PictureReader):
@@ -90,12 +90,17 @@ async def test_a_part_that_comes_now_does_not_wait_for_a_backlog(tmp_path: Path)
     for number in range(1, 400):
         (tmp_path / f"of-before-{number:03d}.png").write_bytes(content)
 
+    now_ns = 10**12
+
     def comes(_path: str) -> None:
+        nonlocal now_ns
+        now_ns += 1_000_000
         if not reader.read:
             lay(tmp_path, "now", parts.good())
 
     reader = Reader(comes)
-    found = await items(FolderCamera("press", tmp_path, delete_after=True, reader=reader), 401, lambda: True)
+    camera = FolderCamera("press", tmp_path, delete_after=True, reader=reader, monotonic_ns=lambda: now_ns)
+    found = await items(camera, 401, lambda: True)
     assert len({one.name for one in found}) == 401
     assert 0 < [one.name for one in found].index("now.png") < 300
     assert [one.name for one in found if isinstance(one, Frame) and not one.patient] == ["now.png"]
@@ -208,12 +213,34 @@ async def test_a_file_that_is_written_anew_in_place_is_seen_soon(tmp_path: Path)
     """The time of a folder says nothing of a file that is written over."""
     parts = DrawnParts(8)
     path = lay(tmp_path, "latest", parts.good())
-    camera = FolderCamera("press", tmp_path, reader=Reader())
-    now_ns = camera._monotonic_ns()
-    camera._monotonic_ns = lambda: now_ns
+    os.utime(path, ns=(0, 10**18))  # a file's clock is no finer than a tick of the kernel
+    now_ns = 10**12
+    camera = FolderCamera("press", tmp_path, reader=Reader(), monotonic_ns=lambda: now_ns)
     camera._look()
     os.utime(tmp_path, ns=(0, 10**18))
     camera._look()
     path.write_bytes(lay(tmp_path / "..", "other", parts.good()).read_bytes())
     now_ns += 100_000_000  # far less than the second after which a folder is read whatever it says
     assert [found.path.name for found in camera._look()] == ["latest.png"]
+
+
+async def test_a_file_that_is_finished_while_it_is_looked_at_makes_one_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its size and time are those of the half, its bytes are those of the whole."""
+    content = lay(tmp_path, "of-before", DrawnParts(10).good()).read_bytes()
+    camera, path, read_bytes = (
+        FolderCamera("press", tmp_path, reader=Reader()),
+        tmp_path / "new.png",
+        Path.read_bytes,
+    )
+    assert camera._look() == []
+
+    def finished(asked: Path) -> bytes:
+        if path.stat().st_size < len(content):
+            path.write_bytes(content)
+        return read_bytes(asked)
+
+    path.write_bytes(content[:200])
+    monkeypatch.setattr(Path, "read_bytes", finished)
+    assert [found.path.name for _ in range(4) for found in camera._look()] == ["new.png"]

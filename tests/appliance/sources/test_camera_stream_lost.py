@@ -16,7 +16,7 @@ from appliance.sources.camera_trigger import EveryFrame, TagTrigger, TimeTrigger
 from appliance.sources.source import SourceLost
 from dsp.samples import Quality, SampleBlock, TimeQuality
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Stream(PictureReader):

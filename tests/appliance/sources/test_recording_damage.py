@@ -37,7 +37,7 @@ def whole_files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", ["text.uff", "binary.uff", "a.tdms"])
-@settings(max_examples=150, deadline=4000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_cut_and_flipped_bytes_never_do_more_than_refuse(
     tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject

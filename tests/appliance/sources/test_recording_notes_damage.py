@@ -14,7 +14,7 @@ from appliance.sources.recording_columns import RecordingError
 from appliance.sources.recording_notes import RecordingNotes, read_notes
 
 PER_TEST = settings(
-    max_examples=100, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 SIDECAR = """[recording]
 sample_rate_hz = 25600.0

@@ -83,7 +83,7 @@ def test_channels_that_are_called_like_other_columns_or_each_other(tmp_path: Pat
 
 
 @example(values=[math.nan, math.nan], rate_hz=1, name="0", kind="csv")
-@settings(max_examples=40, deadline=4000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     values=st.lists(st.floats(width=32), min_size=2, max_size=60),
     rate_hz=st.integers(1, 200_000),

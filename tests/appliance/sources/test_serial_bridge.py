@@ -30,6 +30,7 @@ from firmware_bridge.frames import Hello
 RATE_HZ = 25_600.0
 RANGE_MPS2 = 16 * 9.80665
 BAUD = 3_000_000
+PATIENCE_S = 60.0
 HELLO = Hello(1, 1, 7, "ACC3", "SN-1", "1.0", 32768.0, RATE_HZ, 3, 128, 1_000_000)  # one count is 1 m/s2
 
 
@@ -131,7 +132,7 @@ class SensorProcess:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(command).encode() + b"\n")
-        answer = json.loads(await asyncio.wait_for(self.process.stdout.readline(), 10))
+        answer = json.loads(await asyncio.wait_for(self.process.stdout.readline(), PATIENCE_S))
         assert "error" not in answer, answer
 
 
@@ -146,7 +147,7 @@ async def sensor(tmp_path: Path, *options: str) -> AsyncIterator[SensorProcess]:
     )
     try:
         assert process.stdout is not None
-        assert b"ready" in await asyncio.wait_for(process.stdout.readline(), 30)
+        assert b"ready" in await asyncio.wait_for(process.stdout.readline(), PATIENCE_S)
         yield SensorProcess(process, link)
     finally:
         process.kill()
@@ -154,7 +155,8 @@ async def sensor(tmp_path: Path, *options: str) -> AsyncIterator[SensorProcess]:
 
 
 def source_of(link: Path, **options: object) -> SerialSource:
-    return SerialSource("sensor", str(link), AXES, baud=BAUD, silence_s=0.5, **options)  # type: ignore[arg-type]
+    """A process that stands still for some seconds is no silent sensor here."""
+    return SerialSource("sensor", str(link), AXES, baud=BAUD, silence_s=60.0, **options)  # type: ignore[arg-type]
 
 
 class Reader:
@@ -171,7 +173,7 @@ class Reader:
     def blocks(self, channel_id: str) -> list[SampleBlock]:
         return [i for i in self.items if isinstance(i, SampleBlock) and i.channel_id == channel_id]
 
-    async def until(self, condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
         async with asyncio.timeout(timeout_s):
             while not condition():
                 if self.task.done():
@@ -180,7 +182,7 @@ class Reader:
 
     async def lost(self) -> SourceLost:
         with pytest.raises(SourceLost) as caught:
-            await asyncio.wait_for(self.task, 20)
+            await asyncio.wait_for(self.task, PATIENCE_S)
         return caught.value
 
     async def stop(self) -> None:
@@ -191,7 +193,12 @@ class Reader:
 async def test_stream_of_a_simulated_sensor_arrives_in_si(tmp_path: Path) -> None:
     async with sensor(tmp_path, "--loss", "0") as device:
         reader = Reader(source_of(device.link, serial_number="SIM-0001"))
-        await reader.until(lambda: len(reader.blocks("m.x")) >= 20)
+        await reader.until(
+            lambda: (
+                len(reader.blocks("m.x")) >= 20
+                and (reader.source.report().counts or {})["frames received"] >= 400
+            )
+        )
         report = reader.source.report()
         await reader.stop()
     assert report.state is LinkState.CONNECTED
@@ -200,34 +207,36 @@ async def test_stream_of_a_simulated_sensor_arrives_in_si(tmp_path: Path) -> Non
     blocks = reader.blocks("m.x")
     samples = np.concatenate([block.samples for block in blocks])
     assert 0.3 < float(np.std(samples)) < 5.0  # m/s2, a healthy machine
-    joints = [later.start_ns - earlier.end_ns for earlier, later in pairwise(blocks)]
+    # A reader that was kept from running leaves a gap, which is told as one.
+    course = [item for item in reader.items if item.channel_id == "m.x"]
+    joints = [later.start_ns - earlier.end_ns for earlier, later in pairwise(course)]
     length_ns = blocks[0].end_ns - blocks[0].start_ns  # a lost or doubled block would be a joint of it
     assert max(abs(joint) for joint in joints) < length_ns / 2
     assert [block.sequence for block in blocks] == list(range(1, len(blocks) + 1))
 
 
 async def test_sensor_is_told_to_stop_when_nobody_listens_any_more(tmp_path: Path) -> None:
-    """The sensor's own account: nothing overruns after an orderly end."""
+    """The sensor's own account: nothing is sent and nothing overruns after an orderly end."""
     truth = tmp_path / "truth.jsonl"
     async with sensor(tmp_path, "--loss", "0", "--truth", str(truth)) as device:
         reader = Reader(source_of(device.link))
         await reader.until(lambda: len(reader.blocks("m.x")) >= 3)
         await reader.stop()
         written = truth.read_text().count("totals")
-        async with asyncio.timeout(20):
-            while truth.read_text().count("totals") < written + 2:  # a second with nobody at the port
+        async with asyncio.timeout(PATIENCE_S):
+            while truth.read_text().count("totals") < written + 3:  # seconds with nobody at the port
                 await asyncio.sleep(0.05)
     totals = [line["totals"] for line in map(json.loads, truth.read_text().splitlines()) if "totals" in line]
     assert totals[-1]["sent"] > 0
-    assert totals[-1]["overrun"] == 0
-    assert totals[-1]["sent"] == totals[-2]["sent"]
+    assert totals[-1] == totals[-2]
 
 
 async def test_unplugged_sensor_is_lost_and_found_again(tmp_path: Path) -> None:
     async with sensor(tmp_path, "--loss", "0") as device:
         source = source_of(device.link)
         reader = Reader(source)
-        await reader.until(lambda: len(reader.blocks("m.z")) >= 3)
+        # Times are provisional at first: the fit moves them by the arrivals' jitter.
+        await reader.until(lambda: any(b.time_quality is TimeQuality.FITTED for b in reader.blocks("m.z")))
         await device.tell(unplug=True)
         assert (await reader.lost()).state is LinkState.LOST
         assert source.report().remedy
@@ -239,7 +248,6 @@ async def test_unplugged_sensor_is_lost_and_found_again(tmp_path: Path) -> None:
         assert source.report().state is LinkState.CONNECTED
         assert isinstance(again.items[0], Gap)
         assert again.items[0].cause is GapCause.SERIAL_LOSS
-        # Times are provisional this early: the clock fit may have moved them by the arrivals' jitter since.
         assert abs(again.items[0].start_ns - reader.blocks("m.x")[-1].end_ns) < 5_000_000
         counts = source.report().counts
         assert counts is not None

@@ -57,7 +57,7 @@ async def test_a_sink_is_measured_and_passed_through(tmp_path: Path) -> None:
 async def test_posts_to_a_real_receiver_are_measured(tmp_path: Path) -> None:
     meter = StageMeter()
     async with receiver() as peer:
-        post = MeasuredPost(Endpoint(peer.target(), write_secret(tmp_path / "secret"), timeout_s=5.0), meter)
+        post = MeasuredPost(Endpoint(peer.target(), write_secret(tmp_path / "secret"), timeout_s=60.0), meter)
         try:
             assert (await post.attempt(MESSAGE, int(time.time()))).delivered
             assert (meter.processed, meter.errors) == (1, 0)

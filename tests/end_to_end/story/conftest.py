@@ -151,8 +151,8 @@ def alarm_card(demo: DemoRun, technician: Technician, card: Locator, alarmed: Al
 @pytest.fixture(scope="module")
 def acknowledged(technician: Technician, alarm_card: Locator) -> Locator:
     """The alarm, acknowledged with a comment."""
-    told = technician.see("alarm-text", alarm_card).inner_text()
-    expect(technician.see("headline")).to_have_text(told)
+    headline, told = technician.see("headline"), technician.see("alarm-text", alarm_card)
+    until(lambda: headline.inner_text() == told.inner_text(), "the headline is the alarm's, as it grows")
     technician.take_picture("machine")
     expect(technician.see("acknowledged-by", alarm_card)).to_have_count(0)
     technician.see("acknowledge-comment", alarm_card).fill(COMMENT)
