@@ -34,7 +34,7 @@ async def main(folder, refuge):
         Path(folder), SMALL, ReplayClock(START_NS), QUICK, refuge_folder=Path(refuge)
     )
     while not (await journal.commit([alarm(1), counter(5)])).durable:
-        pass
+        await asyncio.sleep(0.01)
     print(True, flush=True)
     sys.stdin.readline()
     told = [(await journal.commit([alarm(n), counter(5 + n)])).durable for n in range(2, 10)]
