@@ -73,7 +73,7 @@ async def test_a_service_killed_while_the_disk_hangs_finds_its_alarms_again(
         await child.wait()
     assert stat.S_IMODE((memory / FILE_NAME).stat().st_mode) == 0o600
 
-    # Its start waits for the disk as long as a commit does; an eighth of it is between two looks at the refuge.
+    # A start waits for the disk as long as a commit does; two looks at the refuge are an eighth of it apart.
     slow = replace(QUICK, commit_limit_s=16.0)
     journal = await open_journal(folder=folder, refuge_folder=memory, timing=slow)
     assert [one.key for one in journal.latest(RecordKind.ALARM_TRANSITION)] == [alarm(9).key]
