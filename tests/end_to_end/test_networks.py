@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(300)]
 
 ALARM = "appliance.network-fallback.motor"
 FIRST = demo_backends()[0]
-DEADLINE_S = 2.0  # wide, for a loaded test machine: what is tested is that it holds, not its length
+DEADLINE_S = 5.0  # wide, for a loaded test machine: what is tested is that it holds, not its length
 STATISTICAL = "statistical detector"
 LEARNED_S = 150.0
 SAME_MS = 50.0  # a window's figures and its score are stamped one by one, by a clock that may be slewed
