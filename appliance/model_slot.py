@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -38,6 +38,9 @@ COMING_S = 90.0  # a bundle of which no runtime has passed its check after this 
 LINGER_S = 2.0  # a network that was replaced ends after this: windows may still be asking it
 
 
+Offered = Mapping[str, tuple[str, ...]]  # names of features by extractor version: a kind of row each
+
+
 @dataclass(frozen=True, slots=True)
 class SlotPlan:
     """What the configuration says of a slot, and which features its channels have."""
@@ -46,8 +49,7 @@ class SlotPlan:
     bundle: Path | None
     tiers: Sequence[Tier]
     rules: ChainRules = field(default_factory=ChainRules)
-    # Channel id, names of features, extractor version: one for each kind of row that its windows can give.
-    channels: Sequence[tuple[str, tuple[str, ...], str]] = ()
+    channels: Mapping[str, Offered] = field(default_factory=dict)  # by id: what networks can read of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,11 +235,8 @@ class ModelSlot:
 
 def check_fit(judge: NetworkJudge, plan: SlotPlan) -> None:
     """Raises ModelError where the network was not made for the features of every channel of the slot."""
-    offered: dict[str, dict[str, tuple[str, ...]]] = {}
-    for channel_id, names, version in plan.channels:
-        offered.setdefault(channel_id, {})[version] = names
-    for channel_id, rows in offered.items():
+    for channel_id, offered in plan.channels.items():
         try:
-            judge.require_of(rows)
+            judge.require(offered)
         except ModelError as error:
             raise BundleError(f"channel {channel_id!r} of slot {plan.name!r}: {error}") from error

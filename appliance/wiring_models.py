@@ -63,7 +63,7 @@ class Networks:
         found: dict[str, NetworkSeat] = {}
         for slot in self._slots:
             seat = slot.seat()
-            own = {channel_id for channel_id, _, _ in slot.plan.channels}
+            own = set(slot.plan.channels)
             found |= {one.channel_id: seat for one in channels if one.channel_id in own}
         return found
 
@@ -114,12 +114,11 @@ def slot_plans(
             slot.bundle,
             tiers,
             rules,
-            tuple(
-                (channel.channel_id, names, version)
+            {
+                channel.channel_id: row_names(channel, profile)
                 for channel in sensed
                 if slot.holds(channel.asset_id, channel.channel_id)
-                for version, names in row_names(channel, profile).items()
-            ),
+            },
         )
         for slot in settings.slots
     ]

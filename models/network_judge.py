@@ -67,24 +67,18 @@ class NetworkJudge:
         self._levels = np.array([scale is FeatureScale.LEVEL for scale in self._spec.scales])
         self._ask = ask
 
-    def require_of(self, offered: Mapping[str, Sequence[str]]) -> None:
-        """`require` of what a channel's windows can be given as: names of features by extractor version."""
+    def require(self, offered: Mapping[str, Sequence[str]]) -> None:
+        """Raises TensorError or ModelStateError where nothing that there is of a window fits the network.
+
+        `offered`: names of features by extractor version.
+        """
         version = self._manifest.extractor_version
         if version not in offered:
             raise ModelStateError(
                 f"model {self._manifest.name!r} was made with extractor {version!r}; features are of"
                 f" {' or '.join(map(repr, offered))}"
             )
-        self.require(offered[version], version)
-
-    def require(self, names: Sequence[str], extractor_version: str) -> None:
-        """Raises TensorError or ModelStateError where features do not fit the network, by name."""
-        if extractor_version != self._manifest.extractor_version:
-            raise ModelStateError(
-                f"model {self._manifest.name!r} was made with extractor {self._manifest.extractor_version!r};"
-                f" features are of {extractor_version!r}"
-            )
-        tensor_order(names, self._manifest)
+        tensor_order(offered[version], self._manifest)
 
     def inputs(
         self, baseline: Baseline, batch: Float32Array, names: tuple[str, ...] | None = None

@@ -142,7 +142,7 @@ class NetworkSeat:
         key = (read.names, read.extractor_version)
         if key not in self._fit:
             try:
-                judge.require(*key)
+                judge.require({read.extractor_version: read.names})
             except ModelError:
                 self._fit[key] = False
             else:

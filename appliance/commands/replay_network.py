@@ -76,7 +76,7 @@ class ReplayNetwork:
             if channel.measurand is not Measurand.ACCELERATION:
                 continue
             try:
-                served.judge.require_of(row_names(channel, settings))
+                served.judge.require(row_names(channel, settings))
             except ModelError as error:
                 unfit.append(f"channel {channel.channel_id!r}: {error}; {STATISTICAL_WORDS} answers")
             else:

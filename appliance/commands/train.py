@@ -234,7 +234,7 @@ def _rows(options: argparse.Namespace, console: Console) -> TrainingRows:
             SIMULATED_RATE_HZ,
             options.machines,
             options.baseline_seconds,
-            made_of,
+            made_of=made_of,
         )
     folder, read = (
         (options.data, folder_rows) if options.captures is None else (options.captures, captured_rows)

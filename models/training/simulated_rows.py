@@ -23,12 +23,13 @@ FAULT_SHARE = 0.2  # of the healthy time, for each fault: its first signs, to a 
 GROWN = 0.2
 
 
-def simulated_rows(  # noqa: PLR0917
+def simulated_rows(
     healthy_s: float,
     seed: int,
     sample_rate_hz: float,
     machines: int = 2,
     baseline_s: float = 0.0,
+    *,
     made_of: RowInput = RowInput.FEATURES,
 ) -> TrainingRows:
     """Rows of several machines of one make, `healthy_s` of running each, half-overlapping windows.

@@ -94,7 +94,7 @@ def test_a_device_stands_behind_the_runtime_s_name(tmp_path: Path) -> None:
         ("onnxruntime", ""),
     ]
     assert plan.rules.deadline_ns == 160_000_000
-    names = {(channel_id, version): names for channel_id, names, version in plan.channels}
+    names = {(one, version): names for one, rows in plan.channels.items() for version, names in rows.items()}
     channel_id, rate_hz = sensed(GOOD, tmp_path)
     assert names[channel_id, EXTRACTOR_VERSION] == level_names(rate_hz)
     assert names[channel_id, LOG_SPECTRUM_VERSION] == spectrum_names(rate_hz)

@@ -25,7 +25,7 @@ ALARM = "appliance.network-fallback.pumps"
 
 def slot_of(folder: Path, store: SlotStore) -> ModelSlot:
     plan = SlotPlan(
-        "pumps", folder / "pumps.zip", [Tier("numpy_reference")], RULES, [("m.x", NAMES, EXTRACTOR_VERSION)]
+        "pumps", folder / "pumps.zip", [Tier("numpy_reference")], RULES, {"m.x": {EXTRACTOR_VERSION: NAMES}}
     )
     return ModelSlot(plan, store)
 

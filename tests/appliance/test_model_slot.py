@@ -49,7 +49,7 @@ class Bench:
             self.bundle_path,
             [Tier("numpy_reference")],
             RULES,
-            [("motor.x", NAMES, EXTRACTOR_VERSION), ("motor.x", FINE, LOG_SPECTRUM_VERSION)],
+            {"motor.x": {EXTRACTOR_VERSION: NAMES, LOG_SPECTRUM_VERSION: FINE}},
         )
         self.ahead_s = 0.0
         self.slot = ModelSlot(plan, self.store, lambda: time.monotonic() + self.ahead_s)

@@ -171,6 +171,6 @@ def test_the_shadow_hears_what_it_reads() -> None:
 
 def test_what_does_not_fit_is_refused_by_what_there_is() -> None:
     judge = judge_of(BUNDLE)
-    judge.require_of({TREND.version: TREND.names, FINE.version: FINE.names})
+    judge.require({TREND.version: TREND.names, FINE.version: FINE.names})
     with pytest.raises(ModelStateError, match="'log-spectrum-1'; features are of 'trend-1'"):
-        judge.require_of({TREND.version: TREND.names})
+        judge.require({TREND.version: TREND.names})

@@ -107,9 +107,9 @@ def test_features_it_was_not_made_for_stay_with_the_baseline_and_are_named() -> 
     detector = learned(network)
     assert scores(detector)[0].model_version.startswith("robust-baseline-1/")
     with pytest.raises(TensorError, match="rms_mps2"):
-        network.require(NAMES, "trend-1")
+        network.require({"trend-1": NAMES})
     with pytest.raises(ModelStateError, match="trend-0"):
-        judge(bundle()).require(NAMES, "trend-0")
+        judge(bundle()).require({"trend-0": NAMES})
 
 
 def test_what_is_no_network_is_refused() -> None:
